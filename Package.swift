@@ -1,0 +1,71 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Every target: Swift 6 language mode (the tools version's default) and warnings as errors.
+let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+
+// Kernels keep full speed in debug builds too, so tests run the code that ships. `-Ounchecked` removes overflow and
+// bounds traps: every pointer and count has been checked by the caller (see Sources/Kernels/README.md).
+func kernelSettings(_ march: String?) -> [SwiftSetting] {
+    var flags = ["-Ounchecked"]
+    if let march { flags += ["-Xcc", "-march=\(march)"] }
+    return strict + [.unsafeFlags(flags)]
+}
+
+#if arch(x86_64)
+let vectorTargets: [Target] = [
+    // The same kernels compiled for x86-64-v3 (AVX2, FMA) and for x86-64-v4 (AVX-512) with VNNI and BF16.
+    .target(name: "KernelsAVX2", dependencies: ["Kernels", "CIntrinsics"], swiftSettings: kernelSettings("x86-64-v3")),
+    .target(
+        name: "KernelsAVX512", dependencies: ["Kernels", "CIntrinsics"],
+        swiftSettings: kernelSettings("x86-64-v4") + [.unsafeFlags(["-Xcc", "-mavx512vnni", "-Xcc", "-mavx512bf16"])]),
+]
+let vectorDependencies: [Target.Dependency] = ["KernelsAVX2", "KernelsAVX512"]
+#else
+let vectorTargets: [Target] = []
+let vectorDependencies: [Target.Dependency] = []
+#endif
+
+let package = Package(
+    name: "encoderd",
+    products: [.executable(name: "encoderd", targets: ["encoderd"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+    ],
+    targets: vectorTargets + [
+        // Instructions that Swift's SIMD types cannot spell.
+        .target(name: "CIntrinsics"),
+        // System calls that `import Glibc` lacks: epoll, accept4, madvise.
+        .target(name: "CSystem"),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+
+        // A strict JSON reader and writer, used for configurations, tokenizers, weight headers and the HTTP API.
+        .target(name: "JSON", swiftSettings: strict),
+        // Numbers in, numbers out: inlinable bodies, generic over the vector type, compiled by the targets below.
+        .target(name: "Kernels", dependencies: ["CIntrinsics"], swiftSettings: kernelSettings(nil)),
+        // The kernels for what every machine of the architecture has: SSE2 on x86-64, NEON with FMA on arm64.
+        .target(name: "KernelsBaseline", dependencies: ["Kernels", "CIntrinsics"], swiftSettings: kernelSettings(nil)),
+        // Picks one table of kernels, once, from CPUID.
+        .target(
+            name: "KernelSelection", dependencies: ["Kernels", "KernelsBaseline", "CIntrinsics"] + vectorDependencies,
+            swiftSettings: strict),
+        .target(
+            name: "Models", dependencies: ["Kernels", "KernelSelection", "JSON", "CSystem", "CZlib"], swiftSettings: strict),
+        .target(
+            name: "Server",
+            dependencies: ["Models", "JSON", "CSystem", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "encoderd",
+            dependencies: [
+                "Server", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ], swiftSettings: strict),
+
+        .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
+        .testTarget(name: "KernelsTests", dependencies: ["Kernels", "KernelSelection", "Models"], swiftSettings: strict),
+        .testTarget(name: "ModelsTests", dependencies: ["Models", "KernelSelection"], swiftSettings: strict),
+        .testTarget(name: "ServerTests", dependencies: ["Server", "CSystem"], swiftSettings: strict),
+    ]
+)

@@ -1,0 +1,22 @@
+// System calls and constants that `import Glibc` does not expose to Swift.
+#ifndef ENCODERD_CSYSTEM_H
+#define ENCODERD_CSYSTEM_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sched.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+// accept4 is declared only under _GNU_SOURCE, which the Swift importer's view of Glibc lacks.
+int encoderd_accept4(int fd, int flags);
+
+#endif

@@ -1,0 +1,309 @@
+/// Where and why a text is not JSON.
+public struct JSONError: Error, CustomStringConvertible, Sendable, Equatable {
+    /// Byte offset into the text.
+    public let offset: Int
+    public let message: String
+    public var description: String { "\(message) at byte \(offset)" }
+}
+
+extension JSONValue {
+    /// Reads one JSON text (RFC 8259), strictly: UTF-8 without a byte order mark, no duplicate names, no lone surrogate
+    /// escapes, no NaN or Infinity, no number beyond a double, nothing after the value.
+    /// - Parameter maxDepth: how deep arrays and objects may nest.
+    public init(parsing bytes: UnsafeRawBufferPointer, maxDepth: Int = 64) throws(JSONError) {
+        var parser = JSONParser(bytes: bytes, maxDepth: maxDepth)
+        self = try parser.parseText()
+    }
+
+    public init(parsing bytes: [UInt8], maxDepth: Int = 64) throws(JSONError) {
+        let result: Result<JSONValue, JSONError> = bytes.withUnsafeBytes { buffer in
+            do throws(JSONError) {
+                return .success(try JSONValue(parsing: buffer, maxDepth: maxDepth))
+            } catch {
+                return .failure(error)
+            }
+        }
+        self = try result.get()
+    }
+}
+
+private struct JSONParser {
+    let bytes: UnsafeRawBufferPointer
+    let maxDepth: Int
+    var position = 0
+
+    init(bytes: UnsafeRawBufferPointer, maxDepth: Int) {
+        self.bytes = bytes
+        self.maxDepth = maxDepth
+    }
+
+    mutating func parseText() throws(JSONError) -> JSONValue {
+        if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { throw fail("a byte order mark is not allowed") }
+        skipSpace()
+        let value = try parseValue(depth: 0)
+        skipSpace()
+        if position < bytes.count { throw fail("unexpected \(found()) after the value") }
+        return value
+    }
+
+    private mutating func parseValue(depth: Int) throws(JSONError) -> JSONValue {
+        guard let byte = peek() else { throw fail("expected a value, found \(found())") }
+        switch byte {
+        case UInt8(ascii: "{"): return try parseObject(depth: depth + 1)
+        case UInt8(ascii: "["): return try parseArray(depth: depth + 1)
+        case UInt8(ascii: "\""): return .string(try parseString())
+        case UInt8(ascii: "t"): return try parseWord("true", .bool(true))
+        case UInt8(ascii: "f"): return try parseWord("false", .bool(false))
+        case UInt8(ascii: "n"): return try parseWord("null", .null)
+        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return try parseNumber()
+        default: throw fail("expected a value, found \(found())")
+        }
+    }
+
+    private mutating func parseObject(depth: Int) throws(JSONError) -> JSONValue {
+        try checkDepth(depth)
+        position += 1
+        var object = JSONObject()
+        skipSpace()
+        if take(UInt8(ascii: "}")) { return .object(object) }
+        while true {
+            skipSpace()
+            guard peek() == UInt8(ascii: "\"") else { throw fail("expected a member name in quotes, found \(found())") }
+            let start = position
+            let key = try parseString()
+            skipSpace()
+            guard take(UInt8(ascii: ":")) else { throw fail("expected ':' after a member name, found \(found())") }
+            skipSpace()
+            let value = try parseValue(depth: depth)
+            guard object.append(key, value) else {
+                throw JSONError(offset: start, message: "duplicate member \"\(key.prefix(80))\"")
+            }
+            skipSpace()
+            if take(UInt8(ascii: ",")) { continue }
+            if take(UInt8(ascii: "}")) { return .object(object) }
+            throw fail("expected ',' or '}' in an object, found \(found())")
+        }
+    }
+
+    private mutating func parseArray(depth: Int) throws(JSONError) -> JSONValue {
+        try checkDepth(depth)
+        position += 1
+        var values: [JSONValue] = []
+        skipSpace()
+        if take(UInt8(ascii: "]")) { return .array(values) }
+        while true {
+            skipSpace()
+            values.append(try parseValue(depth: depth))
+            skipSpace()
+            if take(UInt8(ascii: ",")) { continue }
+            if take(UInt8(ascii: "]")) { return .array(values) }
+            throw fail("expected ',' or ']' in an array, found \(found())")
+        }
+    }
+
+    private func checkDepth(_ depth: Int) throws(JSONError) {
+        if depth > maxDepth { throw fail("nested deeper than \(maxDepth) levels") }
+    }
+
+    private mutating func parseWord(_ word: StaticString, _ value: JSONValue) throws(JSONError) -> JSONValue {
+        let end = position + word.utf8CodeUnitCount
+        guard end <= bytes.count, zip(position..<end, 0...).allSatisfy({ bytes[$0] == word.utf8Start[$1] }) else {
+            throw fail("expected a value, found \(found())")
+        }
+        position = end
+        return value
+    }
+
+    // MARK: Strings
+
+    private mutating func parseString() throws(JSONError) -> String {
+        let start = position + 1
+        var end = start
+        var ascii: UInt8 = 0
+        while true {
+            guard end < bytes.count else {
+                position = start - 1
+                throw fail("a string without its closing quote")
+            }
+            let byte = bytes[end]
+            if byte == UInt8(ascii: "\"") { break }
+            if byte == UInt8(ascii: "\\") { return try parseEscapedString(from: start, firstEscape: end) }
+            if byte < 0x20 {
+                position = end
+                throw fail("a control character in a string must be escaped")
+            }
+            ascii |= byte
+            end += 1
+        }
+        position = end + 1
+        return try decode(UnsafeRawBufferPointer(rebasing: bytes[start..<end]), at: start)
+    }
+
+    private mutating func parseEscapedString(from start: Int, firstEscape: Int) throws(JSONError) -> String {
+        var buffer = [UInt8](bytes[start..<firstEscape])
+        position = firstEscape
+        while let byte = peek() {
+            if byte == UInt8(ascii: "\"") {
+                position += 1
+                let result: Result<String, JSONError> = buffer.withUnsafeBytes { raw in
+                    do throws(JSONError) { return .success(try decode(raw, at: start)) } catch { return .failure(error) }
+                }
+                return try result.get()
+            }
+            if byte < 0x20 { throw fail("a control character in a string must be escaped") }
+            if byte == UInt8(ascii: "\\") { try parseEscape(into: &buffer) } else {
+                buffer.append(byte)
+                position += 1
+            }
+        }
+        position = start - 1
+        throw fail("a string without its closing quote")
+    }
+
+    private mutating func parseEscape(into buffer: inout [UInt8]) throws(JSONError) {
+        let start = position
+        position += 1
+        guard let byte = peek() else { throw fail("a string without its closing quote") }
+        position += 1
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): buffer.append(byte)
+        case UInt8(ascii: "b"): buffer.append(0x08)
+        case UInt8(ascii: "f"): buffer.append(0x0C)
+        case UInt8(ascii: "n"): buffer.append(0x0A)
+        case UInt8(ascii: "r"): buffer.append(0x0D)
+        case UInt8(ascii: "t"): buffer.append(0x09)
+        case UInt8(ascii: "u"):
+            var code = UInt32(try parseHex4())
+            if (0xD800..<0xDC00).contains(code), peek() == UInt8(ascii: "\\"), position + 1 < bytes.count,
+                bytes[position + 1] == UInt8(ascii: "u")
+            {
+                position += 2
+                let low = UInt32(try parseHex4())
+                if (0xDC00..<0xE000).contains(low) { code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00) }
+            }
+            guard let scalar = Unicode.Scalar(code) else {
+                throw JSONError(offset: start, message: "a \\u escape that is half of a surrogate pair")
+            }
+            buffer.append(contentsOf: UTF8.encode(scalar).unsafelyUnwrapped)
+        default: throw JSONError(offset: start, message: "an unknown escape in a string")
+        }
+    }
+
+    private mutating func parseHex4() throws(JSONError) -> UInt16 {
+        var value: UInt16 = 0
+        for _ in 0..<4 {
+            guard let byte = peek(), let digit = hexDigit(byte) else { throw fail("expected four hexadecimal digits") }
+            value = value << 4 | UInt16(digit)
+            position += 1
+        }
+        return value
+    }
+
+    private func hexDigit(_ byte: UInt8) -> UInt8? {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
+        default: nil
+        }
+    }
+
+    private func decode(_ raw: UnsafeRawBufferPointer, at offset: Int) throws(JSONError) -> String {
+        guard let text = String(validating: raw, as: UTF8.self) else {
+            throw JSONError(offset: offset, message: "a string that is not valid UTF-8")
+        }
+        return text
+    }
+
+    // MARK: Numbers
+
+    /// Up to 18 digits and a power of ten that a double holds exactly give the correctly rounded value with one
+    /// multiplication or division (Clinger 1990); anything else goes through strtod.
+    private mutating func parseNumber() throws(JSONError) -> JSONValue {
+        let start = position
+        let negative = take(UInt8(ascii: "-"))
+        guard let first = peek(), isDigit(first) else { throw fail("expected a digit, found \(found())") }
+        var mantissa: UInt64 = 0
+        var digits = 0
+        if first == UInt8(ascii: "0") {
+            position += 1
+            if let next = peek(), isDigit(next) { throw fail("a number with a leading zero") }
+        } else {
+            takeDigits(&mantissa, &digits)
+        }
+        var exponent = 0
+        var integral = true
+        if take(UInt8(ascii: ".")) {
+            integral = false
+            let fraction = position
+            takeDigits(&mantissa, &digits)
+            if position == fraction { throw fail("expected a digit after the decimal point, found \(found())") }
+            exponent = fraction - position
+        }
+        if peek() == UInt8(ascii: "e") || peek() == UInt8(ascii: "E") {
+            integral = false
+            position += 1
+            let negativeExponent = peek() == UInt8(ascii: "-")
+            if negativeExponent || peek() == UInt8(ascii: "+") { position += 1 }
+            let power = position
+            var value = 0
+            while let byte = peek(), isDigit(byte) {
+                if value < 100_000 { value = value * 10 + Int(byte - UInt8(ascii: "0")) }
+                position += 1
+            }
+            if position == power { throw fail("expected a digit in the exponent, found \(found())") }
+            exponent += negativeExponent ? -value : value
+        }
+        if digits <= 18 {
+            if integral { return .integer(negative ? -Int(mantissa) : Int(mantissa)) }
+            if mantissa <= 1 << 53, abs(exponent) <= 22 {
+                let power = JSONParser.powersOfTen[abs(exponent)]
+                let value = exponent < 0 ? Double(mantissa) / power : Double(mantissa) * power
+                return .number(negative ? -value : value)
+            }
+        }
+        let text = String(decoding: bytes[start..<position], as: UTF8.self)
+        if integral, let value = Int(text) { return .integer(value) }
+        guard let value = Double(text), value.isFinite else {
+            throw JSONError(offset: start, message: "a number beyond the range of a double")
+        }
+        return .number(value)
+    }
+
+    private mutating func takeDigits(_ mantissa: inout UInt64, _ digits: inout Int) {
+        while let byte = peek(), isDigit(byte) {
+            if digits < 18 { mantissa = mantissa * 10 + UInt64(byte - UInt8(ascii: "0")) }
+            if mantissa != 0 { digits += 1 }
+            position += 1
+        }
+    }
+
+    private func isDigit(_ byte: UInt8) -> Bool { byte &- UInt8(ascii: "0") < 10 }
+
+    private static let powersOfTen: [Double] = [
+        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
+        1e20, 1e21, 1e22,
+    ]
+
+    // MARK: Bytes
+
+    @inline(__always) private func peek() -> UInt8? { position < bytes.count ? bytes[position] : nil }
+
+    @inline(__always) private mutating func take(_ byte: UInt8) -> Bool {
+        guard peek() == byte else { return false }
+        position += 1
+        return true
+    }
+
+    @inline(__always) private mutating func skipSpace() {
+        while let byte = peek(), byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { position += 1 }
+    }
+
+    private func found() -> String {
+        guard let byte = peek() else { return "the end of the text" }
+        return (0x21..<0x7F).contains(byte)
+            ? "'\(Character(Unicode.Scalar(byte)))'" : "byte 0x" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+    }
+
+    private func fail(_ message: String) -> JSONError { JSONError(offset: position, message: message) }
+}

@@ -1,0 +1,91 @@
+/// A JSON text as a tree. Numbers keep whether they were written as integers, so that an id is never a rounded double.
+public enum JSONValue: Sendable, Equatable {
+    case null
+    case bool(Bool)
+    /// Written without fraction or exponent, and within Int's range.
+    case integer(Int)
+    case number(Double)
+    case string(String)
+    case array([JSONValue])
+    case object(JSONObject)
+
+    /// What to call this kind of value in a message to a person.
+    public var kind: String {
+        switch self {
+        case .null: "null"
+        case .bool: "a boolean"
+        case .integer, .number: "a number"
+        case .string: "a string"
+        case .array: "an array"
+        case .object: "an object"
+        }
+    }
+
+    public var string: String? { if case .string(let value) = self { value } else { nil } }
+    public var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
+    public var array: [JSONValue]? { if case .array(let value) = self { value } else { nil } }
+    public var object: JSONObject? { if case .object(let value) = self { value } else { nil } }
+
+    /// A whole number, however written (`2`, `2.0`, `2e0`).
+    public var int: Int? {
+        switch self {
+        case .integer(let value): value
+        case .number(let value): Int(exactly: value)
+        default: nil
+        }
+    }
+
+    public var double: Double? {
+        switch self {
+        case .integer(let value): Double(value)
+        case .number(let value): value
+        default: nil
+        }
+    }
+
+    public subscript(key: String) -> JSONValue? { object?[key] }
+}
+
+/// A JSON object: members in the order written, found by name in constant time.
+public struct JSONObject: Sendable, Equatable, ExpressibleByDictionaryLiteral {
+    public private(set) var members: [(key: String, value: JSONValue)] = []
+    /// Built once there are more members than a scan would like.
+    private var index: [String: Int]?
+    private static let scanLimit = 12
+
+    public init() {}
+
+    public init(dictionaryLiteral elements: (String, JSONValue)...) {
+        for (key, value) in elements { append(key, value) }
+    }
+
+    public var keys: [String] { members.map(\.key) }
+    public var isEmpty: Bool { members.isEmpty }
+    public var count: Int { members.count }
+
+    public subscript(key: String) -> JSONValue? {
+        position(of: key).map { members[$0].value }
+    }
+
+    /// Adds a member; false, and nothing is added, if the name is there already.
+    @discardableResult
+    public mutating func append(_ key: String, _ value: JSONValue) -> Bool {
+        if position(of: key) != nil { return false }
+        members.append((key, value))
+        if index != nil {
+            index?[key] = members.count - 1
+        } else if members.count > JSONObject.scanLimit {
+            index = Dictionary(uniqueKeysWithValues: members.enumerated().map { ($1.key, $0) })
+        }
+        return true
+    }
+
+    private func position(of key: String) -> Int? {
+        if let index { return index[key] }
+        return members.firstIndex { $0.key == key }
+    }
+
+    public static func == (a: JSONObject, b: JSONObject) -> Bool {
+        a.count == b.count && a.members.allSatisfy { b[$0.key] == $0.value }
+    }
+}

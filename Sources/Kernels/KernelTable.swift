@@ -1,0 +1,295 @@
+/// The instruction sets a table of kernels can be compiled for.
+public enum InstructionSet: String, Sendable, CaseIterable, Comparable {
+    case baseline, avx2, avx512
+
+    public static func < (a: InstructionSet, b: InstructionSet) -> Bool {
+        allCases.firstIndex(of: a)! < allCases.firstIndex(of: b)!
+    }
+}
+
+/// The activation applied by a dense layer's epilogue. Names follow torch.
+public enum Activation: String, Sendable, CaseIterable {
+    case identity, relu, gelu, geluTanh, silu, tanh, sigmoid
+}
+
+/// A dense layer: `out[m, n] = residual[m, n] + activation(a[m, k] · wᵀ[k, n] + bias[n])`, all f32.
+public struct Dense {
+    /// [m, k], row-major, rows `lda` floats apart.
+    public var a: UnsafePointer<Float>
+    public var lda: Int
+    /// The weight `[n, k]` (torch's `[out, in]`) as packed by `KernelTable.pack`.
+    public var packed: UnsafePointer<Float>
+    /// [n], or nil.
+    public var bias: UnsafePointer<Float>?
+    /// [m, n], rows `ldResidual` floats apart, or nil. May be the same memory as `out`.
+    public var residual: UnsafePointer<Float>?
+    public var ldResidual: Int
+    public var activation: Activation
+    /// [m, n], row-major, rows `ldOut` floats apart. Must not overlap `a`.
+    public var out: UnsafeMutablePointer<Float>
+    public var ldOut: Int
+    public var m: Int
+    public var n: Int
+    public var k: Int
+
+    public init(
+        a: UnsafePointer<Float>, lda: Int, packed: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
+        residual: UnsafePointer<Float>? = nil, ldResidual: Int = 0, activation: Activation = .identity,
+        out: UnsafeMutablePointer<Float>, ldOut: Int, m: Int, n: Int, k: Int
+    ) {
+        self.a = a
+        self.lda = lda
+        self.packed = packed
+        self.bias = bias
+        self.residual = residual
+        self.ldResidual = ldResidual
+        self.activation = activation
+        self.out = out
+        self.ldOut = ldOut
+        self.m = m
+        self.n = n
+        self.k = k
+    }
+}
+
+/// Scaled dot-product attention of one sequence and one head, f32:
+/// `out[i] = Σ_j softmax_j(scale · q_i·k_j) v_j`.
+public struct AttentionHead {
+    /// [queries, headDim], rows `ldq` floats apart. Likewise `k` [keys, headDim] and `v` [keys, valueDim].
+    public var q: UnsafePointer<Float>
+    public var ldq: Int
+    public var k: UnsafePointer<Float>
+    public var ldk: Int
+    public var v: UnsafePointer<Float>
+    public var ldv: Int
+    /// [queries, valueDim], rows `ldOut` floats apart.
+    public var out: UnsafeMutablePointer<Float>
+    public var ldOut: Int
+    /// [queries] or nil: where to leave each row's log-sum-exp of the scaled scores, natural logarithm.
+    public var logSumExp: UnsafeMutablePointer<Float>?
+    public var queries: Int
+    public var keys: Int
+    public var headDim: Int
+    public var valueDim: Int
+    public var scale: Float
+    /// At least `KernelTable.attentionScratch(queries, keys, headDim, valueDim)` floats, 64-byte aligned.
+    public var scratch: UnsafeMutablePointer<Float>
+
+    public init(
+        q: UnsafePointer<Float>, ldq: Int, k: UnsafePointer<Float>, ldk: Int, v: UnsafePointer<Float>, ldv: Int,
+        out: UnsafeMutablePointer<Float>, ldOut: Int, logSumExp: UnsafeMutablePointer<Float>? = nil,
+        queries: Int, keys: Int, headDim: Int, valueDim: Int, scale: Float, scratch: UnsafeMutablePointer<Float>
+    ) {
+        self.q = q
+        self.ldq = ldq
+        self.k = k
+        self.ldk = ldk
+        self.v = v
+        self.ldv = ldv
+        self.out = out
+        self.ldOut = ldOut
+        self.logSumExp = logSumExp
+        self.queries = queries
+        self.keys = keys
+        self.headDim = headDim
+        self.valueDim = valueDim
+        self.scale = scale
+        self.scratch = scratch
+    }
+}
+
+/// The weights of one head, rebuilt: `out[r, j] = exp(scale · q_{rows[r]}·k_j − logSumExp[rows[r]])`.
+public struct AttentionWeights {
+    /// [queries, headDim] and [keys, headDim] as in `AttentionHead`.
+    public var q: UnsafePointer<Float>
+    public var ldq: Int
+    public var k: UnsafePointer<Float>
+    public var ldk: Int
+    /// [queries], as `AttentionHead` left it.
+    public var logSumExp: UnsafePointer<Float>
+    /// [rowCount]: the query positions wanted.
+    public var rows: UnsafePointer<Int32>
+    public var rowCount: Int
+    public var keys: Int
+    public var headDim: Int
+    public var scale: Float
+    /// [rowCount, keys], row-major, contiguous.
+    public var out: UnsafeMutablePointer<Float>
+    /// At least `KernelTable.attentionScratch(rowCount, keys, headDim, 0)` floats, 64-byte aligned.
+    public var scratch: UnsafeMutablePointer<Float>
+
+    public init(
+        q: UnsafePointer<Float>, ldq: Int, k: UnsafePointer<Float>, ldk: Int, logSumExp: UnsafePointer<Float>,
+        rows: UnsafePointer<Int32>, rowCount: Int, keys: Int, headDim: Int, scale: Float,
+        out: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
+    ) {
+        self.q = q
+        self.ldq = ldq
+        self.k = k
+        self.ldk = ldk
+        self.logSumExp = logSumExp
+        self.rows = rows
+        self.rowCount = rowCount
+        self.keys = keys
+        self.headDim = headDim
+        self.scale = scale
+        self.out = out
+        self.scratch = scratch
+    }
+}
+
+/// `out[r] = weight ⊙ (x[r] − mean) / √(var + epsilon) + bias`, per row, f32 (torch.nn.LayerNorm).
+public struct LayerNorm {
+    /// [rows, width], contiguous. `out` may be `x`.
+    public var x: UnsafePointer<Float>
+    public var out: UnsafeMutablePointer<Float>
+    /// [width] each; `bias` may be nil.
+    public var weight: UnsafePointer<Float>
+    public var bias: UnsafePointer<Float>?
+    public var rows: Int
+    public var width: Int
+    public var epsilon: Float
+
+    public init(
+        x: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>, weight: UnsafePointer<Float>,
+        bias: UnsafePointer<Float>?, rows: Int, width: Int, epsilon: Float
+    ) {
+        self.x = x
+        self.out = out
+        self.weight = weight
+        self.bias = bias
+        self.rows = rows
+        self.width = width
+        self.epsilon = epsilon
+    }
+}
+
+/// The kind of recurrent cell. Gate order is torch's: LSTM i, f, g, o; GRU r, z, n.
+public enum RecurrentCell: String, Sendable, CaseIterable {
+    case tanh, relu, gru, lstm
+
+    /// Rows of `weight_ih` and `weight_hh` in units of the hidden size.
+    @inlinable public var gates: Int {
+        switch self {
+        case .tanh, .relu: 1
+        case .gru: 3
+        case .lstm: 4
+        }
+    }
+}
+
+/// One time step of `count` sequences that run together, after the input projections of all steps were made by one
+/// dense layer (with b_ih; and b_hh too, except the GRU's n gate, whose b_hh must stay inside r ⊙ (…)).
+///
+/// Sequences of different lengths step together without padding: the caller lists, for each running sequence, where its
+/// row of the input projection is, and where its row of output goes. See torch.nn.RNN, GRU and LSTM for the equations.
+public struct RecurrentStep {
+    public var cell: RecurrentCell
+    public var hidden: Int
+    /// Size of h: `hidden`, or the LSTM's `proj_size`.
+    public var output: Int
+    public var count: Int
+    /// Row r's input projection is at `inputs + inputRows[r] * gates * hidden`.
+    public var inputs: UnsafePointer<Float>
+    public var inputRows: UnsafePointer<Int>
+    /// `weight_hh` [gates·hidden, output], packed.
+    public var packedHH: UnsafePointer<Float>
+    /// GRU: b_hh of the n gate, [hidden]; nil where the layer has no bias, or for other cells.
+    public var biasHN: UnsafePointer<Float>?
+    /// LSTM with projections: `weight_hr` [output, hidden], packed; else nil.
+    public var packedHR: UnsafePointer<Float>?
+    /// [count, output]: h_{t−1} on entry, h_t on return.
+    public var h: UnsafeMutablePointer<Float>
+    /// LSTM: [count, hidden], c_{t−1} on entry, c_t on return; nil for other cells.
+    public var c: UnsafeMutablePointer<Float>?
+    /// If not nil, the activated gates of row r (LSTM i f g o, GRU r z n; [gates·hidden]) go to
+    /// `gates + inputRows[r] * gates * hidden`.
+    public var gates: UnsafeMutablePointer<Float>?
+    /// At least `count * (gates + 1) * hidden` floats, 64-byte aligned.
+    public var scratch: UnsafeMutablePointer<Float>
+
+    public init(
+        cell: RecurrentCell, hidden: Int, output: Int, count: Int, inputs: UnsafePointer<Float>,
+        inputRows: UnsafePointer<Int>, packedHH: UnsafePointer<Float>, biasHN: UnsafePointer<Float>?,
+        packedHR: UnsafePointer<Float>?, h: UnsafeMutablePointer<Float>, c: UnsafeMutablePointer<Float>?,
+        gates: UnsafeMutablePointer<Float>?, scratch: UnsafeMutablePointer<Float>
+    ) {
+        self.cell = cell
+        self.hidden = hidden
+        self.output = output
+        self.count = count
+        self.inputs = inputs
+        self.inputRows = inputRows
+        self.packedHH = packedHH
+        self.biasHN = biasHN
+        self.packedHR = packedHR
+        self.h = h
+        self.c = c
+        self.gates = gates
+        self.scratch = scratch
+    }
+}
+
+/// The functions of one instruction set. Every pointer must be valid for the sizes given; nothing is checked here.
+///
+/// Kernels allocate nothing and keep no state, so a table is shared by all threads.
+public struct KernelTable: Sendable {
+    public let instructionSet: InstructionSet
+    /// Columns of a packed panel.
+    public let panelWidth: Int
+
+    /// Floats that `pack` writes for a weight of `[n, k]`.
+    public let packedCount: @Sendable (_ n: Int, _ k: Int) -> Int
+    /// Packs `w` [n, k] (torch's [out, in]), row-major, rows `ldw` floats apart, into panels of `panelWidth` columns:
+    /// `packed[(j / width) * k * width + i * width + j % width] = w[j, i]`, the last panel filled with zeros.
+    public let pack:
+        @Sendable (_ w: UnsafePointer<Float>, _ ldw: Int, _ n: Int, _ k: Int, _ packed: UnsafeMutablePointer<Float>) -> Void
+    public let dense: @Sendable (Dense) -> Void
+
+    /// Floats of scratch for `attention` and `attentionWeights`.
+    public let attentionScratch: @Sendable (_ queries: Int, _ keys: Int, _ headDim: Int, _ valueDim: Int) -> Int
+    public let attention: @Sendable (AttentionHead) -> Void
+    public let attentionWeights: @Sendable (AttentionWeights) -> Void
+
+    public let layerNorm: @Sendable (LayerNorm) -> Void
+    public let recurrentStep: @Sendable (RecurrentStep) -> Void
+    /// `x[i] = activation(x[i])` for `count` floats.
+    public let activate: @Sendable (_ activation: Activation, _ x: UnsafeMutablePointer<Float>, _ count: Int) -> Void
+    /// `out[i] = exp(x[i])`, within 2 ulp.
+    public let exp: @Sendable (_ x: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ count: Int) -> Void
+    /// Softmax over each row of `x` [rows, width], in place.
+    public let softmax: @Sendable (_ x: UnsafeMutablePointer<Float>, _ rows: Int, _ width: Int) -> Void
+    /// `out[i] += x[i]`.
+    public let add: @Sendable (_ x: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ count: Int) -> Void
+
+    public init(
+        instructionSet: InstructionSet, panelWidth: Int,
+        packedCount: @escaping @Sendable (Int, Int) -> Int,
+        pack: @escaping @Sendable (UnsafePointer<Float>, Int, Int, Int, UnsafeMutablePointer<Float>) -> Void,
+        dense: @escaping @Sendable (Dense) -> Void,
+        attentionScratch: @escaping @Sendable (Int, Int, Int, Int) -> Int,
+        attention: @escaping @Sendable (AttentionHead) -> Void,
+        attentionWeights: @escaping @Sendable (AttentionWeights) -> Void,
+        layerNorm: @escaping @Sendable (LayerNorm) -> Void,
+        recurrentStep: @escaping @Sendable (RecurrentStep) -> Void,
+        activate: @escaping @Sendable (Activation, UnsafeMutablePointer<Float>, Int) -> Void,
+        exp: @escaping @Sendable (UnsafePointer<Float>, UnsafeMutablePointer<Float>, Int) -> Void,
+        softmax: @escaping @Sendable (UnsafeMutablePointer<Float>, Int, Int) -> Void,
+        add: @escaping @Sendable (UnsafePointer<Float>, UnsafeMutablePointer<Float>, Int) -> Void
+    ) {
+        self.instructionSet = instructionSet
+        self.panelWidth = panelWidth
+        self.packedCount = packedCount
+        self.pack = pack
+        self.dense = dense
+        self.attentionScratch = attentionScratch
+        self.attention = attention
+        self.attentionWeights = attentionWeights
+        self.layerNorm = layerNorm
+        self.recurrentStep = recurrentStep
+        self.activate = activate
+        self.exp = exp
+        self.softmax = softmax
+        self.add = add
+    }
+}

@@ -1,0 +1,6 @@
+import ArgumentParser
+
+@main
+struct Encoderd: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "encoderd")
+}
