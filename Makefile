@@ -1,0 +1,52 @@
+# Every target says why it is there; `make` alone lists them.
+SWIFT ?= swift
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8080
+# One line per loaded model: NAME=DIRECTORY.
+MODELS ?= minilm=models/minilm g2p=models/g2p resemblyzer=models/resemblyzer
+
+.PHONY: help run build models system test lint format image image-test bench check-symbols clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: build models ## build, fetch the three example models once, and serve them on $(HOST):$(PORT)
+	@HOST=$(HOST) PORT=$(PORT) sh scripts/try.sh
+	@exec .build/release/encoderd serve --host $(HOST) --port $(PORT) $(foreach m,$(MODELS),--model $(m))
+
+build: system ## the release binary, .build/release/encoderd
+	$(SWIFT) build -c release --product encoderd
+
+models: ## the real models that examples and tests use (fetched once, checked by SHA-256)
+	@$(PYTHON) scripts/fetch_models.py
+
+system: ## zlib and OpenSSL headers, installed where missing and allowed
+	@sh scripts/install_system_packages.sh
+
+test: system models ## build and pass every test, on every kernel table this machine has
+	$(SWIFT) build --build-tests
+	@sh scripts/check_symbols.sh
+	$(SWIFT) test --skip-build
+
+lint: ## formatting and lint rules of .swift-format; CI runs it
+	$(SWIFT) format lint --strict --recursive --parallel --configuration .swift-format Package.swift Sources Tests Benchmarks
+
+format: ## rewrite the sources as lint wants them
+	$(SWIFT) format --in-place --recursive --parallel --configuration .swift-format Package.swift Sources Tests Benchmarks
+
+check-symbols: build ## no AVX code may be what the linker keeps for everyone
+	@sh scripts/check_symbols.sh
+
+bench: build models ## speed of the models on this machine, as JSON lines (see Benchmarks/README.md)
+	.build/release/encoderd bench --model models/minilm --threads 1 --precision f32 --json
+	.build/release/encoderd bench --model models/resemblyzer --threads 1 --precision f32 --json
+
+image: ## the container image encoderd:latest, with whichever of docker, podman, buildah is there
+	sh scripts/image.sh
+
+image-test: models ## really build the image with buildah and get an embedding out of it
+	sh scripts/image_test.sh
+
+clean: ## forget build products; models stay
+	rm -rf .build

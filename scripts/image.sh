@@ -1,0 +1,14 @@
+#!/bin/sh
+# Builds the image with the first container tool found. Extra arguments go to it (--build-arg …).
+set -eu
+cd "$(dirname "$0")/.."
+tag=${TAG:-encoderd:latest}
+for tool in docker podman buildah; do
+    command -v "$tool" >/dev/null 2>&1 || continue
+    # A docker client without an engine is not a tool.
+    if [ "$tool" = docker ] && ! docker info >/dev/null 2>&1; then continue; fi
+    echo "building $tag with $tool"
+    exec "$tool" build -t "$tag" "$@" .
+done
+echo "no container tool: install docker, podman or buildah (Debian: apt-get install buildah)" >&2
+exit 1
