@@ -33,6 +33,18 @@ public enum WeightFiles {
         let file = try MappedFile(directory: directory, name: name)
         if name.hasSuffix(".safetensors") { return try SafetensorsFile(file) }
         if name.hasSuffix(".json") { return try ShardedSafetensorsFile(directory: directory, index: file) }
-        return try SafetensorsFile(file)
+        if file.bytes.starts(with: Array("PK".utf8)) {
+            let archive = try ZipArchive(file)
+            if archive.members.contains(where: { $0.name == "data.pkl" || $0.name.hasSuffix("/data.pkl") }) {
+                return try PyTorchFile(archive)
+            }
+            guard archive.members.contains(where: { $0.name.hasSuffix(".npy") }) else {
+                throw ModelError(file: name, "is a zip archive of neither .npy arrays nor a PyTorch checkpoint")
+            }
+            return try NumpyArchive(archive)
+        }
+        if file.bytes.first == 0x80 { return try PyTorchFile(legacy: file) }
+        if file.bytes.count > 8, file.bytes[8] == UInt8(ascii: "{") { return try SafetensorsFile(file) }
+        throw ModelError(file: name, "is not recognised as safetensors, npz or a PyTorch checkpoint")
     }
 }
