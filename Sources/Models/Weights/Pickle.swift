@@ -252,7 +252,8 @@ struct Pickle {
             }
             try pushGlobal(module, name)
         case UInt8(ascii: "R"), 0x81: try reduce()
-        case UInt8(ascii: "b"): _ = try pop(1)  // BUILD gives a state dict its `_metadata`, which says nothing of weights.
+        // BUILD gives a state dict its `_metadata`, which says nothing of weights.
+        case UInt8(ascii: "b"): _ = try pop(1)
         case UInt8(ascii: "Q"): try persistent()
         case UInt8(ascii: "0"): _ = try pop()
         case UInt8(ascii: "2"):
