@@ -108,4 +108,18 @@ import Testing
         try scratch.write("i.json", Array(#"{"weight_map":{"a":"../a"}}"#.utf8))
         #expect(scratch.refusal("i.json")?.contains("plain file name") == true)
     }
+
+    @Test(arguments: [
+        ("bomb.npz", "inflates to more than 100 times"), ("short-storage.pt", "'weight_ih_l0' is in storage '0'"),
+        ("negative-stride.pt", "'weight_ih_l0' has strides [-3, 1]"),
+        ("beyond-storage.pt", "'weight_ih_l0' reaches element 50"),
+    ])
+    func refusesArchives(_ row: (file: String, says: String)) throws {
+        do throws(ModelError) {
+            _ = try WeightFiles.open(directory: weightsData, configured: row.file)
+            Issue.record("\(row.file) opened")
+        } catch {
+            #expect(error.file == row.file && error.message.contains(row.says), "\(error)")
+        }
+    }
 }
