@@ -1,6 +1,6 @@
 import Kernels
 
-/// A weight `[outputs, inputs]` packed once for the kernels in use.
+/// A weight `[outputs, inputs]` packed once for the kernels in use. `values` is good only while this object lives.
 public final class PackedWeight: @unchecked Sendable {
     public let outputs: Int
     public let inputs: Int
