@@ -35,6 +35,7 @@ public struct Tensor: @unchecked Sendable {
 }
 
 /// f32 values ready for a kernel: the file's own bytes where they are f32 and aligned, else a converted copy.
+/// `values` is good only while this object lives: keep it (as a stored property) for as long as the pointer is used.
 public final class FloatTensor: @unchecked Sendable {
     public let name: String
     public let shape: [Int]

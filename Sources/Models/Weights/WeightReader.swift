@@ -1,6 +1,6 @@
 import Kernels
 
-/// A weight `[outputs, inputs]` packed once for the kernels in use.
+/// A weight `[outputs, inputs]` packed once for the kernels in use. `values` is good only while this object lives.
 public final class PackedWeight: @unchecked Sendable {
     public let outputs: Int
     public let inputs: Int
@@ -26,6 +26,11 @@ public final class WeightReader {
     /// Our name → the file's name; from `"tensors"` in config.json.
     public let names: [String: String]
 
+    /// The file's names that something has asked for.
+    private var used: Set<String> = []
+    /// Converted copies by the file's name; tensors read in place are not kept here.
+    private var converted: [String: FloatTensor] = [:]
+
     public init(file: any WeightFile, names: [String: String], kernels: KernelTable) {
         self.file = file
         self.names = names
@@ -40,20 +45,120 @@ public final class WeightReader {
     /// The tensor as f32, left where it is mapped when it is f32 already.
     /// - Throws: `ModelError` naming tensor, shape found and shape expected, where it is missing or does not fit.
     public func floats(_ name: String, shape: [Int]) throws(ModelError) -> FloatTensor {
-        throw ModelError(file: file.path, "not implemented")
+        let tensor = try find(name, shape)
+        if let values = tensor.floatsInPlace {
+            return FloatTensor(name: name, shape: shape, values: values, owner: tensor.owner)
+        }
+        if let copy = converted[tensor.name] { return copy }
+        let copy = floatCopy(name, shape, count: tensor.count) { out in _ = tensor.convert(to: out) }
+        converted[tensor.name] = copy
+        return copy
     }
 
     /// One or more `[outputs_i, inputs]` tensors stacked by rows (query, key and value become one) and packed. The
     /// mapped pages they came from are given back to the system.
     public func packed(_ parts: [(name: String, outputs: Int)], inputs: Int) throws(ModelError) -> PackedWeight {
-        throw ModelError(file: file.path, "not implemented")
+        var tensors: [Tensor] = []
+        for part in parts { tensors.append(try find(part.name, [part.outputs, inputs])) }
+        let outputs = parts.reduce(0) { $0 + $1.outputs }
+        let storage = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: max(kernels.packedCount(outputs, inputs), 1) * MemoryLayout<Float>.stride, alignment: 64
+        ).bindMemory(to: Float.self).baseAddress
+        guard let storage else { throw ModelError(file: file.path, "weights could not be given memory") }
+        if tensors.count == 1, let values = tensors[0].floatsInPlace?.baseAddress {
+            kernels.pack(values, inputs, outputs, inputs, storage)
+        } else {
+            // A panel may span two parts, so they are packed from one stacked copy.
+            let stacked = UnsafeMutablePointer<Float>.allocate(capacity: max(outputs * inputs, 1))
+            defer { stacked.deallocate() }
+            var row = 0
+            for tensor in tensors {
+                _ = tensor.convert(to: stacked + row * inputs)
+                row += tensor.shape[0]
+            }
+            kernels.pack(stacked, inputs, outputs, inputs, storage)
+        }
+        for tensor in tensors { (tensor.owner as? MappedFile)?.release(tensor.bytes) }
+        return PackedWeight(outputs: outputs, inputs: inputs, storage: storage)
     }
 
     /// One-dimensional tensors joined end to end.
     public func joined(_ parts: [(name: String, count: Int)]) throws(ModelError) -> FloatTensor {
-        throw ModelError(file: file.path, "not implemented")
+        if parts.count == 1 { return try floats(parts[0].name, shape: [parts[0].count]) }
+        var tensors: [Tensor] = []
+        for part in parts { tensors.append(try find(part.name, [part.count])) }
+        let count = tensors.reduce(0) { $0 + $1.count }
+        return floatCopy(parts.map(\.name).joined(separator: "+"), [count], count: count) { out in
+            var position = 0
+            for tensor in tensors {
+                _ = tensor.convert(to: out + position)
+                position += tensor.count
+            }
+        }
     }
 
     /// The file's tensors that nothing has asked for.
-    public var unused: [String] { [] }
+    public var unused: [String] { file.names.filter { !used.contains($0) } }
+
+    private func floatCopy(
+        _ name: String, _ shape: [Int], count: Int, fill: (UnsafeMutablePointer<Float>) -> Void
+    ) -> FloatTensor {
+        let owner = OwnedBytes(count: count * MemoryLayout<Float>.stride)
+        let floats = owner.bytes.bindMemory(to: Float.self)
+        if let base = floats.baseAddress { fill(base) }
+        return FloatTensor(
+            name: name, shape: shape, values: UnsafeBufferPointer(start: floats.baseAddress, count: count), owner: owner
+        )
+    }
+
+    /// The tensor, noted as used, once it is known to be a floating-point tensor of this shape with values in it.
+    private func find(_ name: String, _ shape: [Int]) throws(ModelError) -> Tensor {
+        let fileName = names[name] ?? name
+        let shown = fileName == name ? quoted(name) : "\(quoted(fileName)) (mapped from \(quoted(name)))"
+        guard let tensor = file.tensor(fileName) else {
+            let close = closeNames(fileName, among: file.names).map(quoted).joined(separator: ", ")
+            throw ModelError(
+                file: file.path,
+                "has no tensor \(shown), which should be \(shape)" + (close.isEmpty ? "" : "; similar names: \(close)"))
+        }
+        guard tensor.shape == shape else {
+            throw ModelError(file: file.path, "tensor \(shown) is \(tensor.shape) but should be \(shape)")
+        }
+        guard tensor.dataType.isFloating else {
+            throw ModelError(
+                file: file.path,
+                "tensor \(shown) holds \(tensor.dataType.rawValue) values, but weights must be f64, f32, f16 or bf16")
+        }
+        guard !tensor.bytes.isEmpty else { throw ModelError(file: file.path, "tensor \(shown) is empty: \(shape)") }
+        used.insert(fileName)
+        return tensor
+    }
+}
+
+/// At most three names that someone may have meant: those that end in `name` or it in them, then the nearest by edits.
+func closeNames(_ name: String, among names: [String]) -> [String] {
+    guard name.utf8.count <= 200 else { return [] }
+    let target = Array(name.utf8)
+    let scored = names.prefix(2000).compactMap { candidate -> (score: Int, name: String)? in
+        guard candidate.utf8.count <= 200 else { return nil }
+        if candidate.hasSuffix("." + name) || name.hasSuffix("." + candidate) { return (0, candidate) }
+        let distance = editDistance(target, Array(candidate.utf8))
+        return distance <= max(2, target.count / 4) ? (distance, candidate) : nil
+    }
+    return scored.sorted { ($0.score, $0.name) < ($1.score, $1.name) }.prefix(3).map(\.name)
+}
+
+/// Levenshtein's distance in bytes.
+private func editDistance(_ a: [UInt8], _ b: [UInt8]) -> Int {
+    var row = Array(0...b.count)
+    for (i, x) in a.enumerated() {
+        var diagonal = row[0]
+        row[0] = i + 1
+        for (j, y) in b.enumerated() {
+            let cost = min(diagonal + (x == y ? 0 : 1), row[j] + 1, row[j + 1] + 1)
+            diagonal = row[j + 1]
+            row[j + 1] = cost
+        }
+    }
+    return row[b.count]
 }

@@ -1,0 +1,60 @@
+import Glibc
+
+/// A regular file mapped read-only. The mapping lives as long as this object; the descriptor is closed at once.
+///
+/// A file that another process shortens while it is mapped ends this process with SIGBUS: replace weight files by
+/// renaming a new one over them.
+final class MappedFile: @unchecked Sendable {
+    /// Relative to the model directory, for messages.
+    let path: String
+    let bytes: UnsafeRawBufferPointer
+
+    /// - Throws: `ModelError` where the file cannot be opened, is not a regular file, or is empty.
+    init(directory: String, name: String) throws(ModelError) {
+        path = name
+        // O_NONBLOCK: a FIFO in place of the file is refused below rather than waited for.
+        let descriptor = open(directory + "/" + name, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0 else { throw MappedFile.systemError(name, "cannot be opened") }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw MappedFile.systemError(name, "cannot be examined") }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw ModelError(file: name, "is not a regular file; weights are read from regular files")
+        }
+        let size = Int(status.st_size)
+        guard size > 0 else { throw ModelError(file: name, "is empty") }
+        guard let address = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0),
+            address != UnsafeMutableRawPointer(bitPattern: -1)
+        else { throw MappedFile.systemError(name, "cannot be mapped") }
+        bytes = UnsafeRawBufferPointer(start: address, count: size)
+        madvise(address, size, Int32(MADV_WILLNEED))
+    }
+
+    deinit { munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count) }
+
+    /// Lets the whole pages inside `range` leave the resident set; touching them again reads them from the file.
+    func release(_ range: UnsafeRawBufferPointer) {
+        guard let base = bytes.baseAddress, let start = range.baseAddress else { return }
+        let from = start - base
+        guard from >= 0, from <= bytes.count, range.count <= bytes.count - from else { return }
+        let page = sysconf(Int32(_SC_PAGESIZE))
+        let first = (from + page - 1) / page * page
+        let last = (from + range.count) / page * page
+        if last > first { madvise(UnsafeMutableRawPointer(mutating: base + first), last - first, Int32(MADV_DONTNEED)) }
+    }
+
+    private static func systemError(_ name: String, _ what: String) -> ModelError {
+        ModelError(file: name, "\(what): \(String(cString: strerror(errno)))")
+    }
+}
+
+/// Heap memory that a `Tensor` or `FloatTensor` can own: what was inflated, transposed or converted.
+final class OwnedBytes: @unchecked Sendable {
+    let bytes: UnsafeMutableRawBufferPointer
+
+    init(count: Int) {
+        bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: max(count, 1), alignment: 64)
+    }
+
+    deinit { bytes.deallocate() }
+}
