@@ -120,16 +120,20 @@ out.write_text(json.dumps(cases, ensure_ascii=True, separators=(",", ":")) + "\n
 print(len(texts), "texts,", len(pairs), "pairs,", sum("cut" in c for c in cases), "cut,", out.stat().st_size, "bytes")
 
 
-# Every code point between two letters, digested: FNV-1a over each token's id, start and end, one number a 256 of them.
+# Every code point there is, digested: FNV-1a, one number for 256 of them. In the planes where all is unassigned or
+# private, what is left of them after normalisation; elsewhere each in two words with a mark, and their tokens.
 def digest(block):
     h = 0xCBF29CE484222325
-    for c in range(block * 256, block * 256 + 256):
-        if 0xD800 <= c < 0xE000:
-            continue
-        e = tokenizer.encode("a" + chr(c) + "b\u0323" + chr(c))
-        n = tokenizer.normalizer.normalize_str("a" + chr(c) + "B\u0323" + chr(c))
-        for v in [x for i, o in zip(e.ids, e.offsets) for x in (i, *o)] + [ord(x) for x in n]:
-            h = ((h ^ v) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
+    codes = [c for c in range(block * 256, block * 256 + 256) if not 0xD800 <= c < 0xE000]
+    if 0x400 <= block < 0xE00 or block >= 0xF00:
+        values = []
+        text = "".join(map(chr, codes))
+    else:
+        text = " ".join("a" + chr(c) + "B\u0323" + chr(c) for c in codes)
+        e = tokenizer.encode(text)
+        values = [x for i, o in zip(e.ids, e.offsets) for x in (i, *o)]
+    for v in values + [ord(x) for x in tokenizer.normalizer.normalize_str(text)]:
+        h = ((h ^ v) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
     return f"{h:016x}"
 
 
