@@ -146,12 +146,16 @@ private struct JSONParser {
             if byte == UInt8(ascii: "\"") {
                 position += 1
                 let result: Result<String, JSONError> = buffer.withUnsafeBytes { raw in
-                    do throws(JSONError) { return .success(try decode(raw, at: start)) } catch { return .failure(error) }
+                    do throws(JSONError) { return .success(try decode(raw, at: start)) } catch {
+                        return .failure(error)
+                    }
                 }
                 return try result.get()
             }
             if byte < 0x20 { throw fail("a control character in a string must be escaped") }
-            if byte == UInt8(ascii: "\\") { try parseEscape(into: &buffer) } else {
+            if byte == UInt8(ascii: "\\") {
+                try parseEscape(into: &buffer)
+            } else {
                 buffer.append(byte)
                 position += 1
             }

@@ -50,7 +50,7 @@ public enum JSONValue: Sendable, Equatable {
 public struct JSONObject: Sendable, Equatable, ExpressibleByDictionaryLiteral {
     public private(set) var members: [(key: String, value: JSONValue)] = []
     /// Built once there are more members than a scan would like.
-    private var index: [String: Int]?
+    private var index: [Name: Int]?
     private static let scanLimit = 12
 
     public init() {}
@@ -73,16 +73,30 @@ public struct JSONObject: Sendable, Equatable, ExpressibleByDictionaryLiteral {
         if position(of: key) != nil { return false }
         members.append((key, value))
         if index != nil {
-            index?[key] = members.count - 1
+            index?[Name(text: key)] = members.count - 1
         } else if members.count > JSONObject.scanLimit {
-            index = Dictionary(uniqueKeysWithValues: members.enumerated().map { ($1.key, $0) })
+            index = Dictionary(uniqueKeysWithValues: members.enumerated().map { (Name(text: $1.key), $0) })
         }
         return true
     }
 
     private func position(of key: String) -> Int? {
-        if let index { return index[key] }
-        return members.firstIndex { $0.key == key }
+        let name = Name(text: key)
+        if let index { return index[name] }
+        return members.firstIndex { Name(text: $0.key) == name }
+    }
+
+    /// A member's name, compared code point by code point (RFC 8259, section 8.3). Swift's String equality would take
+    /// canonically equivalent names, of which vocabularies are full, for duplicates.
+    private struct Name: Hashable, Sendable {
+        let text: String
+
+        static func == (a: Name, b: Name) -> Bool { a.text.utf8.elementsEqual(b.text.utf8) }
+
+        func hash(into hasher: inout Hasher) {
+            var text = text
+            text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+        }
     }
 
     public static func == (a: JSONObject, b: JSONObject) -> Bool {

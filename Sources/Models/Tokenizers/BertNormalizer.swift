@@ -1,0 +1,41 @@
+/// BERT's cleaning, as `tokenizers::normalizers::BertNormalizer` does it: control characters go, white space becomes the
+/// space, Chinese characters get spaces around them, accents go, letters become small; in this order.
+struct BertNormalizer: Normalizer {
+    let cleanText: Bool
+    let handleChineseChars: Bool
+    /// nil: as `lowercase`.
+    let stripAccents: Bool?
+    let lowercase: Bool
+
+    func normalize(_ text: inout NormalizedText) {
+        // In ASCII there are no accents and nothing Chinese.
+        let ascii = text.scalars.allSatisfy { $0 < 0x80 }
+        if cleanText { clean(&text) }
+        if !ascii {
+            if handleChineseChars { spaceChinese(&text) }
+            if stripAccents ?? lowercase {
+                CanonicalDecomposition.apply(to: &text)
+                text.compactMap { ScalarClass.of($0).contains(.nonspacingMark) ? nil : $0 }
+            }
+        }
+        if lowercase { text.lowercase() }
+    }
+
+    private func clean(_ text: inout NormalizedText) {
+        text.compactMap { scalar in
+            let scalarClass = ScalarClass.of(scalar)
+            if scalarClass.contains(.removedByCleanText) { return nil }
+            return scalarClass.contains(.whitespace) ? 0x20 : scalar
+        }
+    }
+
+    private func spaceChinese(_ text: inout NormalizedText) {
+        guard text.scalars.contains(where: { ScalarClass.of($0).contains(.chinese) }) else { return }
+        text.flatMap { scalar, out in
+            let chinese = ScalarClass.of(scalar).contains(.chinese)
+            if chinese { out.append(0x20) }
+            out.append(scalar)
+            if chinese { out.append(0x20) }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+import JSON
+
+/// The tokenizer that a tokenizer.json describes, step for step as the Hugging Face tokenizers library runs it
+/// (https://github.com/huggingface/tokenizers): added tokens are cut out, the rest is normalised, split into words, and
+/// the words into tokens; then the result is truncated and put into the template.
+public struct PipelineTokenizer: Tokenizer {
+    private let model: any TokenModel
+    private let normalizer: (any Normalizer)?
+    private let preTokenizer: (any PreTokenizer)?
+    private let template: Template
+    /// Searched in the text as sent, and in the normalised text.
+    private let addedRaw: AddedTokenMatcher
+    private let addedNormalized: AddedTokenMatcher
+    /// By id: the model's and the added tokens.
+    private let spellings: [String?]
+    private let specialIDs: Set<Int32>
+
+    init(
+        model: any TokenModel, normalizer: (any Normalizer)?, preTokenizer: (any PreTokenizer)?, template: Template,
+        added: [AddedToken], file: TokenizerFile
+    ) throws(ModelError) {
+        self.model = model
+        self.normalizer = normalizer
+        self.preTokenizer = preTokenizer
+        self.template = template
+        var spellings = model.vocabulary.spellings
+        var raw: [(spelling: [UInt32], token: AddedToken)] = []
+        var normalized: [(spelling: [UInt32], token: AddedToken)] = []
+        var special: Set<Int32> = []
+        for token in added {
+            var text = NormalizedText(token.content)
+            if token.normalized {
+                normalizer?.normalize(&text)
+                normalized.append((text.scalars, token))
+            } else {
+                raw.append((text.scalars, token))
+            }
+            if Int(token.id) == spellings.count { spellings.append(token.content) }
+            if token.special { special.insert(token.id) }
+        }
+        addedRaw = try AddedTokenMatcher(raw, file: file)
+        addedNormalized = try AddedTokenMatcher(normalized, file: file)
+        for piece in template.single + template.pair {
+            guard case .special(let id, let text, _) = piece else { continue }
+            guard Int(id) < spellings.count, spellings[Int(id)] != nil else {
+                throw file.error(
+                    "post_processor adds \"\(text.prefix(80))\" as \(id), an id the vocabulary does not have")
+            }
+        }
+        self.spellings = spellings
+        specialIDs = special
+    }
+
+    /// - Parameter json: tokenizer.json. Its `truncation`, `padding` and `decoder` are not used.
+    /// - Throws: a component that is unknown, malformed, or at odds with another.
+    public init(json: [UInt8], file name: String = "tokenizer.json") throws(ModelError) {
+        let file = TokenizerFile(name: name)
+        let root: JSONValue
+        do throws(JSONError) { root = try JSONValue(parsing: json) } catch {
+            throw file.error("not valid JSON: \(error)")
+        }
+        guard let object = root.object else { throw file.error("holds \(root.kind); an object is expected") }
+        if let version = object["version"], version.string != "1.0" {
+            throw file.error("version is not \"1.0\"")
+        }
+        let model = try file.model(object["model"])
+        // The library counts tokens, not the highest id, to number those added.
+        let count = model.vocabulary.spellings.count { $0 != nil }
+        try self.init(
+            model: model, normalizer: file.normalizer(object["normalizer"], at: "normalizer"),
+            preTokenizer: file.preTokenizer(object["pre_tokenizer"], at: "pre_tokenizer"),
+            template: file.template(object["post_processor"]),
+            added: file.addedTokens(object["added_tokens"], vocabulary: model.vocabulary, count: count), file: file)
+    }
+
+    public var summary: String { "\(model.name), \(vocabularySize) tokens" }
+    /// The highest id and one.
+    public var vocabularySize: Int { spellings.count }
+
+    public func token(_ id: Int32) -> String? {
+        id >= 0 && Int(id) < spellings.count ? spellings[Int(id)] : nil
+    }
+
+    public func isSpecial(_ id: Int32) -> Bool { specialIDs.contains(id) }
+
+    public func encode(_ text: String, pair: String?, maxLength: Int?) -> Encoding {
+        let first = tokenize(text)
+        let second = pair.map { tokenize($0) }
+        let pieces = second == nil ? template.single : template.pair
+        let added = Template.added(pieces)
+        let total = first.count + (second?.count ?? 0) + added
+        var kept = (first.count, second?.count ?? 0)
+        if let maxLength, total > maxLength {
+            let room = max(maxLength - added, 0)
+            kept = second.map { Truncation.longestFirst((first.count, $0.count), room: room) } ?? (room, 0)
+        }
+        var tokens: [Token] = []
+        tokens.reserveCapacity(kept.0 + kept.1 + added)
+        for piece in pieces {
+            switch piece {
+            case .special(let id, let text, let typeID):
+                tokens.append(Token(id: id, text: text, start: 0, end: 0, typeID: typeID, special: true))
+            case .sequence(let isSecond, let typeID):
+                for found in (isSecond ? second ?? [] : first).prefix(isSecond ? kept.1 : kept.0) {
+                    tokens.append(
+                        Token(
+                            id: found.id, text: token(found.id) ?? "", start: found.start, end: found.end,
+                            typeID: typeID))
+                }
+            }
+        }
+        return Encoding(tokens: tokens, truncated: tokens.count < total, untruncatedCount: total)
+    }
+
+    /// All tokens of one text, without the template, with offsets in the text.
+    private func tokenize(_ text: String) -> [TextToken] {
+        var tokens: [TextToken] = []
+        tokens.reserveCapacity(text.utf8.count / 4)
+        let sent = NormalizedText(text)
+        for (range, token) in addedRaw.split(sent.scalars) {
+            var piece = sent.slice(range)
+            if let token {
+                append(token, covering: piece, to: &tokens)
+                continue
+            }
+            normalizer?.normalize(&piece)
+            for (range, token) in addedNormalized.split(piece.scalars) {
+                var words = piece.slice(range)
+                if let token {
+                    append(token, covering: words, to: &tokens)
+                    continue
+                }
+                let whole = [0..<words.scalars.count]
+                let ranges = preTokenizer?.split(&words, words: whole) ?? whole
+                words.scalars.withUnsafeBufferPointer { scalars in
+                    for range in ranges {
+                        let before = tokens.count
+                        model.tokenize(
+                            UnsafeBufferPointer(rebasing: scalars[range]), offset: range.lowerBound, into: &tokens)
+                        for i in before..<tokens.count {
+                            tokens[i].end = Int(words.origins[tokens[i].end - 1]) + 1
+                            tokens[i].start = Int(words.origins[tokens[i].start])
+                        }
+                    }
+                }
+            }
+        }
+        return tokens
+    }
+
+    private func append(_ token: AddedToken, covering text: NormalizedText, to tokens: inout [TextToken]) {
+        guard let first = text.origins.first, let last = text.origins.last else { return }
+        tokens.append(TextToken(id: token.id, start: Int(first), end: Int(last) + 1))
+    }
+}

@@ -1,0 +1,81 @@
+/// What tokenizers ask about a code point: several answers in one byte.
+struct ScalarClass: OptionSet {
+    let rawValue: UInt8
+
+    static let removedByCleanText = ScalarClass(rawValue: 1)
+    static let nonspacingMark = ScalarClass(rawValue: 2)
+    static let mark = ScalarClass(rawValue: 4)
+    static let punctuation = ScalarClass(rawValue: 8)
+    /// Has a canonical decomposition or a combining class other than 0: NFD changes or reorders it.
+    static let touchedByNFD = ScalarClass(rawValue: 16)
+    /// Unicode's White_Space, which is Rust's `char::is_whitespace` and `\s` of its regular expressions.
+    static let whitespace = ScalarClass(rawValue: 32)
+    /// The blocks of `is_chinese_char` in BERT's tokenizer, one extension block with its published slip (2B920).
+    static let chinese = ScalarClass(rawValue: 64)
+
+    @inline(__always) static func of(_ scalar: UInt32) -> ScalarClass {
+        ScalarClass(rawValue: scalar < tableSize ? table[Int(scalar)] : search(scalar))
+    }
+
+    /// `\w` of Rust's regular expressions (UTS #18, annex C).
+    static func isWord(_ scalar: UInt32) -> Bool {
+        guard let properties = Unicode.Scalar(scalar)?.properties else { return false }
+        if properties.isAlphabetic || properties.isJoinControl { return true }
+        return switch properties.generalCategory {
+        case .nonspacingMark, .spacingMark, .enclosingMark, .decimalNumber, .connectorPunctuation: true
+        default: false
+        }
+    }
+
+    private static let tableSize: UInt32 = 0x20000
+    private static let table: [UInt8] = {
+        var table = [UInt8](repeating: 0, count: Int(tableSize))
+        for (scalarClass, ranges) in classes {
+            for i in stride(from: 0, to: ranges.count, by: 2) where ranges[i] < tableSize {
+                for scalar in ranges[i]...min(ranges[i + 1], tableSize - 1) {
+                    table[Int(scalar)] |= scalarClass.rawValue
+                }
+            }
+        }
+        return table
+    }()
+
+    private static func search(_ scalar: UInt32) -> UInt8 {
+        var found: ScalarClass = []
+        for (scalarClass, ranges) in classes where contains(scalar, ranges) { found.insert(scalarClass) }
+        return found.rawValue
+    }
+
+    /// - Parameter ranges: ascending [first, last] pairs.
+    private static func contains(_ scalar: UInt32, _ ranges: [UInt32]) -> Bool {
+        var low = 0
+        var high = ranges.count / 2
+        while low < high {
+            let middle = (low + high) / 2
+            if ranges[2 * middle + 1] < scalar { low = middle + 1 } else { high = middle }
+        }
+        return 2 * low < ranges.count && ranges[2 * low] <= scalar
+    }
+
+    private static let classes: [(ScalarClass, [UInt32])] = [
+        (.removedByCleanText, UnicodeTables.removedByCleanText),
+        (.nonspacingMark, UnicodeTables.nonspacingMarks),
+        (.mark, UnicodeTables.marks),
+        (.punctuation, UnicodeTables.punctuation),
+        (.touchedByNFD, CanonicalDecomposition.touched),
+        (
+            .whitespace,
+            [
+                0x9, 0xD, 0x20, 0x20, 0x85, 0x85, 0xA0, 0xA0, 0x1680, 0x1680, 0x2000, 0x200A, 0x2028, 0x2029, 0x202F,
+                0x202F, 0x205F, 0x205F, 0x3000, 0x3000,
+            ]
+        ),
+        (
+            .chinese,
+            [
+                0x3400, 0x4DBF, 0x4E00, 0x9FFF, 0xF900, 0xFAFF, 0x20000, 0x2A6DF, 0x2A700, 0x2B73F, 0x2B740, 0x2B81F,
+                0x2B920, 0x2CEAF, 0x2F800, 0x2FA1F,
+            ]
+        ),
+    ]
+}

@@ -1,0 +1,64 @@
+import Glibc
+import JSON
+
+/// Finds a model directory's tokenizer.
+public enum Tokenizers {
+    /// `tokenizer.json`, else `vocab.txt` (with `tokenizer_config.json`), else `characters.json`, else nil.
+    /// - Throws: the first of them that is there, but cannot be used.
+    public static func load(directory: String) throws(ModelError) -> (any Tokenizer)? {
+        if let bytes = try read("tokenizer.json", in: directory) { return try PipelineTokenizer(json: bytes) }
+        if let bytes = try read("vocab.txt", in: directory) {
+            return try PipelineTokenizer(
+                vocabulary: bytes, configuration: read("tokenizer_config.json", in: directory))
+        }
+        if let bytes = try read("characters.json", in: directory) { return try CharacterTokenizer(json: bytes) }
+        return nil
+    }
+
+    /// A whole file; nil if there is none of that name. Vocabularies of some hundred thousand tokens are 20 MB.
+    static func read(_ name: String, in directory: String, limit: Int = 1 << 28) throws(ModelError) -> [UInt8]? {
+        let descriptor = open("\(directory)/\(name)", O_RDONLY | O_CLOEXEC)
+        if descriptor < 0 {
+            let code = errno
+            if code == ENOENT || code == ENOTDIR { return nil }
+            throw ModelError(file: name, "cannot be opened: \(String(cString: strerror(code)))")
+        }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            throw ModelError(file: name, "not a regular file")
+        }
+        guard status.st_size <= limit else {
+            throw ModelError(file: name, "\(status.st_size) bytes; at most \(limit) are read")
+        }
+        let size = Int(status.st_size)
+        var failure: Int32 = 0
+        let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+            while count < size {
+                let got = Glibc.read(descriptor, buffer.baseAddress.map { $0 + count }, size - count)
+                if got < 0 && errno == EINTR { continue }
+                if got < 0 { failure = errno }
+                if got <= 0 { break }
+                count += got
+            }
+        }
+        if failure != 0 { throw ModelError(file: name, "cannot be read: \(String(cString: strerror(failure)))") }
+        return bytes
+    }
+}
+
+/// sentence-transformers' settings of a model.
+public enum SentenceBert {
+    /// `max_seq_length` of sentence_bert_config.json, tokens with the template; nil if the file or the member is absent.
+    public static func maxSequenceLength(directory: String) throws(ModelError) -> Int? {
+        let file = TokenizerFile(name: "sentence_bert_config.json")
+        guard let bytes = try Tokenizers.read(file.name, in: directory) else { return nil }
+        let root: JSONValue
+        do throws(JSONError) { root = try JSONValue(parsing: bytes) } catch {
+            throw file.error("not valid JSON: \(error)")
+        }
+        let fields = try file.fields(root, at: "the file")
+        if fields.object["max_seq_length"] == nil || fields.object["max_seq_length"] == .null { return nil }
+        return try fields.int("max_seq_length", in: 1...1 << 24)
+    }
+}

@@ -1,0 +1,14 @@
+/// How much of each text stays when a pair is too long.
+enum Truncation {
+    /// What is too much goes from the longer text, then evenly from both: `LongestFirst` of the tokenizers library.
+    /// - Parameters:
+    ///   - counts: tokens of the two texts, without the template.
+    ///   - room: tokens that both together may have.
+    static func longestFirst(_ counts: (Int, Int), room: Int) -> (Int, Int) {
+        let shorter = min(counts.0, counts.1)
+        var keep = (shorter, shorter > room ? shorter : max(shorter, room - shorter))
+        if keep.0 + keep.1 > room { keep = (room / 2, room / 2 + room % 2) }
+        if counts.0 > counts.1 { keep = (keep.1, keep.0) }
+        return (min(keep.0, counts.0), min(keep.1, counts.1))
+    }
+}

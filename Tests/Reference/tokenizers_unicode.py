@@ -1,0 +1,103 @@
+"""Writes Sources/Models/Tokenizers/UnicodeTables.swift: the character classes and canonical decompositions that the
+Hugging Face `tokenizers` library was built with.
+
+The library takes them from three Rust crates of different Unicode versions, older than the standard library of any
+current Swift. They are asked of the library itself, one code point at a time:
+
+    python Tests/Reference/tokenizers_unicode.py
+"""
+
+import pathlib
+
+import tokenizers
+from tokenizers import normalizers, pre_tokenizers
+
+ALL = [c for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF]
+OUT = pathlib.Path(__file__).parents[2] / "Sources/Models/Tokenizers/UnicodeTables.swift"
+
+clean = normalizers.BertNormalizer(clean_text=True, handle_chinese_chars=False, strip_accents=False, lowercase=False)
+strip = normalizers.BertNormalizer(clean_text=False, handle_chinese_chars=False, strip_accents=True, lowercase=False)
+nfd = normalizers.NFD()
+marks = normalizers.StripAccents()
+bert = pre_tokenizers.BertPreTokenizer()
+HANGUL = range(0xAC00, 0xD7A4)
+
+
+def ranges(codes):
+    out = []
+    for c in codes:
+        # Surrogates cannot occur, so a range may span them.
+        if out and (c == out[-1][1] + 1 or (out[-1][1] == 0xD7FF and c == 0xE000)):
+            out[-1][1] = c
+        else:
+            out.append([c, c])
+    return out
+
+
+def combining_classes():
+    """Canonical combining classes, seen from how NFD reorders a character and one of known class."""
+    import unicodedata
+
+    low, high = "\u0334", "\u0345"
+    swaps = lambda a, b: nfd.normalize_str(a + b) == b + a != a + b
+    known = {}
+    for c in range(0x300, 0x20000):
+        s, k = chr(c), unicodedata.combining(chr(c))
+        # Python may know a class that the library, being older, does not.
+        if k and nfd.normalize_str(s) == s and (swaps(s, low) or swaps(high, s) or s in (low, high)):
+            known.setdefault(k, s)
+    out = []
+    for c in ALL:
+        s = chr(c)
+        if nfd.normalize_str(s) != s or not (swaps(s, low) or swaps(high, s)):
+            continue
+        above = [k for k, r in known.items() if swaps(s, r)]
+        below = [k for k, r in known.items() if swaps(r, s)]
+        same = [k for k in known if k not in above and k not in below]
+        assert len(same) == 1, (hex(c), same)
+        k = same[0]
+        if out and out[-1][2] == k and out[-1][1] == c - 1:
+            out[-1][1] = c
+        else:
+            out.append([c, c, k])
+    return out
+
+
+def array(name, doc, values):
+    lines, line = [], "       "
+    for v in values:
+        item = f" 0x{v:X},"
+        if len(line) + len(item) > 120:
+            lines.append(line)
+            line = "       "
+        line += item
+    lines.append(line)
+    return f"    /// {doc}\n    static let {name}: [UInt32] = [\n" + "\n".join(lines) + "\n    ]\n"
+
+
+other = ranges(c for c in ALL if clean.normalize_str(chr(c)) == "")
+nonspacing = ranges(c for c in ALL if nfd.normalize_str(chr(c)) == chr(c) and strip.normalize_str(chr(c)) == "")
+mark = ranges(c for c in ALL if marks.normalize_str(chr(c)) == "")
+punctuation = ranges(c for c in ALL if len(bert.pre_tokenize_str("a" + chr(c) + "a")) == 3)
+decompositions = []
+for c in ALL:
+    d = nfd.normalize_str(chr(c))
+    if d != chr(c) and c not in HANGUL:
+        decompositions += [c, len(d), *map(ord, d)]
+flat = lambda rows: [x for row in rows for x in row]
+
+OUT.write_text(
+    f"""// Written by Tests/Reference/tokenizers_unicode.py from the Hugging Face tokenizers library {tokenizers.__version__}.
+// swift-format-ignore-file
+
+/// The Unicode data the tokenizers library was built with. It is older than Swift's own, which moreover changes with the
+/// toolchain, and a character assigned since must still be what it was when the models were trained.
+enum UnicodeTables {{
+{array("removedByCleanText", "What `BertNormalizer` removes: NUL, U+FFFD, control, format and private use; [first, last] pairs.", flat(other))}
+{array("nonspacingMarks", "General category Mn, of characters that do not decompose; [first, last] pairs.", flat(nonspacing))}
+{array("marks", "What `StripAccents` removes: general category M; [first, last] pairs.", flat(mark))}
+{array("punctuation", "What `BertPreTokenizer` isolates: ASCII punctuation and category P; [first, last] pairs.", flat(punctuation))}
+{array("combiningClasses", "Canonical combining classes other than 0; [first, last, class].", flat(combining_classes()))}
+{array("decompositions", "Full canonical decompositions, without Hangul syllables; [scalar, count, scalars…], ascending.", decompositions)}}}
+"""
+)
