@@ -65,7 +65,7 @@ let package = Package(
 
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
         .testTarget(name: "KernelsTests", dependencies: ["Kernels", "KernelSelection", "Models"], swiftSettings: strict),
-        .testTarget(name: "ModelsTests", dependencies: ["Models", "KernelSelection"], swiftSettings: strict),
+        .testTarget(name: "ModelsTests", dependencies: ["Models", "KernelSelection", "JSON"], swiftSettings: strict),
         .testTarget(name: "ServerTests", dependencies: ["Server", "Models", "JSON", "CSystem", "CZlib"], swiftSettings: strict),
     ]
 )
