@@ -1,5 +1,5 @@
-/// The layout of a picture of weight maps, in pixels: a heading with the colour scale, then one panel a map with a label
-/// a row (left) and a column (above, reading upwards). `svg()` and `png()` draw the same layout.
+/// The layout of a picture of weight maps, in pixels: a heading with the colour scale, then one panel a map with a
+/// label a row (left) and a column (above, reading upwards). `svg()` and `png()` draw the same layout.
 ///
 /// A cell's colour is √(weight ÷ the largest weight drawn): on a linear scale of 8 bits, uniform attention over 512
 /// positions beside one weight of 1 would round to white, here it is 4 % of the scale. The scale is printed.

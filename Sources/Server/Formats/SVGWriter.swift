@@ -1,5 +1,5 @@
-/// SVG 1.1 (https://www.w3.org/TR/SVG11/), needing no other file. Cells of one level are one path and blank ones are left
-/// out, so its size follows what is seen.
+/// SVG 1.1 (https://www.w3.org/TR/SVG11/), needing no other file. Cells of one level are one path and blank ones are
+/// left out, so its size follows what is seen.
 extension AttentionPicture {
     func svg() -> [UInt8] {
         var out: [UInt8] = []
