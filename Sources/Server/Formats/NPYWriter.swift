@@ -14,7 +14,8 @@ public enum NPYWriter {
         return [ArraySegment(header(type: type, shape: tensor.shape)), tensor.segment]
     }
 
-    /// Magic, version, length and the Python dictionary, padded with spaces so that the values start at a multiple of 64.
+    /// Magic, version, length and the Python dictionary, padded with spaces so that the values start at a multiple of
+    /// 64.
     static func header(type: String, shape: [Int]) -> [UInt8] {
         let sizes = shape.map(String.init)
         let tuple = sizes.count == 1 ? "(\(sizes[0]),)" : "(\(sizes.joined(separator: ", ")))"

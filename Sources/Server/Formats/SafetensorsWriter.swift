@@ -1,7 +1,7 @@
 import JSON
 
-/// Writes named tensors as safetensors: the header's length as u64, a JSON header padded with spaces to a multiple of 8,
-/// then the values (https://github.com/huggingface/safetensors#format).
+/// Writes named tensors as safetensors: the header's length as u64, a JSON header padded with spaces to a multiple of
+/// 8, then the values (https://github.com/huggingface/safetensors#format).
 public enum SafetensorsWriter {
     public static let mediaType = "application/vnd.safetensors"
 
