@@ -1,5 +1,6 @@
 import JSON
 import Models
+import Synchronization
 
 /// Answers every request of the HTTP contract.
 public final class APIHandler: RequestHandler {
@@ -7,15 +8,27 @@ public final class APIHandler: RequestHandler {
     let engine: InferenceEngine
     let metrics: Metrics
     let limits: RequestLimits
-    private let router: Router
+    let attentionLimits: AttentionLimits
+    private let router = Router()
+    private let notReady = Atomic(false)
+    private let connectionCount = Mutex<@Sendable () -> Int>({ 0 })
 
-    public init(models: [Model], engine: InferenceEngine, metrics: Metrics, limits: RequestLimits = RequestLimits()) {
+    public init(
+        models: [Model], engine: InferenceEngine, metrics: Metrics, limits: RequestLimits = RequestLimits(),
+        attentionLimits: AttentionLimits = AttentionLimits()
+    ) {
         self.models = ModelSet(models: models)
         self.engine = engine
         self.metrics = metrics
         self.limits = limits
-        router = Router()
+        self.attentionLimits = attentionLimits
     }
+
+    /// From now on /ready answers 503, while requests are still taken.
+    public func becomeUnready() { notReady.store(true, ordering: .relaxed) }
+
+    /// Tells /metrics where to ask for the number of open connections.
+    public func countConnections(_ count: @escaping @Sendable () -> Int) { connectionCount.withLock { $0 = count } }
 
     public func handle(_ request: HTTPRequest, _ writer: any ResponseWriter) {
         let match = router.match(request.method, request.path)
@@ -25,6 +38,19 @@ public final class APIHandler: RequestHandler {
             case .encode:
                 let route = EncodeRoute(models: models, engine: engine, limits: limits)
                 try work(context) { exchange throws(APIError) in try route.prepare(exchange) }
+            case .attention:
+                try work(context) { [self] exchange throws(APIError) in try prepareAttention(exchange) }
+            case .health: context.respond(APIHandler.status("ok", 200))
+            case .ready:
+                let ready = !notReady.load(ordering: .relaxed) && !engine.status.draining
+                if !ready { throw APIError(.draining) }
+                context.respond(APIHandler.status("ready", 200))
+            case .metrics: context.respond(metricsPage())
+            case .models: context.respond(ModelsRoute(models: models).list())
+            case .model(let name): context.respond(try ModelsRoute(models: models).one(name))
+            case .openAPI:
+                context.respond(APIHandler.text(OpenAPI.document, "application/json"))
+            case .page: context.respond(APIHandler.text(Page.html, "text/html; charset=utf-8"))
             }
         } catch {
             context.respond(error)
@@ -37,6 +63,52 @@ public final class APIHandler: RequestHandler {
         response.headers.add("X-Request-Id", RequestContext.identifier(nil))
         response.headers.add("Server-Timing", ServerTiming().field)
         return response
+    }
+
+    private static func text(_ text: String, _ type: String) -> HTTPResponse {
+        HTTPResponse(status: 200, headers: ["Content-Type": type], body: [ArraySegment(Array(text.utf8))])
+    }
+
+    private static func status(_ word: String, _ status: Int) -> HTTPResponse {
+        text("{\"status\":\"\(word)\"}", "application/json")
+    }
+
+    private func metricsPage() -> HTTPResponse {
+        let count = connectionCount.withLock { $0 }
+        let page = MetricsPage(
+            metrics: metrics, queue: engine.status, threads: engine.threads, models: models.models, connections: count())
+        return APIHandler.text(page.text(), "text/plain; version=0.0.4; charset=utf-8")
+    }
+
+    // MARK: Work for the workers
+
+    private func prepareAttention(_ exchange: Exchange) throws(APIError) {
+        var exchange = exchange
+        let start = ContinuousClock.now
+        let http = exchange.context.request
+        if http.method == "POST" { try exchange.checkMediaType() }
+        let route: AttentionRoute
+        let index: Int
+        do throws(AttentionError) {
+            let request = try AttentionRoute.read(http)
+            let model: Model
+            do throws(APIError) { (index, model) = try models.find(request.model) } catch { throw AttentionError(error) }
+            route = try AttentionRoute(request, model: model, accept: http.headers["Accept"], limits: attentionLimits)
+        } catch {
+            throw APIError(error)
+        }
+        guard route.work.length <= limits.maxTokens else {
+            throw APIError(
+                413, "too_many_tokens", param: "input",
+                "The sequence has \(route.work.length) tokens or steps, more than the \(limits.maxTokens) allowed.")
+        }
+        exchange.timing.tokenize = start.duration(to: .now)
+        try exchange.infer(engine, model: index, requests: [route.work]) { results throws(APIError) in
+            guard let maps = results.first?.attention else {
+                throw APIError(500, "internal_error", "The model made no weight maps.")
+            }
+            do throws(AttentionError) { return try route.response(maps) } catch { throw APIError(error) }
+        }
     }
 
     /// Has a worker do what an admitted request asks.
@@ -68,4 +140,12 @@ public final class APIHandler: RequestHandler {
         }
         return context.arrival + .milliseconds(milliseconds)
     }
+}
+
+extension APIError {
+    init(_ error: AttentionError) { self.init(error.status, error.code, param: error.param, error.message) }
+}
+
+extension AttentionError {
+    fileprivate init(_ error: APIError) { self.init(error.status, error.code, param: error.param, error.message) }
 }

@@ -1,3 +1,4 @@
+import Glibc
 import JSON
 import Models
 
@@ -209,9 +210,9 @@ struct EncodeAnswer {
 
     /// Softmax; of a single logit, its sigmoid (as transformers' TextClassificationPipeline).
     static func scores(_ logits: [Float]) -> [Float] {
-        if logits.count == 1 { return [Float(1 / (1 + exponential(-Double(logits[0]))))] }
+        if logits.count == 1 { return [Float(1 / (1 + exp(-Double(logits[0]))))] }
         let largest = Double(logits.max() ?? 0)
-        let powers = logits.map { exponential(Double($0) - largest) }
+        let powers = logits.map { exp(Double($0) - largest) }
         let sum = powers.reduce(0, +)
         return powers.map { Float($0 / sum) }
     }

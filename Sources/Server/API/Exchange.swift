@@ -10,8 +10,8 @@ struct Exchange: Sendable {
 }
 
 extension Exchange {
-    /// The body as JSON, of the one media type that is read.
-    func jsonBody() throws(APIError) -> JSONValue {
+    /// Refuses a body that is not sent as plain JSON.
+    func checkMediaType() throws(APIError) {
         let request = context.request
         if let coding = request.headers["Content-Encoding"], coding.lowercased() != "identity" {
             throw APIError(
@@ -26,8 +26,12 @@ extension Exchange {
                 415, "unsupported_media_type", param: "Content-Type",
                 "The body must be sent with 'Content-Type: application/json', not '\((type ?? "").prefix(80))'.")
         }
+    }
+
+    func jsonBody() throws(APIError) -> JSONValue {
+        try checkMediaType()
         do throws(JSONError) {
-            return try JSONValue(parsing: request.body)
+            return try JSONValue(parsing: context.request.body)
         } catch {
             throw APIError(400, "invalid_json", "The body is not valid JSON: \(error).")
         }
