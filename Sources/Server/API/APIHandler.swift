@@ -76,7 +76,8 @@ public final class APIHandler: RequestHandler {
     private func metricsPage() -> HTTPResponse {
         let count = connectionCount.withLock { $0 }
         let page = MetricsPage(
-            metrics: metrics, queue: engine.status, threads: engine.threads, models: models.models, connections: count())
+            metrics: metrics, queue: engine.status, threads: engine.threads, models: models.models, connections: count()
+        )
         return APIHandler.text(page.text(), "text/plain; version=0.0.4; charset=utf-8")
     }
 
@@ -92,7 +93,9 @@ public final class APIHandler: RequestHandler {
         do throws(AttentionError) {
             let request = try AttentionRoute.read(http)
             let model: Model
-            do throws(APIError) { (index, model) = try models.find(request.model) } catch { throw AttentionError(error) }
+            do throws(APIError) { (index, model) = try models.find(request.model) } catch {
+                throw AttentionError(error)
+            }
             route = try AttentionRoute(request, model: model, accept: http.headers["Accept"], limits: attentionLimits)
         } catch {
             throw APIError(error)
@@ -135,7 +138,8 @@ public final class APIHandler: RequestHandler {
 
     private static func deadline(_ context: RequestContext) throws(APIError) -> ContinuousClock.Instant? {
         guard let text = context.request.headers["X-Request-Timeout-Ms"] else { return nil }
-        guard text.utf8.count <= 9, text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let milliseconds = Int(text) else {
+        guard text.utf8.count <= 9, text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let milliseconds = Int(text)
+        else {
             throw .value("X-Request-Timeout-Ms", "'X-Request-Timeout-Ms' must be a whole number of milliseconds.")
         }
         return context.arrival + .milliseconds(milliseconds)

@@ -83,7 +83,8 @@ struct EncodeAnswer {
         if plan.selection.embedding != nil {
             let rows = results.compactMap(\.embedding)
             tensors.append(
-                BinaryTensor(name: "embedding", shape: [rows.count, rows.first?.count ?? 0], floats: Array(rows.joined())))
+                BinaryTensor(
+                    name: "embedding", shape: [rows.count, rows.first?.count ?? 0], floats: Array(rows.joined())))
         }
         func add(_ name: String, _ matrix: Matrix?) {
             guard let matrix else { return }
@@ -194,7 +195,9 @@ struct EncodeAnswer {
 
     private func writeLabels(_ logits: [Float], _ json: inout JSONWriter) {
         guard let names = model.description.labels, names.count == logits.count else { return }
-        let order = EncodeAnswer.scores(logits).enumerated().sorted { ($1.element, $0.offset) < ($0.element, $1.offset) }
+        let order = EncodeAnswer.scores(logits).enumerated().sorted {
+            ($1.element, $0.offset) < ($0.element, $1.offset)
+        }
         json.key("labels")
         json.array { json in
             for (index, score) in order {

@@ -79,13 +79,15 @@ struct EncodePlan {
         if outputs.isEmpty { outputs = [description.answersLogits ? .logits : .embedding] }
         if outputs.contains(.logits), description.logitsSize == nil {
             throw APIError(
-                422, "no_head", param: "output", "This model has no head and makes no logits; ask for embedding or states.")
+                422, "no_head", param: "output",
+                "This model has no head and makes no logits; ask for embedding or states.")
         }
         let count = description.stateSizes.count
         let layer = request.layer < 0 ? request.layer.addingReportingOverflow(count).partialValue : request.layer
         guard layer >= 0, layer < count else {
             throw .value(
-                "layer", "'layer' is \(request.layer); this model has 0 (its embeddings) … \(count - 1), or -1 … \(-count).")
+                "layer",
+                "'layer' is \(request.layer); this model has 0 (its embeddings) … \(count - 1), or -1 … \(-count).")
         }
         var selection = OutputSelection()
         let size = layer == count - 1 ? description.embeddingSize : description.stateSizes[layer]
@@ -140,11 +142,15 @@ struct EncodePlan {
             throw .value("initial_state", "\(array.count) states for \(sequences) sequences; send one for each.")
         }
         var states: [RecurrentState] = []
-        for (position, item) in array.enumerated() { states.append(try state(item, "initial_state[\(position)]", shape)) }
+        for (position, item) in array.enumerated() {
+            states.append(try state(item, "initial_state[\(position)]", shape))
+        }
         return states
     }
 
-    private static func state(_ value: JSONValue, _ param: String, _ shape: StateShape) throws(APIError) -> RecurrentState {
+    private static func state(
+        _ value: JSONValue, _ param: String, _ shape: StateShape
+    ) throws(APIError) -> RecurrentState {
         let names = shape.cell > 0 ? ["hidden", "cell"] : ["hidden"]
         let fields = try FieldReader(value, name: "this model's state", param: param, fields: names)
         func matrix(_ name: String, _ columns: Int) throws(APIError) -> Matrix {

@@ -15,7 +15,8 @@ struct FieldReader {
             let hint = nearest.map { "; did you mean '\($0)'?" } ?? "."
             throw APIError(
                 400, "unknown_field", param: param.map { "\($0).\(key)" } ?? key,
-                "'\(key.prefix(80))' is not a field of \(name)\(hint) Its fields are \(fields.joined(separator: ", ")).")
+                "'\(key.prefix(80))' is not a field of \(name)\(hint) Its fields are \(fields.joined(separator: ", "))."
+            )
         }
         self.object = object
     }

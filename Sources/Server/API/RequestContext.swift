@@ -20,7 +20,9 @@ final class RequestContext: Sendable {
 
     /// The client's, when it is visible ASCII of at most 128 characters; else a new one.
     static func identifier(_ sent: String?) -> String {
-        if let sent, (1...128).contains(sent.utf8.count), sent.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) { return sent }
+        if let sent, (1...128).contains(sent.utf8.count), sent.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) {
+            return sent
+        }
         let text = String(UInt64.random(in: .min ... .max), radix: 16)
         return String(repeating: "0", count: 16 - text.count) + text
     }
@@ -29,7 +31,8 @@ final class RequestContext: Sendable {
         var response = response
         response.headers.add("X-Request-Id", id)
         response.headers.add("Server-Timing", timing.field)
-        metrics.countRequest(route: route, status: response.status, seconds: arrival.duration(to: .now).milliseconds / 1e3)
+        metrics.countRequest(
+            route: route, status: response.status, seconds: arrival.duration(to: .now).milliseconds / 1e3)
         writer.respond(response)
     }
 

@@ -43,7 +43,9 @@ struct Router: Sendable {
 
     private func choose(_ method: String, _ path: String, _ pattern: String, _ methods: [(String, Route)]) -> Match {
         let asked = method == "HEAD" ? "GET" : method
-        if let route = methods.first(where: { $0.0 == asked })?.1 { return Match(pattern: pattern, route: .success(route)) }
+        if let route = methods.first(where: { $0.0 == asked })?.1 {
+            return Match(pattern: pattern, route: .success(route))
+        }
         var allowed = methods.map(\.0)
         if allowed.contains("GET") { allowed.append("HEAD") }
         let list = allowed.joined(separator: ", ")

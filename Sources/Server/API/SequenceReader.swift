@@ -72,7 +72,8 @@ struct SequenceReader {
         guard total <= limits.maxTokens else {
             throw APIError(
                 413, "too_many_tokens", param: "input",
-                "The sequences have more than the \(limits.maxTokens) \(unit) one request may have; send fewer at once.")
+                "The sequences have more than the \(limits.maxTokens) \(unit) one request may have; send fewer at once."
+            )
         }
     }
 
@@ -184,7 +185,8 @@ struct SequenceReader {
             input: .tokens(ids: tokens.map(\.id), typeIDs: types), truncated: encoding.truncated, tokens: tokens)
     }
 
-    private func readIDs(_ items: [JSONValue], _ param: String, _ vocabularySize: Int) throws(APIError) -> ReadSequence {
+    private func readIDs(_ items: [JSONValue], _ param: String, _ vocabularySize: Int) throws(APIError) -> ReadSequence
+    {
         guard !items.isEmpty else { throw SequenceReader.empty(param, "a sequence has at least one token id") }
         let count = try kept(items.count, param)
         var ids: [Int32] = []
@@ -258,7 +260,9 @@ struct SequenceReader {
         var values: [Float] = []
         values.reserveCapacity(min(items.count, rows) * columns)
         for (i, item) in items.enumerated() {
-            guard let row = item.array else { throw .type("\(param)[\(i)]", "an array of \(columns) numbers", found: item) }
+            guard let row = item.array else {
+                throw .type("\(param)[\(i)]", "an array of \(columns) numbers", found: item)
+            }
             guard row.count == columns else {
                 throw APIError(
                     400, code, param: "\(param)[\(i)]",

@@ -13,7 +13,8 @@ struct MetricsPage {
         let state = metrics.snapshot
         var page = PrometheusText()
         page.family("encoderd_requests_total", "counter", "Requests answered, by route and status.")
-        for (key, count) in state.requests.sorted(by: { ($0.key.route, $0.key.status) < ($1.key.route, $1.key.status) }) {
+        for (key, count) in state.requests.sorted(by: { ($0.key.route, $0.key.status) < ($1.key.route, $1.key.status) })
+        {
             page.sample(
                 "encoderd_requests_total", [("route", key.route), ("status", String(key.status))], Double(count))
         }
@@ -64,7 +65,8 @@ struct MetricsPage {
         }
         page.family("encoderd_batch_tokens", "histogram", "Tokens or steps in a forward pass.")
         for (model, counts) in counts {
-            page.histogram("encoderd_batch_tokens", [("model", model.name)], counts.batchTokens, Metrics.batchTokenBounds)
+            page.histogram(
+                "encoderd_batch_tokens", [("model", model.name)], counts.batchTokens, Metrics.batchTokenBounds)
         }
     }
 

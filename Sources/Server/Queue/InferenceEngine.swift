@@ -309,7 +309,8 @@ extension InferenceTask {
     fileprivate func complete() {
         let started = startedAt ?? queuedAt
         let outcome = InferenceOutcome(
-            results: results, queued: queuedAt.duration(to: started), inferred: started.duration(to: endedAt ?? started))
+            results: results, queued: queuedAt.duration(to: started), inferred: started.duration(to: endedAt ?? started)
+        )
         completion(.success(outcome))
     }
 }
