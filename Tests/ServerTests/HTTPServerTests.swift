@@ -230,10 +230,10 @@ import Testing
             let body = try client.receive().body
             #expect(body.count == 50 << 20)
             let right = body.withUnsafeBytes { bytes in
-                (0..<50).allSatisfy { number in
+                guard let start = bytes.baseAddress, bytes.count == 50 << 20 else { return false }
+                return (0..<50).allSatisfy { number in
                     let expected = [UInt8](repeating: UInt8(number), count: 1 << 20)
-                    return bytes.count == 50 << 20
-                        && memcmp(UnsafeRawBufferPointer(rebasing: bytes[(number << 20)...]).baseAddress, expected, 1 << 20) == 0
+                    return memcmp(start + (number << 20), expected, 1 << 20) == 0
                 }
             }
             #expect(right)
@@ -341,5 +341,19 @@ import Testing
         }
         let third = HTTPServer(handler: handler)
         #expect(throws: HTTPServerError.self) { try third.start(host: "127.0.0.1", port: 70000) }
+    }
+
+    /// `::` takes IPv4 clients as well; brackets as in a URL are understood.
+    @Test(arguments: ["::", "[::]", "0.0.0.0", "localhost"]) func listensOn(host: String) throws {
+        let server = HTTPServer(handler: handler)
+        let port = try server.start(host: host, port: 0)
+        let done = DispatchSemaphore(value: 0)
+        if host != "localhost" {
+            let client = try TestClient(port: port)
+            try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try client.receive().status == 200)
+        }
+        server.drain { done.signal() }
+        #expect(done.wait(timeout: .now() + 5) == .success)
     }
 }
