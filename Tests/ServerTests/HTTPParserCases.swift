@@ -1,5 +1,6 @@
-/// Bytes and what a strict reader of RFC 9110 and 9112 makes of them. The cases follow the rules that the suites named
-/// below test; where those allow several answers, the strictest is expected.
+/// Bytes and what a strict reader of RFC 9110 and 9112 makes of them. What is expected follows from the section named
+/// above each table; the suites named there cover the same rules, and where they let pass what the grammar forbids
+/// (nginx: two ports, llhttp: a missing Host), the strict answer is expected.
 struct HTTPParserCase: Sendable {
     enum Expected: Sendable {
         case ok(line: String, body: String)
@@ -140,6 +141,18 @@ enum HTTPParserCases {
 
     /// Host: RFC 9112, 3.2; nginx-tests http_host.t; Http11Probe's host rules.
     private static let hosts: [HTTPParserCase] = [
+        ok("host: dot and port", "GET / HTTP/1.1\r\nHost: abcd-ef.g02.xyz.:88\r\n\r\n", "GET /"),
+        ok("host: IPv4-mapped with port", "GET / HTTP/1.1\r\nHost: [::123.45.67.89]:4321\r\n\r\n", "GET /"),
+        ok("host: mixed case with port", "GET / HTTP/1.1\r\nHost: AbC-d93.0.34ZhGt-s.nk.Ru:88\r\n\r\n", "GET /"),
+        bad(400, "host: path separators", "GET / HTTP/1.1\r\nHost: example.com/\\:552\r\n\r\n"),
+        bad(400, "host: leading dots", "GET / HTTP/1.1\r\nHost: ..examp-LE.com\r\n\r\n"),
+        bad(400, "host: leading dot", "GET / HTTP/1.1\r\nHost: .a\r\n\r\n"),
+        bad(400, "host: empty label", "GET / HTTP/1.1\r\nHost: a..b\r\n\r\n"),
+        bad(400, "host: two dots at the end", "GET / HTTP/1.1\r\nHost: com.exa-m.45..:\r\n\r\n"),
+        bad(400, "host: separators in brackets", "GET / HTTP/1.1\r\nHost: [abcd::e\\f98:0/:7654:321]\r\n\r\n"),
+        bad(400, "host: dots after brackets", "GET / HTTP/1.1\r\nHost: [abcd::ef98:0:7654:321]..:98\r\n\r\n"),
+        bad(400, "host: control", "GET / HTTP/1.1\r\nHost: localhost\u{02}\r\n\r\n"),
+        bad(400, "host: repeated after a bare LF", "GET / HTTP/1.1\r\nHost: localhost\nHost: again\r\n\r\n"),
         ok("host: name", "GET / HTTP/1.1\r\nHost: example.com\r\n\r\n", "GET /"),
         ok("host: port", "GET / HTTP/1.1\r\nHost: example.com:8080\r\n\r\n", "GET /"),
         ok("host: empty port", "GET / HTTP/1.1\r\nHost: example.com:\r\n\r\n", "GET /"),
@@ -306,6 +319,21 @@ enum HTTPParserCases {
 
     /// Chunks: RFC 9112, 7.1; nginx-tests body_chunked.t; hyper decode.rs; http-garden TROPHIES.md; picohttpparser test.c.
     private static let chunks: [HTTPParserCase] = [
+        ok(
+            "extensions of many kinds",
+            chunked
+                + "5;ilovew3;somuchlove=aretheseparametersfor;another=withvalue\r\nhello\r\n6;blahblah;blah\r\n world\r\n0\r\n\r\n",
+            "POST /", body: "hello world"),
+        ok(
+            "quoted extensions with escapes",
+            chunked + "5;ilovew3=\"I \\\"love\\\"; \\\\extensions\\\\\";blah;foo=bar\r\nhello\r\n0\r\n\r\n", "POST /",
+            body: "hello"),
+        bad(400, "chunk: unbalanced quotes", chunked + "5;a=\"abc\";b=\"def; ghi\r\nhello\r\n0\r\n\r\n"),
+        bad(400, "chunk: text after size without semicolon", chunked + "2 erfrferferf\r\naa\r\n0 rrrr\r\n\r\n"),
+        bad(501, "coding: pigeons", "PUT /url HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: pigeons\r\n\r\n"),
+        bad(
+            400, "coding: empty, with length",
+            "POST /first HTTP/1.1\r\nHost: x\r\nTransfer-Encoding:\r\nContent-Length: 5\r\n\r\nhello"),
         ok("two chunks", chunked + "5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n", "POST /", body: "hello world"),
         ok(
             "hexadecimal, both cases", chunked + "a\r\n0123456789\r\nA\r\n0123456789\r\n0\r\n\r\n", "POST /",

@@ -170,10 +170,18 @@ func eventually(_ condition: () -> Bool) -> Bool {
     return condition()
 }
 
-/// How many sockets this process has open.
-func openSockets() -> Int {
-    (0..<4096).count { descriptor in
-        var status = stat()
-        return fstat(Int32(descriptor), &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK
+/// How many sockets of this process have that port at either end; other suites' sockets do not count.
+func openSockets(port: Int) -> Int {
+    func end(of descriptor: Int32, _ name: (Int32, UnsafeMutablePointer<sockaddr>, inout socklen_t) -> Int32) -> Int? {
+        var address = sockaddr_storage()
+        var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let status = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { name(descriptor, $0, &size) }
+        }
+        return status == 0 ? withUnsafeBytes(of: address) { Int($0[2]) << 8 | Int($0[3]) } : nil
+    }
+    return (0..<Int32(20000)).count { descriptor in
+        end(of: descriptor) { getsockname($0, $1, &$2) } == port
+            || end(of: descriptor) { getpeername($0, $1, &$2) } == port
     }
 }

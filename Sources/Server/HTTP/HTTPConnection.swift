@@ -63,6 +63,7 @@ final class HTTPConnection: @unchecked Sendable {
     func refuse() {
         server.assertOnLoop()
         fail(HTTPParseError(503, "too_many_connections", "The server has as many connections as it takes."))
+        updateInterest()
     }
 
     func handleEvents(_ events: UInt32) {
@@ -259,8 +260,10 @@ final class HTTPConnection: @unchecked Sendable {
         state = .closed
         cancellation?.set()
         cancellation = nil
+        // The timer wheel may keep this object for some seconds more: not its memory.
         output.removeAll()
         input = []
+        parser = HTTPParser(limits: limits)
         deadline = .max
         server.forget(self)
         _ = Glibc.close(descriptor)

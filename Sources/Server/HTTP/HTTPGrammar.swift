@@ -68,7 +68,7 @@ enum HTTPGrammar {
             rest = rest[(end + 1)...]
         } else {
             let name = rest.prefix { $0 != 0x3A }
-            guard !name.isEmpty else { return false }
+            guard !name.isEmpty, name.first != 0x2E else { return false }
             var index = name.startIndex
             while index < name.endIndex {
                 switch name[index] {
@@ -76,6 +76,8 @@ enum HTTPGrammar {
                     guard index + 2 < name.endIndex, hexValue(name[index + 1]) != nil, hexValue(name[index + 2]) != nil
                     else { return false }
                     index += 3
+                // A name has no empty label.
+                case 0x2E where index + 1 < name.endIndex && name[index + 1] == 0x2E: return false
                 // unreserved / sub-delims
                 case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E, 0x21, 0x24, 0x26...0x2C, 0x3B, 0x3D:
                     index += 1

@@ -32,6 +32,8 @@ public final class HTTPServer: @unchecked Sendable {
 
     public init(handler: any RequestHandler, limits: HTTPLimits = HTTPLimits()) {
         self.handler = handler
+        var limits = limits
+        limits.timerTickSeconds = max(limits.timerTickSeconds, 0.001)
         self.limits = limits
     }
 
@@ -66,6 +68,7 @@ public final class HTTPServer: @unchecked Sendable {
         epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
         guard epoll >= 0 else {
             _ = Glibc.close(listener)
+            listener = -1
             throw HTTPServerError(description: "epoll: \(String(cString: strerror(errno)))")
         }
         reserve = Glibc.open("/dev/null", O_RDONLY | O_CLOEXEC)
@@ -241,7 +244,11 @@ public final class HTTPServer: @unchecked Sendable {
     private func stopAccepting() {
         guard listener >= 0 else { return }
         // Whoever is in the backlog has a connection already.
-        acceptAll()
+        var known = UInt32.max
+        while known != generation {
+            known = generation
+            acceptAll()
+        }
         watchListener(false)
         _ = Glibc.close(listener)
         listener = -1
@@ -263,7 +270,7 @@ public final class HTTPServer: @unchecked Sendable {
         timer = nil
         if reserve >= 0 { _ = Glibc.close(reserve) }
         reserve = -1
-        wheel = []
+        wheel = Array(repeating: [], count: wheel.count)
         completion()
     }
 }
