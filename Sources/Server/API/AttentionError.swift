@@ -1,15 +1,15 @@
 import JSON
 
 /// Why an attention request is refused, in the terms of the HTTP contract.
-public struct AttentionError: Error, Sendable, Equatable {
-    public var status: Int
+struct AttentionError: Error, Sendable, Equatable {
+    var status: Int
     /// Stable, snake_case.
-    public var code: String
+    var code: String
     /// The field at fault; nil: the request as a whole.
-    public var param: String?
-    public var message: String
+    var param: String?
+    var message: String
 
-    public init(_ status: Int, _ code: String, param: String?, _ message: String) {
+    init(_ status: Int, _ code: String, param: String?, _ message: String) {
         self.status = status
         self.code = code
         self.param = param

@@ -15,17 +15,17 @@ public struct AttentionLimits: Sendable {
 }
 
 /// A request fitted to a model and a sequence: every index is in range, and the answer is of a size that is allowed.
-public struct AttentionPlan: Sendable {
-    public let selection: AttentionSelection
-    public let format: AttentionFormat
+struct AttentionPlan: Sendable {
+    let selection: AttentionSelection
+    let format: AttentionFormat
     /// Rows were chosen, so the answer names them.
-    public let namesQueries: Bool
+    let namesQueries: Bool
 
     /// - Parameters:
     ///   - length: tokens or steps of the sequence, at least 1.
     ///   - special: by position, whether the token is a special one.
     ///   - accept: the request's Accept field.
-    public init(
+    init(
         _ request: AttentionRequest, model: ModelDescription, length: Int, special: [Bool], accept: String?,
         limits: AttentionLimits
     ) throws(AttentionError) {
@@ -137,8 +137,9 @@ public struct AttentionPlan: Sendable {
         guard count > limits.jsonWeights else { return }
         throw AttentionError(
             413, "too_many_weights", param: nil,
-            "\(count) weights are more than the \(limits.jsonWeights) of a JSON answer: ask for fewer 'layers', 'heads' or "
-                + "'queries', for 'head_reduce', for 'select' such as {\"top_k\": 16}, or for 'format' safetensors or npy."
+            "\(count) weights are more than the \(limits.jsonWeights) of a JSON answer: ask for fewer 'layers', "
+                + "'heads' or 'queries', for 'head_reduce', for 'select' such as {\"top_k\": 16}, or for 'format' "
+                + "safetensors or npy."
         )
     }
 

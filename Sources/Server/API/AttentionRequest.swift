@@ -2,7 +2,7 @@ import JSON
 import Models
 
 /// What an attention answer is written as.
-public enum AttentionFormat: String, Sendable, CaseIterable {
+enum AttentionFormat: String, Sendable, CaseIterable {
     case json, npy, safetensors, svg, png
 
     var mediaType: String {
@@ -37,29 +37,29 @@ public enum AttentionFormat: String, Sendable, CaseIterable {
 }
 
 /// `all`, or indices as written: negative ones count from the end.
-public enum IndexChoice: Sendable, Equatable {
+enum IndexChoice: Sendable, Equatable {
     case all
     case some([Int])
 }
 
 /// The fields of /v1/attention, checked as far as that needs no model.
-public struct AttentionRequest: Sendable, Equatable {
-    public var model: String?
-    public var input: JSONValue
+struct AttentionRequest: Sendable, Equatable {
+    var model: String?
+    var input: JSONValue
     /// The input came in a URL: for a model without a tokenizer its text is JSON.
-    public var isQuery = false
-    public var truncate = true
-    public var layers: IndexChoice = .all
-    public var heads: IndexChoice = .all
-    public var queries: IndexChoice = .all
-    public var headReduce: HeadReduction = .none
+    var isQuery = false
+    var truncate = true
+    var layers: IndexChoice = .all
+    var heads: IndexChoice = .all
+    var queries: IndexChoice = .all
+    var headReduce: HeadReduction = .none
     /// As written; nil: the model's default.
-    public var method: String?
-    public var specialTokens: SpecialTokenPolicy = .keep
-    public var select: WeightSelection?
+    var method: String?
+    var specialTokens: SpecialTokenPolicy = .keep
+    var select: WeightSelection?
     /// nil: by Accept.
-    public var format: AttentionFormat?
-    public var dtype: BinaryFloat = .f32
+    var format: AttentionFormat?
+    var dtype: BinaryFloat = .f32
 
     static let fields = [
         "model", "input", "truncate", "layers", "heads", "queries", "head_reduce", "method", "special_tokens", "select",
@@ -67,7 +67,7 @@ public struct AttentionRequest: Sendable, Equatable {
     ]
 
     /// The body of a POST.
-    public init(_ body: JSONValue) throws(AttentionError) {
+    init(_ body: JSONValue) throws(AttentionError) {
         guard let object = body.object else {
             throw AttentionError(400, "invalid_type", param: nil, "The body must be a JSON object, not \(body.kind).")
         }
@@ -77,7 +77,7 @@ public struct AttentionRequest: Sendable, Equatable {
     }
 
     /// The query of a GET, still percent-encoded, '+' standing for a space (as HTML forms send it).
-    public init(query: String?) throws(AttentionError) {
+    init(query: String?) throws(AttentionError) {
         var values: [(name: String, value: String)] = []
         for pair in (query ?? "").split(separator: "&", omittingEmptySubsequences: true) {
             let halves = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
@@ -135,7 +135,8 @@ public struct AttentionRequest: Sendable, Equatable {
         default:
             throw AttentionError(
                 400, "unknown_field", param: name,
-                "'\(name)' is not a field of /v1/attention; those are \(AttentionRequest.fields.joined(separator: ", "))."
+                "'\(name)' is not a field of /v1/attention; those are "
+                    + "\(AttentionRequest.fields.joined(separator: ", "))."
             )
         }
     }

@@ -1,20 +1,20 @@
 import JSON
 import Models
 
-/// GET and POST /v1/attention up to and after the forward pass: the request is read and checked on a worker, `work` joins
-/// a batch, and `response` writes what came of it.
-public struct AttentionRoute: Sendable {
-    public let model: String
-    public let description: ModelDescription
-    public let request: AttentionRequest
-    public let plan: AttentionPlan
-    public let tokens: [AttentionToken]
+/// GET and POST /v1/attention up to and after the forward pass: the request is read and checked on a worker, `work`
+/// joins a batch, and `response` writes what came of it.
+struct AttentionRoute: Sendable {
+    let model: String
+    let description: ModelDescription
+    let request: AttentionRequest
+    let plan: AttentionPlan
+    let tokens: [AttentionToken]
     /// What the network is to do.
-    public let work: SequenceRequest
+    let work: SequenceRequest
     private let limits: AttentionLimits
 
     /// Reads the fields: the query of a GET, the JSON body of anything else. Cheap, but for the parsing of a long body.
-    public static func read(_ http: HTTPRequest) throws(AttentionError) -> AttentionRequest {
+    static func read(_ http: HTTPRequest) throws(AttentionError) -> AttentionRequest {
         if http.method == "GET" || http.method == "HEAD" { return try AttentionRequest(query: http.query) }
         if let query = http.query, !query.isEmpty {
             throw AttentionError(
@@ -32,7 +32,7 @@ public struct AttentionRoute: Sendable {
 
     /// Tokenises, and checks the request against the model.
     /// - Parameter accept: the request's Accept field.
-    public init(
+    init(
         _ request: AttentionRequest, model: Model, accept: String?, limits: AttentionLimits = AttentionLimits()
     ) throws(AttentionError) {
         let sequence = try AttentionSequence(request, model: model)
@@ -50,7 +50,7 @@ public struct AttentionRoute: Sendable {
     }
 
     /// - Parameter maps: what the network made for `work`.
-    public func response(_ maps: AttentionMaps) throws(AttentionError) -> HTTPResponse {
+    func response(_ maps: AttentionMaps) throws(AttentionError) -> HTTPResponse {
         try AttentionAnswer(
             model: model, description: description, request: request, plan: plan, tokens: tokens, maps: maps
         ).response(limits)

@@ -141,7 +141,7 @@ struct AttentionSequence {
     private static func tooLong(_ count: Int, _ description: ModelDescription) -> AttentionError {
         AttentionError(
             400, "sequence_too_long", param: "input",
-            "The sequence has \(count) tokens or steps, and this model takes \(description.maxLength ?? count): shorten it, "
-                + "or leave 'truncate' at true.")
+            "The sequence has \(count) tokens or steps, and this model takes \(description.maxLength ?? count): "
+                + "shorten it, or leave 'truncate' at true.")
     }
 }
