@@ -23,7 +23,7 @@ struct AttentionToken: Sendable, Equatable {
 /// Weight maps made into an answer.
 ///
 /// `tokens` label the columns; hidden ones are left out. `queries` (when chosen) and `keys` (when columns are not
-/// simply the whole sequence) give the sequence position of each row and column, −1 for a recurrent model's initial state, so
+/// simply the whole sequence) give the sequence position of each row and column, −1 for a recurrent initial state, so
 /// that `tokens` has one entry for each key but that.
 struct AttentionAnswer: Sendable {
     let model: String
