@@ -25,6 +25,9 @@ public final class APIHandler: RequestHandler {
             case .encode:
                 let route = EncodeRoute(models: models, engine: engine, limits: limits)
                 try work(context) { exchange throws(APIError) in try route.prepare(exchange) }
+            case .attention:
+                let route = AttentionRoute(models: models, engine: engine, limits: limits)
+                try work(context) { exchange throws(APIError) in try route.prepare(exchange) }
             }
         } catch {
             context.respond(error)
@@ -63,7 +66,8 @@ public final class APIHandler: RequestHandler {
 
     private static func deadline(_ context: RequestContext) throws(APIError) -> ContinuousClock.Instant? {
         guard let text = context.request.headers["X-Request-Timeout-Ms"] else { return nil }
-        guard text.utf8.count <= 9, text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let milliseconds = Int(text) else {
+        guard text.utf8.count <= 9, text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let milliseconds = Int(text)
+        else {
             throw .value("X-Request-Timeout-Ms", "'X-Request-Timeout-Ms' must be a whole number of milliseconds.")
         }
         return context.arrival + .milliseconds(milliseconds)

@@ -58,7 +58,7 @@ struct AttentionAnswer: Sendable {
         self.view = view
     }
 
-    func response(_ limits: AttentionLimits) throws(AttentionError) -> HTTPResponse {
+    func response(_ limits: AttentionLimits) throws(APIError) -> HTTPResponse {
         let body: [any ByteSegment]
         switch plan.format {
         case .json: body = [ArraySegment(try json(limits))]
@@ -86,7 +86,7 @@ struct AttentionAnswer: Sendable {
     private var showsKeys: Bool { view.keys != Array(0..<tokens.count) }
     private var shownTokens: [AttentionToken] { view.keys.filter { $0 >= 0 }.map { tokens[$0] } }
 
-    func json(_ limits: AttentionLimits) throws(AttentionError) -> [UInt8] {
+    func json(_ limits: AttentionLimits) throws(APIError) -> [UInt8] {
         let sparse = request.select.map { AttentionSparse(view, keeping: $0) }
         if let sparse { try AttentionPlan.checkJSON(sparse.indices.count, limits) }
         var json = JSONWriter(capacity: 4096 + 16 * (sparse?.indices.count ?? view.weights.count))
@@ -240,7 +240,7 @@ struct AttentionAnswer: Sendable {
         write(&json, shape)
     }
 
-    func picture(_ limits: AttentionLimits) throws(AttentionError) -> AttentionPicture {
+    func picture(_ limits: AttentionLimits) throws(APIError) -> AttentionPicture {
         func label(_ position: Int) -> String { position < 0 ? "initial" : tokens[position].text }
         var weights = view.weights
         var subtitle = "Weights are not necessarily an explanation."
