@@ -196,7 +196,32 @@ private let refusals: [Refusal] = [
     Refusal(get("input=hello"), gru, 400, "invalid_value", "input"),
 ]
 
+/// Hands the answer to the test that waits for it.
+private struct WaitingWriter: ResponseWriter {
+    let continuation: CheckedContinuation<HTTPResponse, Never>
+    let isCancelled = false
+    func respond(_ response: HTTPResponse) { continuation.resume(returning: response) }
+}
+
 @Suite struct AttentionRouteTests {
+    @Test(arguments: [
+        (get("model=known&input=a+b&layers=0&heads=0&queries=0"), 200), (get("model=other&input=a"), 404),
+        (post(#"{"input": "a", "heads": 9}"#), 400), (HTTPRequest(method: "PUT", path: "/v1/attention"), 405),
+    ])
+    func theRouteIsServedThroughTheQueue(_ http: HTTPRequest, _ status: Int) async throws {
+        let engine = try InferenceEngine(networks: [bert.network], threads: 1)
+        defer { engine.stop() }
+        let handler = APIHandler(models: [bert], engine: engine, metrics: Metrics(models: 1))
+        let response = await withCheckedContinuation { handler.handle(http, WaitingWriter(continuation: $0)) }
+        #expect(response.status == status)
+        #expect(response.headers["Server-Timing"] != nil)
+        if status == 200 {
+            #expect(try json(response)["attention"] == (try parsed("[[[[0.1, 0.2, 0.3, 0.4]]]]")))
+        } else {
+            #expect(try json(response)["error"]?["message"]?.string?.isEmpty == false)
+        }
+    }
+
     @Test(arguments: refusals)
     fileprivate func malformedRequestsAreRefused(_ refusal: Refusal) throws {
         let error = #expect(throws: APIError.self) { try answer(refusal.http, refusal.model) }
