@@ -85,16 +85,16 @@ private let idsOnly = model(tokenizer: false, maxLength: 4)
 private func answer(
     _ http: HTTPRequest, _ model: Model, _ limits: AttentionLimits = AttentionLimits()
 )
-    throws(AttentionError) -> HTTPResponse
+    throws(APIError) -> HTTPResponse
 {
-    let request = try AttentionRoute.read(http)
-    let route = try AttentionRoute(request, model: model, accept: http.headers["Accept"], limits: limits)
+    let request = try AttentionTask.read(http)
+    let route = try AttentionTask(request, model: model, accept: http.headers["Accept"], limits: limits)
     let results = model.network.forward([route.work], scratch: Scratch())
-    guard let maps = results.first?.attention else { throw AttentionError(500, "no_maps", param: nil, "") }
+    guard let maps = results.first?.attention else { throw APIError(500, "no_maps", param: nil, "") }
     return try route.response(maps)
 }
 
-private func post(_ body: String, headers: HTTPHeaders = [:]) -> HTTPRequest {
+private func post(_ body: String, headers: HTTPHeaders = ["Content-Type": "application/json"]) -> HTTPRequest {
     HTTPRequest(method: "POST", path: "/v1/attention", headers: headers, body: Array(body.utf8))
 }
 
@@ -132,18 +132,19 @@ private struct Refusal: Sendable, CustomTestStringConvertible {
 private let refusals: [Refusal] = [
     Refusal(post(""), bert, 400, "invalid_json", nil),
     Refusal(post(#"{"input": "a""#), bert, 400, "invalid_json", nil),
+    Refusal(post(#"{"input": "a"}"#, headers: [:]), bert, 415, "unsupported_media_type", "Content-Type"),
     Refusal(post("[]"), bert, 400, "invalid_type", nil),
     Refusal(post("{}"), bert, 400, "missing_field", "input"),
     Refusal(post(#"{"input": "a", "layer": 1}"#), bert, 400, "unknown_field", "layer"),
     Refusal(post(#"{"input": "a", "model": 3}"#), bert, 400, "invalid_type", "model"),
     Refusal(post(#"{"input": 7}"#), bert, 400, "invalid_type", "input"),
     Refusal(post(#"{"input": null}"#), bert, 400, "invalid_type", "input"),
-    Refusal(post(#"{"input": []}"#), bert, 400, "invalid_value", "input"),
+    Refusal(post(#"{"input": []}"#), bert, 400, "empty_input", "input"),
     Refusal(post(#"{"input": ["a", "b"]}"#), bert, 400, "invalid_value", "input"),
     Refusal(post(#"{"input": [[1], [2]]}"#), bert, 400, "invalid_value", "input"),
-    Refusal(post(#"{"input": [1, 1000]}"#), bert, 400, "invalid_value", "input[1]"),
-    Refusal(post(#"{"input": [1, -1]}"#), bert, 400, "invalid_value", "input[1]"),
-    Refusal(post(#"{"input": [1, 1.5]}"#), bert, 400, "invalid_type", "input[1]"),
+    Refusal(post(#"{"input": [1, 1000]}"#), bert, 400, "token_id_out_of_range", "input[1]"),
+    Refusal(post(#"{"input": [1, -1]}"#), bert, 400, "token_id_out_of_range", "input[1]"),
+    Refusal(post(#"{"input": [1, 1.5]}"#), bert, 400, "invalid_token_id", "input[1]"),
     Refusal(post(#"{"input": {"pair": "a"}}"#), bert, 400, "missing_field", "input.text"),
     Refusal(post(#"{"input": {"text": "a", "pear": "a"}}"#), bert, 400, "unknown_field", "input.pear"),
     Refusal(post(#"{"input": "a", "truncate": "no"}"#), bert, 400, "invalid_type", "truncate"),
@@ -165,11 +166,11 @@ private let refusals: [Refusal] = [
     Refusal(post(#"{"input": [[1, 2]], "method": "jacobian", "layers": 0}"#), gru, 422, "method_has_no_axis", "layers"),
     Refusal(post(#"{"input": [[1, 2]], "method": "jacobian", "heads": 0}"#), gru, 422, "method_has_no_axis", "heads"),
     Refusal(post(#"{"input": [[1, 2]], "head_reduce": "mean"}"#), gru, 422, "method_has_no_axis", "head_reduce"),
-    Refusal(post(#"{"input": "text"}"#), gru, 422, "input_not_supported", "input"),
-    Refusal(post(#"{"input": [[1, 2], [3]]}"#), gru, 400, "invalid_value", "input[1]"),
+    Refusal(post(#"{"input": "text"}"#), gru, 422, "wrong_input_kind", "input"),
+    Refusal(post(#"{"input": [[1, 2], [3]]}"#), gru, 400, "wrong_feature_width", "input[1]"),
     Refusal(post(#"{"input": [[1, 2], [3, "x"]]}"#), gru, 400, "invalid_type", "input[1][1]"),
-    Refusal(post(#"{"input": [[1, 1e39]]}"#), gru, 400, "invalid_value", "input[0][1]"),
-    Refusal(post(#"{"input": [[[1, 2]]]}"#), gru, 400, "invalid_value", "input"),
+    Refusal(post(#"{"input": [[1, 1e39]]}"#), gru, 400, "number_out_of_range", "input[0][1]"),
+    Refusal(post(#"{"input": [[[1, 2]], [[3, 4]]]}"#), gru, 400, "invalid_value", "input"),
     Refusal(post(#"{"input": "a", "special_tokens": "drop"}"#), bert, 400, "invalid_value", "special_tokens"),
     Refusal(post(#"{"input": "a", "select": 16}"#), bert, 400, "invalid_type", "select"),
     Refusal(post(#"{"input": "a", "select": {}}"#), bert, 400, "invalid_value", "select"),
@@ -195,10 +196,35 @@ private let refusals: [Refusal] = [
     Refusal(get("input=hello"), gru, 400, "invalid_value", "input"),
 ]
 
+/// Hands the answer to the test that waits for it.
+private struct WaitingWriter: ResponseWriter {
+    let continuation: CheckedContinuation<HTTPResponse, Never>
+    let isCancelled = false
+    func respond(_ response: HTTPResponse) { continuation.resume(returning: response) }
+}
+
 @Suite struct AttentionRouteTests {
+    @Test(arguments: [
+        (get("model=known&input=a+b&layers=0&heads=0&queries=0"), 200), (get("model=other&input=a"), 404),
+        (post(#"{"input": "a", "heads": 9}"#), 400), (HTTPRequest(method: "PUT", path: "/v1/attention"), 405),
+    ])
+    func theRouteIsServedThroughTheQueue(_ http: HTTPRequest, _ status: Int) async throws {
+        let engine = try InferenceEngine(networks: [bert.network], threads: 1)
+        defer { engine.stop() }
+        let handler = APIHandler(models: [bert], engine: engine, metrics: Metrics(models: 1))
+        let response = await withCheckedContinuation { handler.handle(http, WaitingWriter(continuation: $0)) }
+        #expect(response.status == status)
+        #expect(response.headers["Server-Timing"] != nil)
+        if status == 200 {
+            #expect(try json(response)["attention"] == (try parsed("[[[[0.1, 0.2, 0.3, 0.4]]]]")))
+        } else {
+            #expect(try json(response)["error"]?["message"]?.string?.isEmpty == false)
+        }
+    }
+
     @Test(arguments: refusals)
     fileprivate func malformedRequestsAreRefused(_ refusal: Refusal) throws {
-        let error = #expect(throws: AttentionError.self) { try answer(refusal.http, refusal.model) }
+        let error = #expect(throws: APIError.self) { try answer(refusal.http, refusal.model) }
         #expect(error?.status == refusal.status)
         #expect(error?.code == refusal.code)
         #expect(error?.param == refusal.param)
@@ -301,7 +327,7 @@ private let refusals: [Refusal] = [
             #expect(error.code == code)
         }
         limits.weights = 95
-        let error = #expect(throws: AttentionError.self) { try answer(get("input=a+b&format=npy"), bert, limits) }
+        let error = #expect(throws: APIError.self) { try answer(get("input=a+b&format=npy"), bert, limits) }
         #expect(error?.code == "too_many_weights")
     }
 

@@ -8,8 +8,8 @@ import Foundation
 public struct AttentionSummary: Sendable, Equatable {
     /// −Σ a ln a, in nats; one value a map, in the order of the maps.
     public var entropy: [Float]
-    /// Σ_j a_ij |i − j|, in tokens or steps; one value a map. A recurrent model's initial state counts as the step before
-    /// the first one it reads: position −1, or the sequence's length for the reverse direction.
+    /// Σ_j a_ij |i − j|, in tokens or steps; one value a map. A recurrent model's initial state counts as the step
+    /// before the first one it reads: position −1, or the sequence's length for the reverse direction.
     public var distance: [Float]
 
     /// nil where rows do not sum to 1 (gradient norms, an LSTM's contributions): entropy means nothing there.

@@ -39,7 +39,9 @@ public final class APIHandler: RequestHandler {
                 let route = EncodeRoute(models: models, engine: engine, limits: limits)
                 try work(context) { exchange throws(APIError) in try route.prepare(exchange) }
             case .attention:
-                try work(context) { [self] exchange throws(APIError) in try prepareAttention(exchange) }
+                let route = AttentionRoute(
+                    models: models, engine: engine, limits: limits, answerLimits: attentionLimits)
+                try work(context) { exchange throws(APIError) in try route.prepare(exchange) }
             case .health: context.respond(APIHandler.status("ok", 200))
             case .ready:
                 let ready = !notReady.load(ordering: .relaxed) && !engine.status.draining
@@ -83,37 +85,6 @@ public final class APIHandler: RequestHandler {
 
     // MARK: Work for the workers
 
-    private func prepareAttention(_ exchange: Exchange) throws(APIError) {
-        var exchange = exchange
-        let start = ContinuousClock.now
-        let http = exchange.context.request
-        if http.method == "POST" { try exchange.checkMediaType() }
-        let route: AttentionRoute
-        let index: Int
-        do throws(AttentionError) {
-            let request = try AttentionRoute.read(http)
-            let model: Model
-            do throws(APIError) { (index, model) = try models.find(request.model) } catch {
-                throw AttentionError(error)
-            }
-            route = try AttentionRoute(request, model: model, accept: http.headers["Accept"], limits: attentionLimits)
-        } catch {
-            throw APIError(error)
-        }
-        guard route.work.length <= limits.maxTokens else {
-            throw APIError(
-                413, "too_many_tokens", param: "input",
-                "The sequence has \(route.work.length) tokens or steps, more than the \(limits.maxTokens) allowed.")
-        }
-        exchange.timing.tokenize = start.duration(to: .now)
-        try exchange.infer(engine, model: index, requests: [route.work]) { results throws(APIError) in
-            guard let maps = results.first?.attention else {
-                throw APIError(500, "internal_error", "The model made no weight maps.")
-            }
-            do throws(AttentionError) { return try route.response(maps) } catch { throw APIError(error) }
-        }
-    }
-
     /// Has a worker do what an admitted request asks.
     private func work(
         _ context: RequestContext, _ body: @escaping @Sendable (Exchange) throws(APIError) -> Void
@@ -144,12 +115,4 @@ public final class APIHandler: RequestHandler {
         }
         return context.arrival + .milliseconds(milliseconds)
     }
-}
-
-extension APIError {
-    init(_ error: AttentionError) { self.init(error.status, error.code, param: error.param, error.message) }
-}
-
-extension AttentionError {
-    fileprivate init(_ error: APIError) { self.init(error.status, error.code, param: error.param, error.message) }
 }

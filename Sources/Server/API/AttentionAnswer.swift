@@ -2,16 +2,16 @@ import JSON
 import Models
 
 /// One position of the sequence, as an answer names it.
-public struct AttentionToken: Sendable, Equatable {
-    public var text: String
+struct AttentionToken: Sendable, Equatable {
+    var text: String
     /// nil for features, which have steps.
-    public var id: Int?
+    var id: Int?
     /// Unicode code points of the text sent, [start, end).
-    public var start: Int
-    public var end: Int
-    public var special: Bool
+    var start: Int
+    var end: Int
+    var special: Bool
 
-    public init(text: String, id: Int?, start: Int, end: Int, special: Bool) {
+    init(text: String, id: Int?, start: Int, end: Int, special: Bool) {
         self.text = text
         self.id = id
         self.start = start
@@ -22,24 +22,24 @@ public struct AttentionToken: Sendable, Equatable {
 
 /// Weight maps made into an answer.
 ///
-/// `tokens` label the columns; hidden ones are left out. `queries` (when chosen) and `keys` (when columns are not simply
-/// the whole sequence) give the sequence position of each row and column, −1 for a recurrent model's initial state, so
+/// `tokens` label the columns; hidden ones are left out. `queries` (when chosen) and `keys` (when columns are not
+/// simply the whole sequence) give the sequence position of each row and column, −1 for a recurrent initial state, so
 /// that `tokens` has one entry for each key but that.
-public struct AttentionAnswer: Sendable {
-    public let model: String
-    public let description: ModelDescription
-    public let request: AttentionRequest
-    public let plan: AttentionPlan
-    public let tokens: [AttentionToken]
-    public let reconstructionMaxError: Float?
-    public let rowSumMaxError: Float?
-    public let summary: AttentionSummary?
+struct AttentionAnswer: Sendable {
+    let model: String
+    let description: ModelDescription
+    let request: AttentionRequest
+    let plan: AttentionPlan
+    let tokens: [AttentionToken]
+    let reconstructionMaxError: Float?
+    let rowSumMaxError: Float?
+    let summary: AttentionSummary?
     /// Sizes of the axes that the summary has a value for.
     private let summaryShape: [Int]
-    public let view: AttentionView
+    let view: AttentionView
 
     /// - Parameter tokens: one a position of the sequence.
-    public init(
+    init(
         model: String, description: ModelDescription, request: AttentionRequest, plan: AttentionPlan,
         tokens: [AttentionToken], maps: AttentionMaps
     ) {
@@ -58,7 +58,7 @@ public struct AttentionAnswer: Sendable {
         self.view = view
     }
 
-    public func response(_ limits: AttentionLimits) throws(AttentionError) -> HTTPResponse {
+    func response(_ limits: AttentionLimits) throws(APIError) -> HTTPResponse {
         let body: [any ByteSegment]
         switch plan.format {
         case .json: body = [ArraySegment(try json(limits))]
@@ -76,8 +76,9 @@ public struct AttentionAnswer: Sendable {
         switch plan.selection.method {
         case .raw: "Attention weights are not necessarily an explanation."
         case .writeContribution:
-            "How much of the state at each step was written at each earlier step; column 0 is the initial state. What was "
-                + "written had already read earlier context, so this is not what caused it."
+            "How much of the state at each step was written at each earlier step; column 0 is the initial state. What "
+                + "was written had already read earlier context, so this is not what caused it."
+                + (rowSumMaxError == nil ? " These are norms: rows do not sum to 1." : "")
         case .jacobian: "Norms of derivatives of each state by each input: sensitivity, not attention."
         }
     }
@@ -85,7 +86,7 @@ public struct AttentionAnswer: Sendable {
     private var showsKeys: Bool { view.keys != Array(0..<tokens.count) }
     private var shownTokens: [AttentionToken] { view.keys.filter { $0 >= 0 }.map { tokens[$0] } }
 
-    func json(_ limits: AttentionLimits) throws(AttentionError) -> [UInt8] {
+    func json(_ limits: AttentionLimits) throws(APIError) -> [UInt8] {
         let sparse = request.select.map { AttentionSparse(view, keeping: $0) }
         if let sparse { try AttentionPlan.checkJSON(sparse.indices.count, limits) }
         var json = JSONWriter(capacity: 4096 + 16 * (sparse?.indices.count ?? view.weights.count))
@@ -239,7 +240,7 @@ public struct AttentionAnswer: Sendable {
         write(&json, shape)
     }
 
-    func picture(_ limits: AttentionLimits) throws(AttentionError) -> AttentionPicture {
+    func picture(_ limits: AttentionLimits) throws(APIError) -> AttentionPicture {
         func label(_ position: Int) -> String { position < 0 ? "initial" : tokens[position].text }
         var weights = view.weights
         var subtitle = "Weights are not necessarily an explanation."

@@ -15,20 +15,20 @@ public struct AttentionLimits: Sendable {
 }
 
 /// A request fitted to a model and a sequence: every index is in range, and the answer is of a size that is allowed.
-public struct AttentionPlan: Sendable {
-    public let selection: AttentionSelection
-    public let format: AttentionFormat
+struct AttentionPlan: Sendable {
+    let selection: AttentionSelection
+    let format: AttentionFormat
     /// Rows were chosen, so the answer names them.
-    public let namesQueries: Bool
+    let namesQueries: Bool
 
     /// - Parameters:
     ///   - length: tokens or steps of the sequence, at least 1.
     ///   - special: by position, whether the token is a special one.
     ///   - accept: the request's Accept field.
-    public init(
+    init(
         _ request: AttentionRequest, model: ModelDescription, length: Int, special: [Bool], accept: String?,
         limits: AttentionLimits
-    ) throws(AttentionError) {
+    ) throws(APIError) {
         format = request.format ?? AttentionFormat(accept: accept)
         if request.dtype == .f16, format != .npy, format != .safetensors {
             throw .value(
@@ -47,13 +47,13 @@ public struct AttentionPlan: Sendable {
             heads = try AttentionPlan.indices(request.heads, of: "heads", count: count, what: axis)
         } else {
             for (name, choice) in [("layers", request.layers), ("heads", request.heads)] where choice != .all {
-                throw AttentionError(
+                throw APIError(
                     422, "method_has_no_axis", param: name,
                     "The method \(method.rawValue) makes one map of the whole network; leave '\(name)' out.")
             }
         }
         if request.headReduce != .none, method != .raw {
-            throw AttentionError(
+            throw APIError(
                 422, "method_has_no_axis", param: "head_reduce",
                 "The method \(method.rawValue) has no heads to reduce; leave 'head_reduce' out.")
         }
@@ -66,11 +66,11 @@ public struct AttentionPlan: Sendable {
         try checkSize(request, length: length, special: special, limits: limits)
     }
 
-    private static func method(_ name: String?, _ model: ModelDescription) throws(AttentionError) -> AttentionMethod {
+    private static func method(_ name: String?, _ model: ModelDescription) throws(APIError) -> AttentionMethod {
         let honoured = model.attentionMethods
         let named = honoured.map(\.rawValue).joined(separator: ", ")
         guard let first = honoured.first else {
-            throw AttentionError(
+            throw APIError(
                 422, "method_not_supported", param: "method", "This model (\(model.family)) has no maps to show.")
         }
         guard let name else { return first }
@@ -79,7 +79,7 @@ public struct AttentionPlan: Sendable {
         }
         guard honoured.contains(method) else {
             let reason = method == .raw ? "has no attention" : "cannot do \(name)"
-            throw AttentionError(
+            throw APIError(
                 422, "method_not_supported", param: "method",
                 "This model (\(model.family)) \(reason); what it can show is \(named).")
         }
@@ -88,7 +88,7 @@ public struct AttentionPlan: Sendable {
 
     private static func indices(
         _ choice: IndexChoice, of name: String, count: Int, what: String
-    ) throws(AttentionError) -> [Int] {
+    ) throws(APIError) -> [Int] {
         guard case .some(let written) = choice else { return Array(0..<count) }
         var seen = [Bool](repeating: false, count: count)
         var indices: [Int] = []
@@ -107,14 +107,14 @@ public struct AttentionPlan: Sendable {
 
     private func checkSize(
         _ request: AttentionRequest, length: Int, special: [Bool], limits: AttentionLimits
-    ) throws(AttentionError) {
+    ) throws(APIError) {
         let method = selection.method
         let positions = selection.queries ?? Array(0..<length)
         let columns = length + (method.hasInitialState ? 1 : 0)
         let maps = method.hasLayers ? selection.layers.count * selection.heads.count : 1
         let made = AttentionPlan.product([maps, positions.count, columns])
         guard made <= limits.weights else {
-            throw AttentionError(
+            throw APIError(
                 413, "too_many_weights", param: nil,
                 "\(made) weights are more than the \(limits.weights) made for one request: ask for fewer 'layers', "
                     + "'heads' or 'queries'.")
@@ -133,12 +133,13 @@ public struct AttentionPlan: Sendable {
         try AttentionPlan.checkJSON(AttentionPlan.product([answered, rows, kept]), limits)
     }
 
-    static func checkJSON(_ count: Int, _ limits: AttentionLimits) throws(AttentionError) {
+    static func checkJSON(_ count: Int, _ limits: AttentionLimits) throws(APIError) {
         guard count > limits.jsonWeights else { return }
-        throw AttentionError(
+        throw APIError(
             413, "too_many_weights", param: nil,
-            "\(count) weights are more than the \(limits.jsonWeights) of a JSON answer: ask for fewer 'layers', 'heads' or "
-                + "'queries', for 'head_reduce', for 'select' such as {\"top_k\": 16}, or for 'format' safetensors or npy."
+            "\(count) weights are more than the \(limits.jsonWeights) of a JSON answer: ask for fewer 'layers', "
+                + "'heads' or 'queries', for 'head_reduce', for 'select' such as {\"top_k\": 16}, or for 'format' "
+                + "safetensors or npy."
         )
     }
 

@@ -2,7 +2,7 @@ import JSON
 import Models
 
 /// What an attention answer is written as.
-public enum AttentionFormat: String, Sendable, CaseIterable {
+enum AttentionFormat: String, Sendable, CaseIterable {
     case json, npy, safetensors, svg, png
 
     var mediaType: String {
@@ -37,29 +37,29 @@ public enum AttentionFormat: String, Sendable, CaseIterable {
 }
 
 /// `all`, or indices as written: negative ones count from the end.
-public enum IndexChoice: Sendable, Equatable {
+enum IndexChoice: Sendable, Equatable {
     case all
     case some([Int])
 }
 
 /// The fields of /v1/attention, checked as far as that needs no model.
-public struct AttentionRequest: Sendable, Equatable {
-    public var model: String?
-    public var input: JSONValue
+struct AttentionRequest: Sendable, Equatable {
+    var model: String?
+    var input: JSONValue
     /// The input came in a URL: for a model without a tokenizer its text is JSON.
-    public var isQuery = false
-    public var truncate = true
-    public var layers: IndexChoice = .all
-    public var heads: IndexChoice = .all
-    public var queries: IndexChoice = .all
-    public var headReduce: HeadReduction = .none
+    var isQuery = false
+    var truncate = true
+    var layers: IndexChoice = .all
+    var heads: IndexChoice = .all
+    var queries: IndexChoice = .all
+    var headReduce: HeadReduction = .none
     /// As written; nil: the model's default.
-    public var method: String?
-    public var specialTokens: SpecialTokenPolicy = .keep
-    public var select: WeightSelection?
+    var method: String?
+    var specialTokens: SpecialTokenPolicy = .keep
+    var select: WeightSelection?
     /// nil: by Accept.
-    public var format: AttentionFormat?
-    public var dtype: BinaryFloat = .f32
+    var format: AttentionFormat?
+    var dtype: BinaryFloat = .f32
 
     static let fields = [
         "model", "input", "truncate", "layers", "heads", "queries", "head_reduce", "method", "special_tokens", "select",
@@ -67,9 +67,9 @@ public struct AttentionRequest: Sendable, Equatable {
     ]
 
     /// The body of a POST.
-    public init(_ body: JSONValue) throws(AttentionError) {
+    init(_ body: JSONValue) throws(APIError) {
         guard let object = body.object else {
-            throw AttentionError(400, "invalid_type", param: nil, "The body must be a JSON object, not \(body.kind).")
+            throw APIError(400, "invalid_type", param: nil, "The body must be a JSON object, not \(body.kind).")
         }
         guard let input = object["input"] else { throw AttentionRequest.inputIsMissing }
         self.input = input
@@ -77,7 +77,7 @@ public struct AttentionRequest: Sendable, Equatable {
     }
 
     /// The query of a GET, still percent-encoded, '+' standing for a space (as HTML forms send it).
-    public init(query: String?) throws(AttentionError) {
+    init(query: String?) throws(APIError) {
         var values: [(name: String, value: String)] = []
         for pair in (query ?? "").split(separator: "&", omittingEmptySubsequences: true) {
             let halves = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
@@ -110,10 +110,10 @@ public struct AttentionRequest: Sendable, Equatable {
         }
     }
 
-    private static let inputIsMissing = AttentionError(
+    private static let inputIsMissing = APIError(
         400, "missing_field", param: "input", "'input' is required: the sequence whose attention to show.")
 
-    private mutating func set(_ name: String, _ value: JSONValue) throws(AttentionError) {
+    private mutating func set(_ name: String, _ value: JSONValue) throws(APIError) {
         switch name {
         case "model": model = try AttentionRequest.string(value, of: name)
         case "truncate":
@@ -133,21 +133,22 @@ public struct AttentionRequest: Sendable, Equatable {
         case "format": format = try AttentionRequest.option(value, of: name) as AttentionFormat
         case "dtype": dtype = try AttentionRequest.option(value, of: name)
         default:
-            throw AttentionError(
+            throw APIError(
                 400, "unknown_field", param: name,
-                "'\(name)' is not a field of /v1/attention; those are \(AttentionRequest.fields.joined(separator: ", "))."
+                "'\(name)' is not a field of /v1/attention; those are "
+                    + "\(AttentionRequest.fields.joined(separator: ", "))."
             )
         }
     }
 
-    private static func string(_ value: JSONValue, of name: String) throws(AttentionError) -> String {
+    private static func string(_ value: JSONValue, of name: String) throws(APIError) -> String {
         guard let string = value.string else { throw .type(name, "a string", found: value) }
         return string
     }
 
     private static func option<T: RawRepresentable & CaseIterable>(
         _ value: JSONValue, of name: String
-    ) throws(AttentionError) -> T where T.RawValue == String {
+    ) throws(APIError) -> T where T.RawValue == String {
         let text = try string(value, of: name)
         guard let option = T(rawValue: text) else {
             let options = T.allCases.map(\.rawValue).joined(separator: ", ")
@@ -156,7 +157,7 @@ public struct AttentionRequest: Sendable, Equatable {
         return option
     }
 
-    private static func choice(_ value: JSONValue, of name: String) throws(AttentionError) -> IndexChoice {
+    private static func choice(_ value: JSONValue, of name: String) throws(APIError) -> IndexChoice {
         let expected = "\"all\", a whole number or an array of them"
         if let text = value.string {
             guard text == "all" else { throw .value(name, "'\(name)' must be \(expected), not '\(text)'.") }
@@ -177,7 +178,7 @@ public struct AttentionRequest: Sendable, Equatable {
 
     private static func selection(
         _ members: [(key: String, value: JSONValue)], of name: String
-    ) throws(AttentionError) -> WeightSelection {
+    ) throws(APIError) -> WeightSelection {
         guard members.count == 1, let (key, value) = members.first else {
             throw .value(name, "'\(name)' takes exactly one of \"top_k\" and \"mass\".")
         }
@@ -195,7 +196,7 @@ public struct AttentionRequest: Sendable, Equatable {
             }
             return .mass(share)
         default:
-            throw AttentionError(
+            throw APIError(
                 400, "unknown_field", param: "select.\(key)", "'select' takes \"top_k\" or \"mass\", not '\(key)'.")
         }
     }
@@ -204,7 +205,7 @@ public struct AttentionRequest: Sendable, Equatable {
 /// Reading a URL's query.
 extension AttentionRequest {
     /// - Parameter name: the parameter, for the error; nil: the text is itself a name.
-    fileprivate static func decoded(_ text: Substring, of name: String?) throws(AttentionError) -> String {
+    fileprivate static func decoded(_ text: Substring, of name: String?) throws(APIError) -> String {
         func digit(_ byte: UInt8) -> UInt8? {
             switch byte {
             case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
@@ -221,7 +222,7 @@ extension AttentionRequest {
             case UInt8(ascii: "+"): bytes.append(0x20)
             case UInt8(ascii: "%"):
                 guard i + 2 < source.count, let high = digit(source[i + 1]), let low = digit(source[i + 2]) else {
-                    throw AttentionError(
+                    throw APIError(
                         400, "invalid_query", param: name, "'%' in the URL's query must be followed by two hex digits.")
                 }
                 bytes.append(high << 4 | low)
@@ -231,18 +232,18 @@ extension AttentionRequest {
             i += 1
         }
         guard let string = String(validating: bytes, as: UTF8.self) else {
-            throw AttentionError(400, "invalid_query", param: name, "The URL's query must be UTF-8, percent-encoded.")
+            throw APIError(400, "invalid_query", param: name, "The URL's query must be UTF-8, percent-encoded.")
         }
         return string
     }
 
     /// `all`, `5`, `0,1` or `[0,1]`.
-    fileprivate static func indices(_ text: String, of name: String) throws(AttentionError) -> JSONValue {
+    fileprivate static func indices(_ text: String, of name: String) throws(APIError) -> JSONValue {
         if text == "all" { return .string(text) }
         return try json(text.hasPrefix("[") || !text.contains(",") ? text : "[\(text)]", of: name)
     }
 
-    fileprivate static func json(_ text: String, of name: String) throws(AttentionError) -> JSONValue {
+    fileprivate static func json(_ text: String, of name: String) throws(APIError) -> JSONValue {
         do throws(JSONError) {
             return try JSONValue(parsing: Array(text.utf8))
         } catch {

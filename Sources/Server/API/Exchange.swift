@@ -9,16 +9,15 @@ struct Exchange: Sendable {
     var timing = ServerTiming()
 }
 
-extension Exchange {
-    /// Refuses a body that is not sent as plain JSON.
-    func checkMediaType() throws(APIError) {
-        let request = context.request
-        if let coding = request.headers["Content-Encoding"], coding.lowercased() != "identity" {
+extension HTTPRequest {
+    /// The body as JSON, of the one media type that is read.
+    func jsonBody() throws(APIError) -> JSONValue {
+        if let coding = headers["Content-Encoding"], coding.lowercased() != "identity" {
             throw APIError(
                 415, "unsupported_content_encoding", param: "Content-Encoding",
                 "The content coding '\(coding.prefix(40))' is not read; send the body as it is.")
         }
-        let type = (request.headers["Content-Type"] ?? "").split(separator: ";").first.map {
+        let type = (headers["Content-Type"] ?? "").split(separator: ";").first.map {
             $0.filter { $0 != " " && $0 != "\t" }.lowercased()
         }
         guard type == "application/json" else {
@@ -26,16 +25,17 @@ extension Exchange {
                 415, "unsupported_media_type", param: "Content-Type",
                 "The body must be sent with 'Content-Type: application/json', not '\((type ?? "").prefix(80))'.")
         }
-    }
-
-    func jsonBody() throws(APIError) -> JSONValue {
-        try checkMediaType()
         do throws(JSONError) {
-            return try JSONValue(parsing: context.request.body)
+            return try JSONValue(parsing: body)
         } catch {
             throw APIError(400, "invalid_json", "The body is not valid JSON: \(error).")
         }
     }
+
+}
+
+extension Exchange {
+    func jsonBody() throws(APIError) -> JSONValue { try context.request.jsonBody() }
 
     /// Queues sequences; what `answer` makes of the results is sent by a worker.
     func infer(

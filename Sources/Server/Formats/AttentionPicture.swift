@@ -46,7 +46,7 @@ public struct AttentionPicture: Sendable {
     init(
         title: String, subtitle: String, panelNames: [String], panelsPerLine: Int, rowLabels: [String],
         columnLabels: [String], weights: [Float], maxCells: Int?, maxPixels: Int?
-    ) throws(AttentionError) {
+    ) throws(APIError) {
         rows = rowLabels.count
         columns = columnLabels.count
         self.weights = weights
@@ -131,8 +131,8 @@ public struct AttentionPicture: Sendable {
         }
     }
 
-    private static func tooLarge(_ size: String, _ limit: String, instead: String) -> AttentionError {
-        AttentionError(
+    private static func tooLarge(_ size: String, _ limit: String, instead: String) -> APIError {
+        APIError(
             413, "picture_too_large", param: "format",
             "A picture of \(size) is more than the \(limit): ask for fewer 'layers', 'heads' or 'queries', or for "
                 + "'head_reduce'\(instead).")
