@@ -54,7 +54,7 @@ let package = Package(
             name: "Models", dependencies: ["Kernels", "KernelSelection", "JSON", "CSystem", "CZlib"], swiftSettings: strict),
         .target(
             name: "Server",
-            dependencies: ["Models", "JSON", "CSystem", .product(name: "Logging", package: "swift-log")],
+            dependencies: ["Models", "JSON", "CSystem", "CZlib", .product(name: "Logging", package: "swift-log")],
             swiftSettings: strict),
         .executableTarget(
             name: "encoderd",
@@ -65,7 +65,7 @@ let package = Package(
 
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
         .testTarget(name: "KernelsTests", dependencies: ["Kernels", "KernelSelection", "Models"], swiftSettings: strict),
-        .testTarget(name: "ModelsTests", dependencies: ["Models", "KernelSelection"], swiftSettings: strict),
-        .testTarget(name: "ServerTests", dependencies: ["Server", "CSystem"], swiftSettings: strict),
+        .testTarget(name: "ModelsTests", dependencies: ["Models", "KernelSelection", "JSON"], swiftSettings: strict),
+        .testTarget(name: "ServerTests", dependencies: ["Server", "Models", "JSON", "CSystem", "CZlib"], swiftSettings: strict),
     ]
 )

@@ -2,9 +2,7 @@
 #ifndef ENCODERD_CSYSTEM_H
 #define ENCODERD_CSYSTEM_H
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
+// Not under _GNU_SOURCE: it changes the layout of types (fd_set) that other modules import without it.
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>

@@ -1,0 +1,118 @@
+import JSON
+import Models
+import Synchronization
+
+/// Answers every request of the HTTP contract.
+public final class APIHandler: RequestHandler {
+    let models: ModelSet
+    let engine: InferenceEngine
+    let metrics: Metrics
+    let limits: RequestLimits
+    let attentionLimits: AttentionLimits
+    private let router = Router()
+    private let notReady = Atomic(false)
+    private let connectionCount = Mutex<@Sendable () -> Int>({ 0 })
+
+    public init(
+        models: [Model], engine: InferenceEngine, metrics: Metrics, limits: RequestLimits = RequestLimits(),
+        attentionLimits: AttentionLimits = AttentionLimits()
+    ) {
+        self.models = ModelSet(models: models)
+        self.engine = engine
+        self.metrics = metrics
+        self.limits = limits
+        self.attentionLimits = attentionLimits
+    }
+
+    /// From now on /ready answers 503, while requests are still taken.
+    public func becomeUnready() { notReady.store(true, ordering: .relaxed) }
+
+    /// Tells /metrics where to ask for the number of open connections.
+    public func countConnections(_ count: @escaping @Sendable () -> Int) { connectionCount.withLock { $0 = count } }
+
+    public func handle(_ request: HTTPRequest, _ writer: any ResponseWriter) {
+        let match = router.match(request.method, request.path)
+        let context = RequestContext(request, writer, route: match.pattern, metrics: metrics)
+        do throws(APIError) {
+            switch try match.route.get() {
+            case .encode:
+                let route = EncodeRoute(models: models, engine: engine, limits: limits)
+                try work(context) { exchange throws(APIError) in try route.prepare(exchange) }
+            case .attention:
+                let route = AttentionRoute(
+                    models: models, engine: engine, limits: limits, answerLimits: attentionLimits)
+                try work(context) { exchange throws(APIError) in try route.prepare(exchange) }
+            case .health: context.respond(APIHandler.status("ok", 200))
+            case .ready:
+                let ready = !notReady.load(ordering: .relaxed) && !engine.status.draining
+                if !ready { throw APIError(.draining) }
+                context.respond(APIHandler.status("ready", 200))
+            case .metrics: context.respond(metricsPage())
+            case .models: context.respond(ModelsRoute(models: models).list())
+            case .model(let name): context.respond(try ModelsRoute(models: models).one(name))
+            case .openAPI:
+                context.respond(APIHandler.text(OpenAPI.document, "application/json"))
+            case .page: context.respond(APIHandler.text(Page.html, "text/html; charset=utf-8"))
+            }
+        } catch {
+            context.respond(error)
+        }
+    }
+
+    public func failure(status: Int, code: String, message: String) -> HTTPResponse {
+        metrics.countRequest(route: "", status: status, seconds: 0)
+        var response = APIError(status, code, message).response
+        response.headers.add("X-Request-Id", RequestContext.identifier(nil))
+        response.headers.add("Server-Timing", ServerTiming().field)
+        return response
+    }
+
+    private static func text(_ text: String, _ type: String) -> HTTPResponse {
+        HTTPResponse(status: 200, headers: ["Content-Type": type], body: [ArraySegment(Array(text.utf8))])
+    }
+
+    private static func status(_ word: String, _ status: Int) -> HTTPResponse {
+        text("{\"status\":\"\(word)\"}", "application/json")
+    }
+
+    private func metricsPage() -> HTTPResponse {
+        let count = connectionCount.withLock { $0 }
+        let page = MetricsPage(
+            metrics: metrics, queue: engine.status, threads: engine.threads, models: models.models, connections: count()
+        )
+        return APIHandler.text(page.text(), "text/plain; version=0.0.4; charset=utf-8")
+    }
+
+    // MARK: Work for the workers
+
+    /// Has a worker do what an admitted request asks.
+    private func work(
+        _ context: RequestContext, _ body: @escaping @Sendable (Exchange) throws(APIError) -> Void
+    ) throws(APIError) {
+        let deadline = try APIHandler.deadline(context)
+        let admission: Admission
+        do throws(QueueError) {
+            admission = try engine.admit(bytes: context.request.body.count)
+        } catch {
+            throw APIError(error)
+        }
+        let taken = engine.prepare {
+            var exchange = Exchange(context: context, admission: admission, deadline: deadline)
+            let now = ContinuousClock.now
+            exchange.timing.queue = context.arrival.duration(to: now)
+            if context.writer.isCancelled { return context.respond(APIError(.cancelled)) }
+            if let deadline, deadline <= now { return context.respond(APIError(.expired), timing: exchange.timing) }
+            do throws(APIError) { try body(exchange) } catch { context.respond(error, timing: exchange.timing) }
+        }
+        if !taken { throw APIError(.draining) }
+    }
+
+    private static func deadline(_ context: RequestContext) throws(APIError) -> ContinuousClock.Instant? {
+        guard let text = context.request.headers["X-Request-Timeout-Ms"] else { return nil }
+        guard text.utf8.count <= 9, text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let milliseconds = Int(text)
+        else {
+            throw .value("X-Request-Timeout-Ms", "'X-Request-Timeout-Ms' must be a whole number of milliseconds.")
+        }
+        return context.arrival + .milliseconds(milliseconds)
+    }
+}

@@ -1,0 +1,153 @@
+import Models
+
+/// Bounds on the size of an answer.
+public struct AttentionLimits: Sendable {
+    /// Weights in a JSON answer.
+    public var jsonWeights = 1_000_000
+    /// Weights made for one request, and so in a binary answer.
+    public var weights = 64 << 20
+    /// Cells in an SVG.
+    public var vectorCells = 300_000
+    /// Pixels in a PNG.
+    public var pixels = 32_000_000
+
+    public init() {}
+}
+
+/// A request fitted to a model and a sequence: every index is in range, and the answer is of a size that is allowed.
+struct AttentionPlan: Sendable {
+    let selection: AttentionSelection
+    let format: AttentionFormat
+    /// Rows were chosen, so the answer names them.
+    let namesQueries: Bool
+
+    /// - Parameters:
+    ///   - length: tokens or steps of the sequence, at least 1.
+    ///   - special: by position, whether the token is a special one.
+    ///   - accept: the request's Accept field.
+    init(
+        _ request: AttentionRequest, model: ModelDescription, length: Int, special: [Bool], accept: String?,
+        limits: AttentionLimits
+    ) throws(APIError) {
+        format = request.format ?? AttentionFormat(accept: accept)
+        if request.dtype == .f16, format != .npy, format != .safetensors {
+            throw .value(
+                "dtype", "'dtype' f16 is for the binary formats npy and safetensors; \(format) is written from f32.")
+        }
+        if format == .npy, request.select != nil {
+            throw .value("select", "A selection is several arrays, and npy holds one: ask for json or safetensors.")
+        }
+        let method = try AttentionPlan.method(request.method, model)
+        let axis = method == .raw ? "heads" : "directions"
+        let count = method == .raw ? model.heads : model.directions
+        var layers: [Int] = []
+        var heads: [Int] = []
+        if method.hasLayers {
+            layers = try AttentionPlan.indices(request.layers, of: "layers", count: model.layers, what: "layers")
+            heads = try AttentionPlan.indices(request.heads, of: "heads", count: count, what: axis)
+        } else {
+            for (name, choice) in [("layers", request.layers), ("heads", request.heads)] where choice != .all {
+                throw APIError(
+                    422, "method_has_no_axis", param: name,
+                    "The method \(method.rawValue) makes one map of the whole network; leave '\(name)' out.")
+            }
+        }
+        if request.headReduce != .none, method != .raw {
+            throw APIError(
+                422, "method_has_no_axis", param: "head_reduce",
+                "The method \(method.rawValue) has no heads to reduce; leave 'head_reduce' out.")
+        }
+        var queries: [Int]?
+        if request.queries != .all {
+            queries = try AttentionPlan.indices(request.queries, of: "queries", count: length, what: "tokens or steps")
+        }
+        namesQueries = queries != nil
+        selection = AttentionSelection(method: method, layers: layers, heads: heads, queries: queries)
+        try checkSize(request, length: length, special: special, limits: limits)
+    }
+
+    private static func method(_ name: String?, _ model: ModelDescription) throws(APIError) -> AttentionMethod {
+        let honoured = model.attentionMethods
+        let named = honoured.map(\.rawValue).joined(separator: ", ")
+        guard let first = honoured.first else {
+            throw APIError(
+                422, "method_not_supported", param: "method", "This model (\(model.family)) has no maps to show.")
+        }
+        guard let name else { return first }
+        guard let method = AttentionMethod(rawValue: name) else {
+            throw .value("method", "'\(name)' is not a method; this model can do \(named).")
+        }
+        guard honoured.contains(method) else {
+            let reason = method == .raw ? "has no attention" : "cannot do \(name)"
+            throw APIError(
+                422, "method_not_supported", param: "method",
+                "This model (\(model.family)) \(reason); what it can show is \(named).")
+        }
+        return method
+    }
+
+    private static func indices(
+        _ choice: IndexChoice, of name: String, count: Int, what: String
+    ) throws(APIError) -> [Int] {
+        guard case .some(let written) = choice else { return Array(0..<count) }
+        var seen = [Bool](repeating: false, count: count)
+        var indices: [Int] = []
+        for index in written {
+            guard index >= -count, index < count else {
+                throw .value(
+                    name, "\(index) is out of range: there are \(count) \(what), 0…\(count - 1) or -\(count)…-1.")
+            }
+            let position = index < 0 ? index + count : index
+            if seen[position] { throw .value(name, "\(index) names \(position), which is there already.") }
+            seen[position] = true
+            indices.append(position)
+        }
+        return indices
+    }
+
+    private func checkSize(
+        _ request: AttentionRequest, length: Int, special: [Bool], limits: AttentionLimits
+    ) throws(APIError) {
+        let method = selection.method
+        let positions = selection.queries ?? Array(0..<length)
+        let columns = length + (method.hasInitialState ? 1 : 0)
+        let maps = method.hasLayers ? selection.layers.count * selection.heads.count : 1
+        let made = AttentionPlan.product([maps, positions.count, columns])
+        guard made <= limits.weights else {
+            throw APIError(
+                413, "too_many_weights", param: nil,
+                "\(made) weights are more than the \(limits.weights) made for one request: ask for fewer 'layers', "
+                    + "'heads' or 'queries'.")
+        }
+        guard format == .json else { return }
+        let hides = request.specialTokens != .keep
+        let rows = hides ? positions.filter { !special[$0] }.count : positions.count
+        var kept = hides ? columns - special.filter { $0 }.count : columns
+        switch request.select {
+        case .topK(let count): kept = min(kept, count)
+        // How many a share of the mass needs is known only once they are made.
+        case .mass: return
+        case nil: break
+        }
+        let answered = request.headReduce == .none ? maps : selection.layers.count
+        try AttentionPlan.checkJSON(AttentionPlan.product([answered, rows, kept]), limits)
+    }
+
+    static func checkJSON(_ count: Int, _ limits: AttentionLimits) throws(APIError) {
+        guard count > limits.jsonWeights else { return }
+        throw APIError(
+            413, "too_many_weights", param: nil,
+            "\(count) weights are more than the \(limits.jsonWeights) of a JSON answer: ask for fewer 'layers', "
+                + "'heads' or 'queries', for 'head_reduce', for 'select' such as {\"top_k\": 16}, or for 'format' "
+                + "safetensors or npy."
+        )
+    }
+
+    /// Int.max where the product is beyond it.
+    private static func product(_ factors: [Int]) -> Int {
+        factors.reduce(1) { product, factor in
+            let (value, overflow) = product.multipliedReportingOverflow(by: factor)
+            return overflow ? Int.max : value
+        }
+    }
+}

@@ -1,0 +1,243 @@
+import Glibc
+import JSON
+import Models
+
+/// What an answer is written as.
+enum EncodeFormat: Sendable {
+    case json, safetensors, npy
+
+    /// What an Accept field (RFC 9110, section 12.5.1) prefers; JSON where it names none of ours.
+    init(accept: String?) {
+        self = .json
+        var best = 0.0
+        for item in (accept ?? "").split(separator: ",") {
+            let parts = item.split(separator: ";").map { $0.filter { $0 != " " && $0 != "\t" }.lowercased() }
+            guard let range = parts.first else { continue }
+            let quality = parts.dropFirst().first { $0.hasPrefix("q=") }.map { Double($0.dropFirst(2)) ?? 0 } ?? 1
+            let format: EncodeFormat
+            switch range {
+            case SafetensorsWriter.mediaType: format = .safetensors
+            case NPYWriter.mediaType: format = .npy
+            case "application/json", "application/*", "*/*": format = .json
+            default: continue
+            }
+            if quality > best {
+                best = quality
+                self = format
+            }
+        }
+    }
+}
+
+/// The results of a request's sequences, made into an answer.
+struct EncodeAnswer {
+    let model: Model
+    let plan: EncodePlan
+    let sequences: [(length: Int, truncated: Bool)]
+    private(set) var results: [SequenceResult]
+
+    init(model: Model, plan: EncodePlan, sequences: [(length: Int, truncated: Bool)], results: [SequenceResult]) {
+        self.model = model
+        self.plan = plan
+        self.sequences = sequences
+        self.results = results
+        for i in results.indices { self.results[i].embedding = results[i].embedding.map(finished) }
+    }
+
+    /// The first `dimensions` values, then of unit length where asked.
+    private func finished(_ embedding: [Float]) -> [Float] {
+        let kept = Array(embedding.prefix(plan.dimensions))
+        guard plan.normalize else { return kept }
+        // As torch.nn.functional.normalize: a vector shorter than 1e-12 is divided by that.
+        let norm = Float(kept.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot())
+        let divisor = max(norm, 1e-12)
+        return kept.map { $0 / divisor }
+    }
+
+    func response(_ format: EncodeFormat) throws(APIError) -> HTTPResponse {
+        switch format {
+        case .json:
+            return HTTPResponse(
+                status: 200, headers: ["Content-Type": "application/json"], body: [ArraySegment(json())])
+        case .safetensors:
+            return HTTPResponse(
+                status: 200, headers: ["Content-Type": SafetensorsWriter.mediaType],
+                body: SafetensorsWriter.segments(tensors(), metadata: [("model", model.name)]))
+        case .npy:
+            let tensors = tensors()
+            guard tensors.count == 1, let tensor = tensors.first else {
+                throw APIError(
+                    400, "not_representable", param: "Accept",
+                    "npy holds one array and this answer has \(tensors.count); ask for \(SafetensorsWriter.mediaType), "
+                        + "for one output, or for one sequence at a time.")
+            }
+            return HTTPResponse(
+                status: 200, headers: ["Content-Type": NPYWriter.mediaType], body: NPYWriter.segments(tensor))
+        }
+    }
+
+    /// `embedding` [n, d]; `states.i` [tokens, hidden]; `logits` [n, labels] or `logits.i` [tokens, labels];
+    /// `state.hidden.i` and `state.cell.i`.
+    func tensors() -> [BinaryTensor] {
+        var tensors: [BinaryTensor] = []
+        if plan.selection.embedding != nil {
+            let rows = results.compactMap(\.embedding)
+            tensors.append(
+                BinaryTensor(
+                    name: "embedding", shape: [rows.count, rows.first?.count ?? 0], floats: Array(rows.joined())))
+        }
+        func add(_ name: String, _ matrix: Matrix?) {
+            guard let matrix else { return }
+            tensors.append(BinaryTensor(name: name, shape: [matrix.rows, matrix.columns], floats: matrix.values))
+        }
+        for (i, result) in results.enumerated() {
+            add("states.\(i)", result.states.first)
+            if model.description.logitsPerToken { add("logits.\(i)", result.logits) }
+            add("state.hidden.\(i)", result.finalState?.hidden)
+            add("state.cell.\(i)", result.finalState?.cell)
+        }
+        if plan.selection.logits, !model.description.logitsPerToken {
+            let rows = results.compactMap(\.logits?.values)
+            tensors.append(
+                BinaryTensor(name: "logits", shape: [rows.count, rows.first?.count ?? 0], floats: Array(rows.joined())))
+        }
+        return tensors
+    }
+
+    // MARK: JSON
+
+    func json() -> [UInt8] {
+        let floats = results.reduce(0) { sum, result in
+            sum + (result.embedding?.count ?? 0) + (result.states.first?.values.count ?? 0)
+                + (result.logits?.values.count ?? 0)
+        }
+        var json = JSONWriter(capacity: 256 + 64 * results.count + 12 * floats)
+        json.object { json in
+            json.key("model")
+            json.string(model.name)
+            json.key("data")
+            json.array { json in
+                for (index, result) in results.enumerated() { write(result, index, &json) }
+            }
+            let total = sequences.reduce(0) { $0 + $1.length }
+            json.key("usage")
+            json.object { json in
+                json.key("prompt_tokens")
+                json.int(total)
+                json.key("total_tokens")
+                json.int(total)
+            }
+        }
+        return json.bytes
+    }
+
+    private func write(_ result: SequenceResult, _ index: Int, _ json: inout JSONWriter) {
+        json.object { json in
+            json.key("index")
+            json.int(index)
+            json.key("tokens")
+            json.int(sequences[index].length)
+            json.key("truncated")
+            json.bool(sequences[index].truncated)
+            if let embedding = result.embedding {
+                json.key("embedding")
+                vector(embedding, &json)
+            }
+            if let states = result.states.first {
+                json.key("states")
+                matrix(states, &json)
+            }
+            if let logits = result.logits {
+                json.key("logits")
+                if model.description.logitsPerToken {
+                    matrix(logits, &json)
+                } else {
+                    vector(logits.values, &json)
+                    writeLabels(logits.values, &json)
+                }
+            }
+            if let state = result.finalState {
+                // Always numbers, so that it can be sent back as it is.
+                json.key("state")
+                json.object { json in
+                    json.key("hidden")
+                    rows(state.hidden, &json)
+                    if let cell = state.cell {
+                        json.key("cell")
+                        rows(cell, &json)
+                    }
+                }
+            }
+        }
+    }
+
+    private func vector(_ values: [Float], _ json: inout JSONWriter) {
+        switch plan.encodingFormat {
+        case .float: json.floats(values)
+        case .base64: json.string(values.withUnsafeBytes(Base64.encode))
+        }
+    }
+
+    private func matrix(_ matrix: Matrix, _ json: inout JSONWriter) {
+        switch plan.encodingFormat {
+        case .float: rows(matrix, &json)
+        case .base64: vector(matrix.values, &json)
+        }
+    }
+
+    private func rows(_ matrix: Matrix, _ json: inout JSONWriter) {
+        json.array { json in
+            for row in 0..<matrix.rows {
+                json.floats(matrix.values[row * matrix.columns..<(row + 1) * matrix.columns])
+            }
+        }
+    }
+
+    private func writeLabels(_ logits: [Float], _ json: inout JSONWriter) {
+        guard let names = model.description.labels, names.count == logits.count else { return }
+        let order = EncodeAnswer.scores(logits).enumerated().sorted {
+            ($1.element, $0.offset) < ($0.element, $1.offset)
+        }
+        json.key("labels")
+        json.array { json in
+            for (index, score) in order {
+                json.object { json in
+                    json.key("label")
+                    json.string(names[index])
+                    json.key("score")
+                    json.float(score)
+                }
+            }
+        }
+    }
+
+    /// Softmax; of a single logit, its sigmoid (as transformers' TextClassificationPipeline).
+    static func scores(_ logits: [Float]) -> [Float] {
+        if logits.count == 1 { return [Float(1 / (1 + exp(-Double(logits[0]))))] }
+        let largest = Double(logits.max() ?? 0)
+        let powers = logits.map { exp(Double($0) - largest) }
+        let sum = powers.reduce(0, +)
+        return powers.map { Float($0 / sum) }
+    }
+}
+
+/// RFC 4648, section 4.
+enum Base64 {
+    private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+
+    static func encode(_ bytes: UnsafeRawBufferPointer) -> String {
+        var out: [UInt8] = []
+        out.reserveCapacity((bytes.count + 2) / 3 * 4)
+        var i = 0
+        while i < bytes.count {
+            let b1 = i + 1 < bytes.count ? bytes[i + 1] : 0
+            let b2 = i + 2 < bytes.count ? bytes[i + 2] : 0
+            out.append(alphabet[Int(bytes[i] >> 2)])
+            out.append(alphabet[Int((bytes[i] & 3) << 4 | b1 >> 4)])
+            out.append(i + 1 < bytes.count ? alphabet[Int((b1 & 15) << 2 | b2 >> 6)] : UInt8(ascii: "="))
+            out.append(i + 2 < bytes.count ? alphabet[Int(b2 & 63)] : UInt8(ascii: "="))
+            i += 3
+        }
+        return String(decoding: out, as: UTF8.self)
+    }
+}

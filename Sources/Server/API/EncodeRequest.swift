@@ -1,0 +1,176 @@
+import JSON
+import Models
+
+enum EncodeOutput: String, CaseIterable { case embedding, states, logits }
+enum EncodingFormat: String, CaseIterable { case float, base64 }
+
+/// The fields of /v1/encode, as far as they can be checked without a model.
+struct EncodeRequest {
+    static let fields = [
+        "model", "input", "output", "layer", "pooling", "normalize", "dimensions", "truncate", "initial_state",
+        "return_state", "encoding_format",
+    ]
+
+    let model: String?
+    let input: JSONValue
+    /// Empty: the model's default.
+    let outputs: [EncodeOutput]
+    let layer: Int
+    let pooling: Pooling?
+    let normalize: Bool?
+    let dimensions: Int?
+    let truncate: Bool
+    let initialState: JSONValue?
+    let returnState: Bool
+    let encodingFormat: EncodingFormat
+
+    init(_ body: JSONValue) throws(APIError) {
+        let fields = try FieldReader(body, name: "/v1/encode", fields: EncodeRequest.fields)
+        guard let input = fields["input"] else {
+            throw APIError(400, "missing_field", param: "input", "'input' is required: a sequence or an array of them.")
+        }
+        self.input = input
+        model = try fields.string("model")
+        outputs = try EncodeRequest.outputs(fields["output"])
+        layer = try fields.integer("layer") ?? -1
+        pooling = try fields.option("pooling")
+        normalize = try fields.bool("normalize")
+        dimensions = try fields.integer("dimensions")
+        truncate = try fields.bool("truncate") ?? true
+        initialState = fields["initial_state"]
+        returnState = try fields.bool("return_state") ?? false
+        encodingFormat = try fields.option("encoding_format") ?? .float
+    }
+
+    private static func outputs(_ value: JSONValue?) throws(APIError) -> [EncodeOutput] {
+        guard let value else { return [] }
+        guard let array = value.array else {
+            if value.string == nil { throw .type("output", "a string or an array of strings", found: value) }
+            return [try FieldReader.option(value, "output")]
+        }
+        guard !array.isEmpty else {
+            throw .value("output", "'output' is an empty array; name one or more of embedding, states, logits.")
+        }
+        var outputs: [EncodeOutput] = []
+        for (position, item) in array.enumerated() {
+            let output: EncodeOutput = try FieldReader.option(item, "output[\(position)]")
+            if outputs.contains(output) {
+                throw .value("output[\(position)]", "'output' names \(output.rawValue) more than once.")
+            }
+            outputs.append(output)
+        }
+        return outputs
+    }
+}
+
+/// A request fitted to a model: every index and shape is in range.
+struct EncodePlan {
+    let outputs: [EncodeOutput]
+    let selection: OutputSelection
+    let normalize: Bool
+    /// Values of an embedding that are kept.
+    let dimensions: Int
+    let encodingFormat: EncodingFormat
+    /// One a sequence, or empty.
+    let initialStates: [RecurrentState]
+
+    init(_ request: EncodeRequest, _ description: ModelDescription, sequences: Int) throws(APIError) {
+        var outputs = request.outputs
+        if outputs.isEmpty { outputs = [description.answersLogits ? .logits : .embedding] }
+        if outputs.contains(.logits), description.logitsSize == nil {
+            throw APIError(
+                422, "no_head", param: "output",
+                "This model has no head and makes no logits; ask for embedding or states.")
+        }
+        let count = description.stateSizes.count
+        let layer = request.layer < 0 ? request.layer.addingReportingOverflow(count).partialValue : request.layer
+        guard layer >= 0, layer < count else {
+            throw .value(
+                "layer",
+                "'layer' is \(request.layer); this model has 0 (its embeddings) … \(count - 1), or -1 … \(-count).")
+        }
+        var selection = OutputSelection()
+        let size = layer == count - 1 ? description.embeddingSize : description.stateSizes[layer]
+        if outputs.contains(.embedding) {
+            selection.embedding = request.pooling ?? description.pooling
+            selection.embeddingLayer = layer
+        }
+        if outputs.contains(.states) { selection.stateLayers = [layer] }
+        selection.logits = outputs.contains(.logits)
+        selection.finalState = request.returnState
+        if let dimensions = request.dimensions, dimensions < 1 || dimensions > size {
+            throw .value("dimensions", "'dimensions' is \(dimensions); this embedding has \(size): take 1 … \(size).")
+        }
+        if description.stateShape == nil, request.returnState || request.initialState != nil {
+            throw APIError(
+                422, "no_state", param: request.returnState ? "return_state" : "initial_state",
+                "This model (\(description.family)) is not recurrent and has no state.")
+        }
+        if let state = request.initialState, let shape = description.stateShape {
+            initialStates = try EncodePlan.states(state, shape, sequences: sequences)
+        } else {
+            initialStates = []
+        }
+        self.outputs = outputs
+        self.selection = selection
+        normalize = request.normalize ?? description.normalize
+        dimensions = request.dimensions ?? size
+        encodingFormat = request.encodingFormat
+    }
+
+    func requests(_ sequences: [ReadSequence]) -> [SequenceRequest] {
+        sequences.enumerated().map { position, sequence in
+            var selection = selection
+            if position < initialStates.count { selection.initialState = initialStates[position] }
+            return SequenceRequest(input: sequence.input, outputs: selection)
+        }
+    }
+
+    private typealias StateShape = (rows: Int, hidden: Int, cell: Int)
+
+    private static func states(
+        _ value: JSONValue, _ shape: StateShape, sequences: Int
+    ) throws(APIError) -> [RecurrentState] {
+        guard let array = value.array else {
+            guard sequences == 1 else {
+                throw .value(
+                    "initial_state", "There are \(sequences) sequences: send an array of as many states, one for each.")
+            }
+            return [try state(value, "initial_state", shape)]
+        }
+        guard array.count == sequences else {
+            throw .value("initial_state", "\(array.count) states for \(sequences) sequences; send one for each.")
+        }
+        var states: [RecurrentState] = []
+        for (position, item) in array.enumerated() {
+            states.append(try state(item, "initial_state[\(position)]", shape))
+        }
+        return states
+    }
+
+    private static func state(
+        _ value: JSONValue, _ param: String, _ shape: StateShape
+    ) throws(APIError) -> RecurrentState {
+        let names = shape.cell > 0 ? ["hidden", "cell"] : ["hidden"]
+        let fields = try FieldReader(value, name: "this model's state", param: param, fields: names)
+        func matrix(_ name: String, _ columns: Int) throws(APIError) -> Matrix {
+            let param = "\(param).\(name)"
+            guard let value = fields[name] else {
+                throw APIError(
+                    400, "missing_field", param: param,
+                    "This model's state needs '\(name)', [\(shape.rows), \(columns)].")
+            }
+            guard let rows = value.array else { throw .type(param, "an array of arrays of numbers", found: value) }
+            guard rows.count == shape.rows else {
+                throw APIError(
+                    400, "invalid_shape", param: param,
+                    "'\(param)' has \(rows.count) rows; this model's state is [\(shape.rows), \(columns)].")
+            }
+            let values = try SequenceReader.matrix(
+                rows, param, columns: columns, code: "invalid_shape", what: "the state's width", rows: rows.count)
+            return Matrix(rows: shape.rows, columns: columns, values: values)
+        }
+        return RecurrentState(
+            hidden: try matrix("hidden", shape.hidden), cell: shape.cell > 0 ? try matrix("cell", shape.cell) : nil)
+    }
+}

@@ -1,0 +1,284 @@
+import JSON
+import Models
+
+/// How much one request may send.
+public struct RequestLimits: Sendable {
+    public var maxSequences = 1024
+    /// Tokens or steps of all sequences together, after truncation.
+    public var maxTokens = 1 << 18
+
+    public init() {}
+}
+
+/// One sequence of a request, ready for the network.
+struct ReadSequence: Sendable {
+    var input: SequenceInput
+    var truncated: Bool
+    /// Of text: what the tokenizer made.
+    var tokens: [Token] = []
+
+    var length: Int {
+        switch input {
+        case .tokens(let ids, _): ids.count
+        case .features(_, let steps): steps
+        }
+    }
+}
+
+/// Reads `input` as sequences of a model's kind. Which form it has is decided by that kind and the depth of the JSON.
+struct SequenceReader {
+    let model: Model
+    let limits: RequestLimits
+    var truncate = true
+
+    private var description: ModelDescription { model.description }
+
+    func read(_ input: JSONValue) throws(APIError) -> [ReadSequence] {
+        switch description.input {
+        case .tokens(let vocabularySize): try readTokens(input, vocabularySize)
+        case .features(let size): try readFeatures(input, size)
+        }
+    }
+
+    /// Exactly one sequence; an array that holds just one is taken too.
+    func readOne(_ input: JSONValue) throws(APIError) -> ReadSequence {
+        let sequences = try read(input)
+        guard sequences.count == 1 else {
+            throw .value("input", "'input' must be one sequence here, not \(sequences.count).")
+        }
+        return sequences[0]
+    }
+
+    private func collect(
+        _ items: [JSONValue], _ read: (JSONValue, String) throws(APIError) -> ReadSequence
+    ) throws(APIError) -> [ReadSequence] {
+        guard items.count <= limits.maxSequences else {
+            throw APIError(
+                413, "too_many_sequences", param: "input",
+                "\(items.count) sequences are more than the \(limits.maxSequences) one request may have.")
+        }
+        var sequences: [ReadSequence] = []
+        var total = 0
+        for (position, item) in items.enumerated() {
+            let sequence = try read(item, "input[\(position)]")
+            total += sequence.length
+            try checkTotal(total)
+            sequences.append(sequence)
+        }
+        return sequences
+    }
+
+    private func checkTotal(_ total: Int) throws(APIError) {
+        guard total <= limits.maxTokens else {
+            throw APIError(
+                413, "too_many_tokens", param: "input",
+                "The sequences have more than the \(limits.maxTokens) \(unit) one request may have; send fewer at once."
+            )
+        }
+    }
+
+    private var unit: String { if case .features = description.input { "steps" } else { "tokens" } }
+
+    /// How many of `count` tokens or steps the model takes.
+    private func kept(_ count: Int, _ param: String) throws(APIError) -> Int {
+        guard let maxLength = description.maxLength, count > maxLength else { return count }
+        guard truncate else {
+            throw APIError(
+                400, "sequence_too_long", param: param,
+                "'\(param)' has \(count) \(unit), more than the \(maxLength) this model takes; "
+                    + "shorten it, or allow it to be cut with 'truncate': true.")
+        }
+        return maxLength
+    }
+
+    private static func empty(_ param: String, _ what: String) -> APIError {
+        APIError(400, "empty_input", param: param, "'\(param)' is empty; \(what).")
+    }
+
+    private func wrongKind(_ param: String, _ message: String) -> APIError {
+        APIError(422, "wrong_input_kind", param: param, "The model '\(model.name)' \(message)")
+    }
+
+    // MARK: Vocabulary models
+
+    private func readTokens(_ input: JSONValue, _ vocabularySize: Int) throws(APIError) -> [ReadSequence] {
+        guard let array = input.array else {
+            let sequence = try readTokenSequence(input, "input", vocabularySize)
+            try checkTotal(sequence.length)
+            return [sequence]
+        }
+        guard let first = array.first else {
+            throw SequenceReader.empty("input", "send one sequence or an array of them")
+        }
+        if first.double != nil {
+            let sequence = try readIDs(array, "input", vocabularySize)
+            try checkTotal(sequence.length)
+            return [sequence]
+        }
+        if SequenceReader.looksLikeFeatures(array) {
+            throw wrongKind("input", "reads \(readable); feature vectors are for models with an 'input_size'.")
+        }
+        return try collect(array) { item, param throws(APIError) in try readTokenSequence(item, param, vocabularySize) }
+    }
+
+    private var readable: String { model.tokenizer == nil ? "token ids" : "text or token ids" }
+
+    /// Vectors in an array, written with fractions, or arrays of vectors: no ids are written so.
+    private static func looksLikeFeatures(_ array: [JSONValue]) -> Bool {
+        guard let rows = array.first?.array, let first = rows.first else { return false }
+        if first.array != nil { return true }
+        var fraction = false
+        for row in array {
+            guard let row = row.array else { return false }
+            for value in row {
+                guard case .number(let number) = value else { return false }
+                if number != number.rounded() { fraction = true }
+            }
+        }
+        return fraction
+    }
+
+    private func readTokenSequence(
+        _ value: JSONValue, _ param: String, _ vocabularySize: Int
+    ) throws(APIError) -> ReadSequence {
+        switch value {
+        case .string(let text): return try readText(text, pair: nil, param, vocabularySize)
+        case .object:
+            let fields = try FieldReader(value, name: "a text pair", param: param, fields: ["text", "pair"])
+            var texts: [String] = []
+            for name in ["text", "pair"] {
+                guard let value = fields[name] else {
+                    throw APIError(
+                        400, "missing_field", param: "\(param).\(name)",
+                        "A text pair is {\"text\": …, \"pair\": …}; '\(name)' is missing.")
+                }
+                guard let text = value.string else { throw .type("\(param).\(name)", "a string", found: value) }
+                texts.append(text)
+            }
+            return try readText(texts[0], pair: texts[1], param, vocabularySize)
+        case .array(let items): return try readIDs(items, param, vocabularySize)
+        default:
+            throw .type(param, "a text, a pair {\"text\", \"pair\"} or an array of token ids", found: value)
+        }
+    }
+
+    private func readText(
+        _ text: String, pair: String?, _ param: String, _ vocabularySize: Int
+    ) throws(APIError) -> ReadSequence {
+        guard let tokenizer = model.tokenizer else {
+            throw APIError(
+                422, "no_tokenizer", param: param,
+                "The model '\(model.name)' has no tokenizer and cannot read text; send token ids.")
+        }
+        let encoding = tokenizer.encode(text, pair: pair, maxLength: description.maxLength)
+        if encoding.truncated { _ = try kept(encoding.untruncatedCount, param) }
+        let tokens = encoding.tokens
+        guard !tokens.isEmpty else { throw SequenceReader.empty(param, "its text has no tokens") }
+        for token in tokens where token.id < 0 || Int(token.id) >= vocabularySize {
+            throw APIError(
+                422, "token_without_embedding", param: param,
+                "The tokenizer of '\(model.name)' made token \(token.id), for which the model has no embedding "
+                    + "(0 … \(vocabularySize - 1)).")
+        }
+        let types = tokens.contains { $0.typeID != 0 } ? tokens.map(\.typeID) : []
+        return ReadSequence(
+            input: .tokens(ids: tokens.map(\.id), typeIDs: types), truncated: encoding.truncated, tokens: tokens)
+    }
+
+    private func readIDs(_ items: [JSONValue], _ param: String, _ vocabularySize: Int) throws(APIError) -> ReadSequence
+    {
+        guard !items.isEmpty else { throw SequenceReader.empty(param, "a sequence has at least one token id") }
+        let count = try kept(items.count, param)
+        var ids: [Int32] = []
+        ids.reserveCapacity(count)
+        for (position, item) in items.enumerated() {
+            guard let id = item.int else {
+                let param = "\(param)[\(position)]"
+                if item.double != nil {
+                    throw APIError(
+                        400, "invalid_token_id", param: param, "'\(param)' must be a whole number: it is a token id.")
+                }
+                throw .type(param, "a token id, a whole number", found: item)
+            }
+            guard id >= 0, id < vocabularySize, let narrow = Int32(exactly: id) else {
+                throw APIError(
+                    400, "token_id_out_of_range", param: "\(param)[\(position)]",
+                    "'\(param)[\(position)]' is \(id), outside the vocabulary of '\(model.name)': 0 … "
+                        + "\(vocabularySize - 1).")
+            }
+            if position < count { ids.append(narrow) }
+        }
+        return ReadSequence(input: .tokens(ids: ids, typeIDs: []), truncated: count < items.count)
+    }
+
+    // MARK: Feature models
+
+    private func readFeatures(_ input: JSONValue, _ size: Int) throws(APIError) -> [ReadSequence] {
+        guard let array = input.array else {
+            if input.string != nil || input.object != nil { throw featuresOnly("input", size) }
+            throw .type("input", "an array of feature vectors", found: input)
+        }
+        guard let first = array.first else {
+            throw SequenceReader.empty("input", "send one sequence or an array of them")
+        }
+        if first.string != nil || first.object != nil { throw featuresOnly("input[0]", size) }
+        if first.double != nil {
+            throw APIError(
+                400, "invalid_shape", param: "input",
+                "'input' is a single vector; a sequence is an array of vectors, [[…], …], each of \(size) numbers.")
+        }
+        let isMany = array.contains { $0.array?.first?.array != nil }
+        if !isMany {
+            let sequence = try readSteps(array, "input", size)
+            try checkTotal(sequence.length)
+            return [sequence]
+        }
+        return try collect(array) { item, param throws(APIError) in
+            if item.string != nil || item.object != nil { throw featuresOnly(param, size) }
+            guard let steps = item.array else { throw .type(param, "an array of feature vectors", found: item) }
+            return try readSteps(steps, param, size)
+        }
+    }
+
+    private func featuresOnly(_ param: String, _ size: Int) -> APIError {
+        wrongKind(param, "reads feature vectors, [steps, \(size)], not text.")
+    }
+
+    private func readSteps(_ steps: [JSONValue], _ param: String, _ size: Int) throws(APIError) -> ReadSequence {
+        guard !steps.isEmpty else { throw SequenceReader.empty(param, "a sequence has at least one step") }
+        let count = try kept(steps.count, param)
+        try checkTotal(count)
+        let values = try SequenceReader.matrix(
+            steps, param, columns: size, code: "wrong_feature_width", what: "the model's input_size", rows: count)
+        return ReadSequence(input: .features(values, steps: count), truncated: count < steps.count)
+    }
+
+    /// An array of `columns` wide rows of f32, of which the first `rows` are kept.
+    static func matrix(
+        _ items: [JSONValue], _ param: String, columns: Int, code: String, what: String, rows: Int
+    ) throws(APIError) -> [Float] {
+        var values: [Float] = []
+        values.reserveCapacity(min(items.count, rows) * columns)
+        for (i, item) in items.enumerated() {
+            guard let row = item.array else {
+                throw .type("\(param)[\(i)]", "an array of \(columns) numbers", found: item)
+            }
+            guard row.count == columns else {
+                throw APIError(
+                    400, code, param: "\(param)[\(i)]",
+                    "'\(param)[\(i)]' has \(row.count) numbers; \(what) is \(columns).")
+            }
+            for (j, value) in row.enumerated() {
+                guard let double = value.double else { throw .type("\(param)[\(i)][\(j)]", "a number", found: value) }
+                let float = Float(double)
+                guard float.isFinite else {
+                    throw APIError(
+                        400, "number_out_of_range", param: "\(param)[\(i)][\(j)]",
+                        "'\(param)[\(i)][\(j)]' is \(double), beyond the range of a 32-bit float (±3.4e38).")
+                }
+                if i < rows { values.append(float) }
+            }
+        }
+        return values
+    }
+}

@@ -1,0 +1,114 @@
+/// Character classes and small productions of RFC 9110 and RFC 3986.
+enum HTTPGrammar {
+    /// tchar = "!" / "#" / "$" / "%" / "&" / "'" / "*" / "+" / "-" / "." / "^" / "_" / "`" / "|" / "~" / DIGIT / ALPHA
+    /// (RFC 9110, 5.6.2)
+    static func isTokenByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+        case 0x21, 0x23...0x27, 0x2A, 0x2B, 0x2D, 0x2E, 0x5E, 0x5F, 0x60, 0x7C, 0x7E: true
+        default: false
+        }
+    }
+
+    static func isToken(_ bytes: some Collection<UInt8>) -> Bool { !bytes.isEmpty && bytes.allSatisfy(isTokenByte) }
+
+    /// HTAB / SP / VCHAR / obs-text (RFC 9110, 5.5)
+    static func isFieldByte(_ byte: UInt8) -> Bool { byte == 0x09 || (byte >= 0x20 && byte != 0x7F) }
+
+    static func isDigit(_ byte: UInt8) -> Bool { 0x30...0x39 ~= byte }
+
+    static func hexValue(_ byte: UInt8) -> UInt8? {
+        switch byte {
+        case 0x30...0x39: byte - 0x30
+        case 0x41...0x46: byte - 0x41 + 10
+        case 0x61...0x66: byte - 0x61 + 10
+        default: nil
+        }
+    }
+
+    static func trimmed(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        var bytes = bytes
+        while let first = bytes.first, first == 0x20 || first == 0x09 { bytes.removeFirst() }
+        while let last = bytes.last, last == 0x20 || last == 0x09 { bytes.removeLast() }
+        return bytes
+    }
+
+    static func equal(_ bytes: some Collection<UInt8>, ignoringCase lowercase: StaticString) -> Bool {
+        lowercase.withUTF8Buffer { word in
+            bytes.elementsEqual(word) { (0x41...0x5A ~= $0 ? $0 | 0x20 : $0) == $1 }
+        }
+    }
+
+    /// field-line = field-name ":" OWS field-value OWS (RFC 9112, 5)
+    static func field(
+        _ line: ArraySlice<UInt8>
+    ) throws(HTTPParseError) -> (name: ArraySlice<UInt8>, value: ArraySlice<UInt8>) {
+        if let first = line.first, first == 0x20 || first == 0x09 {
+            throw .malformed("A header line starts with white space: line folding is not taken.")
+        }
+        guard let colon = line.firstIndex(of: 0x3A) else { throw .malformed("A header line has no colon.") }
+        let name = line[line.startIndex..<colon]
+        guard isToken(name) else {
+            throw .malformed("A header's name is empty or has a character that names may not have.")
+        }
+        let value = trimmed(line[(colon + 1)...])
+        guard value.allSatisfy(isFieldByte) else { throw .malformed("A header's value has a control character.") }
+        return (name, value)
+    }
+
+    /// uri-host [ ":" port ] (RFC 9110, 7.2; RFC 3986, 3.2.2), not empty, without user information.
+    static func isHost(_ bytes: ArraySlice<UInt8>) -> Bool {
+        var rest = bytes
+        if rest.first == 0x5B {
+            guard let end = rest.firstIndex(of: 0x5D) else { return false }
+            let address = rest[(rest.startIndex + 1)..<end]
+            guard address.contains(0x3A),
+                address.allSatisfy({ hexValue($0) != nil || $0 == 0x3A || $0 == 0x2E })
+            else { return false }
+            rest = rest[(end + 1)...]
+        } else {
+            let name = rest.prefix { $0 != 0x3A }
+            guard !name.isEmpty, name.first != 0x2E else { return false }
+            var index = name.startIndex
+            while index < name.endIndex {
+                switch name[index] {
+                case 0x25:
+                    guard index + 2 < name.endIndex, hexValue(name[index + 1]) != nil, hexValue(name[index + 2]) != nil
+                    else { return false }
+                    index += 3
+                // A name has no empty label.
+                case 0x2E where index + 1 < name.endIndex && name[index + 1] == 0x2E: return false
+                // unreserved / sub-delims
+                case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E, 0x21, 0x24, 0x26...0x2C, 0x3B, 0x3D:
+                    index += 1
+                default: return false
+                }
+            }
+            rest = rest[name.endIndex...]
+        }
+        guard let colon = rest.first else { return true }
+        let port = rest.dropFirst()
+        guard colon == 0x3A, port.allSatisfy(isDigit), port.count <= 5 else { return false }
+        return port.reduce(0) { $0 * 10 + Int($1 - 0x30) } <= 65535
+    }
+
+    /// The bytes that a path stands for; nil when an escape is broken, or they are not UTF-8 or hold a NUL.
+    static func percentDecoded(_ bytes: ArraySlice<UInt8>) -> String? {
+        var decoded: [UInt8] = []
+        decoded.reserveCapacity(bytes.count)
+        var index = bytes.startIndex
+        while index < bytes.endIndex {
+            if bytes[index] == 0x25 {
+                guard index + 2 < bytes.endIndex, let high = hexValue(bytes[index + 1]),
+                    let low = hexValue(bytes[index + 2])
+                else { return nil }
+                decoded.append(high << 4 | low)
+                index += 3
+            } else {
+                decoded.append(bytes[index])
+                index += 1
+            }
+        }
+        return decoded.contains(0) ? nil : String(validating: decoded, as: UTF8.self)
+    }
+}

@@ -1,0 +1,41 @@
+/// What one client may ask of the server: sizes in bytes, times in seconds.
+public struct HTTPLimits: Sendable {
+    /// From the connection's acceptance to its first byte.
+    public var firstByteSeconds = 10.0
+    /// From the first byte of a head to its end; later bytes never extend it.
+    public var headSeconds = 10.0
+    /// Between two reads of a body.
+    public var bodyIdleSeconds = 10.0
+    /// A body must arrive at this rate, in bytes a second, counted after a grace of `bodyIdleSeconds`.
+    public var minimumBodyRate = 1024.0
+    /// Between two writes that make progress.
+    public var writeIdleSeconds = 30.0
+    /// Between an answer and the next request's first byte.
+    public var keepAliveSeconds = 60.0
+    /// How long bytes are still read, and dropped, after a last answer, so that a reset does not destroy it.
+    public var lingerSeconds = 5.0
+    public var lingerBytes = 64 << 20
+    /// The granularity of all of the above.
+    public var timerTickSeconds = 0.1
+
+    public var maxTargetBytes = 8192
+    /// Request line and header fields together.
+    public var maxHeadBytes = 32 << 10
+    public var maxHeaderFields = 100
+    /// After decoding of the transfer coding.
+    public var maxBodyBytes = 32 << 20
+    /// All chunk extensions of a body together.
+    public var maxChunkExtensionBytes = 4096
+    /// All trailer fields of a body together.
+    public var maxTrailerBytes = 8192
+
+    /// Further connections are answered with 503.
+    public var maxConnections = 10_000
+    /// What is read of the next requests while an answer is outstanding.
+    public var maxReadAheadBytes = 16 << 10
+    /// How long accepting stops when descriptors run out.
+    public var acceptPauseSeconds = 0.25
+    public var listenBacklog: Int32 = 4096
+
+    public init() {}
+}

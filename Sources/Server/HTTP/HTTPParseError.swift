@@ -1,0 +1,20 @@
+/// Why bytes are not a request this server takes. After one, nothing more of the connection is parsed.
+struct HTTPParseError: Error, Equatable {
+    var status: Int
+    /// Stable, snake_case.
+    var code: String
+    var message: String
+
+    init(_ status: Int, _ code: String, _ message: String) {
+        self.status = status
+        self.code = code
+        self.message = message
+    }
+
+    static func malformed(_ message: String) -> HTTPParseError { HTTPParseError(400, "malformed_request", message) }
+    static func framing(_ message: String) -> HTTPParseError { HTTPParseError(400, "invalid_framing", message) }
+
+    static func bodyTooLarge(_ limit: Int) -> HTTPParseError {
+        HTTPParseError(413, "body_too_large", "The body is larger than the limit of \(limit) bytes.")
+    }
+}

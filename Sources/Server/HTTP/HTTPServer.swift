@@ -1,0 +1,276 @@
+import CSystem
+import Dispatch
+import Glibc
+import Synchronization
+
+public struct HTTPServerError: Error, CustomStringConvertible {
+    public let description: String
+}
+
+/// An HTTP/1.1 server: one event loop on a serial Dispatch queue. A Dispatch source watches one epoll descriptor, which
+/// holds the listener and all sockets; so no socket ever has a Dispatch source of its own, with the rules on their order
+/// of cancelling and closing. All state belongs to the loop queue: entries check that they are on it.
+public final class HTTPServer: @unchecked Sendable {
+    public let limits: HTTPLimits
+    let handler: any RequestHandler
+    let queue = DispatchQueue(label: "encoderd.http")
+    let readBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 64)
+    var encoder = HTTPResponseEncoder()
+    private(set) var isDraining = false
+
+    private var epoll: Int32 = -1
+    private var listener: Int32 = -1
+    private var reserve: Int32 = -1
+    private var source: (any DispatchSourceRead)?
+    private var timer: (any DispatchSourceTimer)?
+    private var connections: [Int32: HTTPConnection] = [:]
+    private var generation: UInt32 = 0
+    private var wheel: [[HTTPConnection]] = Array(repeating: [], count: 128)
+    private var lastTick = 0
+    private var drainCompletion: (@Sendable () -> Void)?
+    private let openConnections = Atomic(0)
+
+    public init(handler: any RequestHandler, limits: HTTPLimits = HTTPLimits()) {
+        self.handler = handler
+        var limits = limits
+        limits.timerTickSeconds = max(limits.timerTickSeconds, 0.001)
+        self.limits = limits
+    }
+
+    deinit { readBuffer.deallocate() }
+
+    /// How many connections are open; from any thread.
+    public var connectionCount: Int { openConnections.load(ordering: .relaxed) }
+
+    func assertOnLoop() { dispatchPrecondition(condition: .onQueue(queue)) }
+
+    // MARK: Starting
+
+    /// Listens on an address or host name; port 0 takes a free one. A server starts once.
+    /// - Returns: the port that is listened on.
+    public func start(host: String, port: Int) throws(HTTPServerError) -> Int {
+        signal(SIGPIPE, SIG_IGN)
+        let result: Result<Int, HTTPServerError> = queue.sync {
+            do throws(HTTPServerError) {
+                guard epoll < 0 else { throw HTTPServerError(description: "The server was started before.") }
+                let (descriptor, port) = try HTTPListener.open(host: host, port: port, backlog: limits.listenBacklog)
+                listener = descriptor
+                try startLoop()
+                return .success(port)
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try result.get()
+    }
+
+    private func startLoop() throws(HTTPServerError) {
+        epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
+        guard epoll >= 0 else {
+            _ = Glibc.close(listener)
+            listener = -1
+            throw HTTPServerError(description: "epoll: \(String(cString: strerror(errno)))")
+        }
+        reserve = Glibc.open("/dev/null", O_RDONLY | O_CLOEXEC)
+        watchListener(true)
+        let source = DispatchSource.makeReadSource(fileDescriptor: epoll, queue: queue)
+        source.setEventHandler { [self] in handleEvents() }
+        // Closed only when the source has let go of it.
+        source.setCancelHandler { [epoll] in _ = Glibc.close(epoll) }
+        source.activate()
+        self.source = source
+        let timer = DispatchSource.makeTimerSource(queue: queue)
+        lastTick = currentTick
+        timer.schedule(
+            deadline: .now() + limits.timerTickSeconds, repeating: limits.timerTickSeconds,
+            leeway: .nanoseconds(Int(limits.timerTickSeconds * 2e8)))
+        timer.setEventHandler { [self] in turnWheel() }
+        timer.activate()
+        self.timer = timer
+    }
+
+    // MARK: Events
+
+    private func handleEvents() {
+        assertOnLoop()
+        withUnsafeTemporaryAllocation(of: epoll_event.self, capacity: 256) { events in
+            // Bounded, so that answers queued meanwhile get their turn; the source fires again for the rest.
+            for _ in 0..<8 {
+                let count = Int(epoll_wait(epoll, events.baseAddress, 256, 0))
+                guard count > 0 else { return }
+                for event in events.prefix(count) {
+                    let descriptor = Int32(truncatingIfNeeded: event.data.u64 & 0xFFFF_FFFF)
+                    let generation = UInt32(truncatingIfNeeded: event.data.u64 >> 32)
+                    if generation == 0 {
+                        if descriptor == listener { acceptAll() }
+                    } else if let connection = connections[descriptor], connection.generation == generation {
+                        connection.handleEvents(event.events)
+                    }
+                }
+                if count < 256 { return }
+            }
+        }
+    }
+
+    private func acceptAll() {
+        for _ in 0..<256 {
+            let descriptor = encoderd_accept4(
+                listener, Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue))
+            if descriptor >= 0 {
+                add(descriptor)
+                continue
+            }
+            switch errno {
+            case EINTR, ECONNABORTED, EPROTO: continue
+            case EMFILE, ENFILE, ENOBUFS, ENOMEM: return pauseAccepting()
+            default: return
+            }
+        }
+    }
+
+    private func add(_ descriptor: Int32) {
+        // The refusals' answers need descriptors too; past those, nothing but closing is left.
+        guard connections.count < limits.maxConnections + 256 else {
+            _ = Glibc.close(descriptor)
+            return
+        }
+        var on: Int32 = 1
+        _ = setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
+        generation = generation == .max ? 1 : generation + 1
+        let connection = HTTPConnection(descriptor: descriptor, generation: generation, server: self)
+        let full = connections.count >= limits.maxConnections
+        connections[descriptor] = connection
+        openConnections.store(connections.count, ordering: .relaxed)
+        var event = epoll_event(events: 0, data: token(connection))
+        guard epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0 else { return connection.close() }
+        connection.open()
+        if full { connection.refuse() }
+    }
+
+    /// Out of descriptors: the one in reserve takes a client off the backlog, and accepting rests for a moment.
+    private func pauseAccepting() {
+        if reserve >= 0 {
+            _ = Glibc.close(reserve)
+            let descriptor = encoderd_accept4(listener, Int32(SOCK_CLOEXEC.rawValue))
+            if descriptor >= 0 { _ = Glibc.close(descriptor) }
+        }
+        reserve = Glibc.open("/dev/null", O_RDONLY | O_CLOEXEC)
+        watchListener(false)
+        queue.asyncAfter(deadline: .now() + limits.acceptPauseSeconds) { [self] in
+            if reserve < 0 { reserve = Glibc.open("/dev/null", O_RDONLY | O_CLOEXEC) }
+            watchListener(true)
+        }
+    }
+
+    private func watchListener(_ on: Bool) {
+        guard listener >= 0, epoll >= 0 else { return }
+        var event = epoll_event(
+            events: EPOLLIN.rawValue, data: epoll_data_t(u64: UInt64(UInt32(bitPattern: listener))))
+        _ = epoll_ctl(epoll, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, listener, &event)
+    }
+
+    private func token(_ connection: HTTPConnection) -> epoll_data_t {
+        epoll_data_t(u64: UInt64(connection.generation) << 32 | UInt64(UInt32(bitPattern: connection.descriptor)))
+    }
+
+    func setInterest(of connection: HTTPConnection, to events: UInt32) {
+        var event = epoll_event(events: events, data: token(connection))
+        _ = epoll_ctl(epoll, EPOLL_CTL_MOD, connection.descriptor, &event)
+    }
+
+    func forget(_ connection: HTTPConnection) {
+        assertOnLoop()
+        connections[connection.descriptor] = nil
+        openConnections.store(connections.count, ordering: .relaxed)
+        if connections.isEmpty { queue.async { [self] in finishDrainIfDone() } }
+    }
+
+    // MARK: Time
+
+    /// Seconds of the monotonic clock.
+    var now: Double { Double(DispatchTime.now().uptimeNanoseconds) * 1e-9 }
+    private var currentTick: Int { Int(now / limits.timerTickSeconds) }
+    func tick(after seconds: Double) -> Int { Int((now + min(seconds, 1e6)) / limits.timerTickSeconds) + 1 }
+
+    /// Puts a connection on the wheel, unless it already comes up early enough: a deadline that moves away, as almost
+    /// all do, costs nothing.
+    func schedule(_ connection: HTTPConnection) {
+        let tick = min(max(connection.deadline, lastTick + 1), lastTick + wheel.count - 1)
+        guard tick < connection.wheelTick else { return }
+        connection.wheelTick = tick
+        wheel[tick % wheel.count].append(connection)
+    }
+
+    private func turnWheel() {
+        assertOnLoop()
+        let now = currentTick
+        while lastTick < now {
+            lastTick += 1
+            let slot = lastTick % wheel.count
+            let due = wheel[slot]
+            wheel[slot] = []
+            for connection in due where connection.wheelTick == lastTick {
+                connection.wheelTick = .max
+                if connection.deadline <= lastTick {
+                    connection.deadlinePassed()
+                } else if connection.deadline != .max {
+                    schedule(connection)
+                }
+            }
+        }
+    }
+
+    // MARK: Draining
+
+    /// Ends in good order: from now on every answer closes its connection; after `acceptSeconds` no connection is taken
+    /// any more and idle ones are closed; what was accepted is finished, but not after `deadlineSeconds` from now.
+    /// - Parameter completion: called once, on the loop queue, when nothing is left.
+    public func drain(
+        acceptSeconds: Double = 0, deadlineSeconds: Double = 25, completion: @escaping @Sendable () -> Void
+    ) {
+        queue.async { [self] in
+            guard !isDraining else { return }
+            isDraining = true
+            drainCompletion = completion
+            queue.asyncAfter(deadline: .now() + acceptSeconds) { [self] in stopAccepting() }
+            queue.asyncAfter(deadline: .now() + deadlineSeconds) { [self] in
+                stopAccepting()
+                for connection in Array(connections.values) { connection.close() }
+                finishDrainIfDone()
+            }
+        }
+    }
+
+    private func stopAccepting() {
+        guard listener >= 0 else { return }
+        // Whoever is in the backlog has a connection already.
+        var known = UInt32.max
+        while known != generation {
+            known = generation
+            acceptAll()
+        }
+        watchListener(false)
+        _ = Glibc.close(listener)
+        listener = -1
+        for connection in Array(connections.values) where connection.isIdle {
+            // A request may have crossed with the decision.
+            connection.handleEvents(EPOLLIN.rawValue)
+            guard connection.isIdle else { continue }
+            if connection.hasServed { connection.close() } else { connection.shortenFirstByte(to: 1) }
+        }
+        finishDrainIfDone()
+    }
+
+    private func finishDrainIfDone() {
+        guard let completion = drainCompletion, connections.isEmpty, listener < 0 else { return }
+        drainCompletion = nil
+        source?.cancel()
+        source = nil
+        timer?.cancel()
+        timer = nil
+        if reserve >= 0 { _ = Glibc.close(reserve) }
+        reserve = -1
+        wheel = Array(repeating: [], count: wheel.count)
+        completion()
+    }
+}

@@ -1,0 +1,61 @@
+import Synchronization
+
+/// Counters that `/metrics` shows.
+public final class Metrics: Sendable {
+    /// Bounds of the latency histogram, in seconds.
+    static let latencyBounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
+    static let batchSequenceBounds: [Double] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
+    static let batchTokenBounds: [Double] = [16, 64, 256, 1024, 2048, 4096, 8192, 16384, 65536]
+
+    struct Histogram {
+        /// One more than there are bounds: the last is for what is beyond them.
+        var counts: [Int]
+        var sum = 0.0
+        init(_ bounds: [Double]) { counts = Array(repeating: 0, count: bounds.count + 1) }
+
+        mutating func observe(_ value: Double, _ bounds: [Double]) {
+            counts[bounds.firstIndex { value <= $0 } ?? bounds.count] += 1
+            sum += value
+        }
+    }
+
+    struct RouteStatus: Hashable {
+        var route: String
+        var status: Int
+    }
+
+    struct ModelCounts {
+        var tokens = 0
+        var seconds = 0.0
+        var batchSequences = Histogram(batchSequenceBounds)
+        var batchTokens = Histogram(batchTokenBounds)
+    }
+
+    struct State {
+        var requests: [RouteStatus: Int] = [:]
+        var latency: [String: Histogram] = [:]
+        var models: [ModelCounts]
+    }
+
+    private let state: Mutex<State>
+
+    public init(models: Int) { state = Mutex(State(models: Array(repeating: ModelCounts(), count: models))) }
+
+    func countRequest(route: String, status: Int, seconds: Double) {
+        state.withLock { state in
+            state.requests[RouteStatus(route: route, status: status), default: 0] += 1
+            state.latency[route, default: Histogram(Metrics.latencyBounds)].observe(seconds, Metrics.latencyBounds)
+        }
+    }
+
+    func countBatch(model: Int, sequences: Int, tokens: Int, seconds: Double) {
+        state.withLock { state in
+            state.models[model].tokens += tokens
+            state.models[model].seconds += seconds
+            state.models[model].batchSequences.observe(Double(sequences), Metrics.batchSequenceBounds)
+            state.models[model].batchTokens.observe(Double(tokens), Metrics.batchTokenBounds)
+        }
+    }
+
+    var snapshot: State { state.withLock { $0 } }
+}

@@ -1,0 +1,93 @@
+import Glibc
+import Models
+
+/// What GET /metrics answers.
+struct MetricsPage {
+    let metrics: Metrics
+    let queue: QueueStatus
+    let threads: Int
+    let models: [Model]
+    let connections: Int
+
+    func text() -> String {
+        let state = metrics.snapshot
+        var page = PrometheusText()
+        page.family("encoderd_requests_total", "counter", "Requests answered, by route and status.")
+        for (key, count) in state.requests.sorted(by: { ($0.key.route, $0.key.status) < ($1.key.route, $1.key.status) })
+        {
+            page.sample(
+                "encoderd_requests_total", [("route", key.route), ("status", String(key.status))], Double(count))
+        }
+        page.family("encoderd_request_duration_seconds", "histogram", "From a request's arrival to its answer.")
+        for (route, histogram) in state.latency.sorted(by: { $0.key < $1.key }) {
+            page.histogram(
+                "encoderd_request_duration_seconds", [("route", route)], histogram, Metrics.latencyBounds)
+        }
+        func gauge(_ name: String, _ help: String, _ value: Int) {
+            page.family(name, "gauge", help)
+            page.sample(name, [], Double(value))
+        }
+        gauge("encoderd_requests_in_progress", "Requests accepted and not yet answered.", queue.requests)
+        gauge("encoderd_queue_tokens", "Tokens or steps waiting for a forward pass.", queue.queuedTokens)
+        gauge("encoderd_queue_sequences", "Sequences waiting for a forward pass.", queue.queuedSequences)
+        gauge("encoderd_workers", "Worker threads.", threads)
+        gauge("encoderd_workers_busy", "Worker threads at work.", queue.busyWorkers)
+        gauge("encoderd_connections", "Open connections.", connections)
+        writeModels(state, &page)
+        writeProcess(&page)
+        return page.text
+    }
+
+    private func writeModels(_ state: Metrics.State, _ page: inout PrometheusText) {
+        let counts = Array(zip(models, state.models))
+        page.family("encoderd_model_info", "gauge", "Loaded models.")
+        for model in models {
+            let description = model.description
+            page.sample(
+                "encoderd_model_info",
+                [
+                    ("model", model.name), ("family", description.family), ("precision", description.precision),
+                    ("kernel", description.instructionSet.rawValue), ("parameters", String(description.parameters)),
+                ], 1)
+        }
+        page.family("encoderd_tokens_total", "counter", "Tokens or steps that forward passes have read.")
+        for (model, counts) in counts {
+            page.sample("encoderd_tokens_total", [("model", model.name)], Double(counts.tokens))
+        }
+        page.family("encoderd_inference_seconds_total", "counter", "Time spent in forward passes.")
+        for (model, counts) in counts {
+            page.sample("encoderd_inference_seconds_total", [("model", model.name)], counts.seconds)
+        }
+        page.family("encoderd_batch_sequences", "histogram", "Sequences in a forward pass.")
+        for (model, counts) in counts {
+            page.histogram(
+                "encoderd_batch_sequences", [("model", model.name)], counts.batchSequences, Metrics.batchSequenceBounds)
+        }
+        page.family("encoderd_batch_tokens", "histogram", "Tokens or steps in a forward pass.")
+        for (model, counts) in counts {
+            page.histogram(
+                "encoderd_batch_tokens", [("model", model.name)], counts.batchTokens, Metrics.batchTokenBounds)
+        }
+    }
+
+    /// As the official client libraries name them; fields of /proc/self/stat as in proc_pid_stat(5).
+    private func writeProcess(_ page: inout PrometheusText) {
+        // The second field is the command in parentheses and may hold spaces: count from what follows it (field 3).
+        let stat = readSmallFile("/proc/self/stat") ?? ""
+        guard let end = stat.lastIndex(of: ")") else { return }
+        let fields = stat[stat.index(after: end)...].split(separator: " ")
+        guard fields.count > 21, let user = Double(fields[11]), let system = Double(fields[12]),
+            let start = Double(fields[19]), let pages = Double(fields[21])
+        else { return }
+        let ticks = Double(max(1, sysconf(Int32(_SC_CLK_TCK))))
+        page.family("process_cpu_seconds_total", "counter", "User and system CPU time.")
+        page.sample("process_cpu_seconds_total", [], (user + system) / ticks)
+        page.family("process_resident_memory_bytes", "gauge", "Resident memory.")
+        page.sample("process_resident_memory_bytes", [], pages * Double(sysconf(Int32(_SC_PAGESIZE))))
+        let boot = (readSmallFile("/proc/stat") ?? "").split(separator: "\n").first { $0.hasPrefix("btime ") }
+        if let boot = boot.flatMap({ Double($0.dropFirst(6)) }) {
+            page.family("process_start_time_seconds", "gauge", "Start of the process, in Unix time.")
+            page.sample("process_start_time_seconds", [], boot + start / ticks)
+        }
+    }
+}

@@ -1,0 +1,316 @@
+import Glibc
+import Models
+
+/// What the engine tells of itself, for `/metrics` and tests.
+public struct QueueStatus: Sendable, Equatable {
+    public var requests: Int
+    public var queuedSequences: Int
+    public var queuedTokens: Int
+    public var busyWorkers: Int
+    public var draining: Bool
+}
+
+/// A fixed set of worker threads, each with its own scratch memory, that prepare requests, run forward passes and write
+/// answers.
+///
+/// An idle worker starts at once on whatever there is. While all are busy work piles up, and the next batch of a model is
+/// made of what waits for it, oldest first, up to a number of tokens. Models with work take turns. Preparing goes before
+/// inferring, within bounds, since that is what lets requests share a batch; finishing goes before both.
+public final class InferenceEngine: @unchecked Sendable {
+    public let limits: QueueLimits
+    public private(set) var threads: Int
+    private let networks: [any Network]
+    /// Told of every forward pass: the model, its sequences, its tokens, its time.
+    private let observe: @Sendable (Int, Int, Int, Duration) -> Void
+
+    private let monitor = Monitor()
+    private let work = Monitor.Condition()
+    private let quiet = Monitor.Condition()
+    // All below is guarded by the monitor. Nothing that may hold the last reference to an admission or a task is let go
+    // under it: their deinits take it.
+    private var preparing = FIFO<@Sendable () -> Void>()
+    private var finishing = FIFO<@Sendable () -> Void>()
+    private var ready: [FIFO<InferenceTask>]
+    private var readyTokens: [Int]
+    private var queuedSequences = 0
+    private var queuedTokens = 0
+    private var requests = 0
+    private var requestBytes = 0
+    private var lastModel = 0
+    private var preparedSinceBatch = 0
+    private var idle = 0
+    private var draining = false
+    private var stopped = false
+    private var handles: [pthread_t] = []
+
+    /// How many requests may be prepared before a batch that waits goes first.
+    private static let maxPreparedInARow = 128
+
+    public init(
+        networks: [any Network], threads: Int, limits: QueueLimits = QueueLimits(),
+        observe: @escaping @Sendable (Int, Int, Int, Duration) -> Void = { _, _, _, _ in }
+    ) throws(QueueError) {
+        self.networks = networks
+        self.limits = limits
+        self.observe = observe
+        self.threads = 0
+        ready = Array(repeating: FIFO(), count: networks.count)
+        readyTokens = Array(repeating: 0, count: networks.count)
+        for _ in 0..<max(1, threads) {
+            var handle = pthread_t()
+            let box = Unmanaged.passRetained(self)
+            let failed = pthread_create(
+                &handle, nil,
+                { context in
+                    if let context { Unmanaged<InferenceEngine>.fromOpaque(context).takeRetainedValue().runWorker() }
+                    return nil
+                }, box.toOpaque())
+            if failed != 0 {
+                box.release()
+                break
+            }
+            handles.append(handle)
+        }
+        if handles.isEmpty { throw .noThreads }
+        self.threads = handles.count
+    }
+
+    public var status: QueueStatus {
+        monitor.withLock {
+            QueueStatus(
+                requests: requests, queuedSequences: queuedSequences, queuedTokens: queuedTokens,
+                busyWorkers: threads - idle, draining: draining)
+        }
+    }
+
+    // MARK: Giving work
+
+    /// A place for a request whose body has `bytes`; to be kept until it is answered.
+    func admit(bytes: Int) throws(QueueError) -> Admission {
+        let refusal: QueueError? = monitor.withLock {
+            if draining || stopped { return .draining }
+            if requests >= limits.maxRequests || (requests > 0 && requestBytes + bytes > limits.maxRequestBytes) {
+                return .full(retryAfter: 1)
+            }
+            requests += 1
+            requestBytes += bytes
+            return nil
+        }
+        if let refusal { throw refusal }
+        return Admission(bytes: bytes) { [weak self] bytes in self?.release(bytes) }
+    }
+
+    private func release(_ bytes: Int) {
+        monitor.withLock {
+            requests -= 1
+            requestBytes -= bytes
+            if requests == 0 { quiet.broadcast() }
+        }
+    }
+
+    /// Runs a closure on a worker; false if the workers have been stopped.
+    func prepare(_ body: @escaping @Sendable () -> Void) -> Bool {
+        monitor.withLock {
+            if stopped { return false }
+            preparing.append(body)
+            work.signal()
+            return true
+        }
+    }
+
+    /// Queues sequences, at least one, for forward passes.
+    func enqueue(_ task: InferenceTask) throws(QueueError) {
+        let refusal: QueueError? = monitor.withLock {
+            if stopped { return .draining }
+            if queuedTokens > 0, queuedTokens + task.tokens > limits.maxQueuedTokens { return .full(retryAfter: 1) }
+            task.queuedAt = .now
+            ready[task.model].append(task)
+            readyTokens[task.model] += task.tokens
+            queuedTokens += task.tokens
+            queuedSequences += task.sequences.count
+            if task.sequences.count > 1 { work.broadcast() } else { work.signal() }
+            return nil
+        }
+        if let refusal { throw refusal }
+    }
+
+    // MARK: Ending
+
+    /// Refuses new requests from now on.
+    public func drain() { monitor.withLock { draining = true } }
+
+    /// Waits until every request accepted has been answered; false if that took longer.
+    public func waitUntilIdle(seconds: Double) -> Bool {
+        let deadline = Monitor.deadline(seconds: seconds)
+        return monitor.withLock {
+            while requests > 0 { if !quiet.wait(monitor, until: deadline) { return requests == 0 } }
+            return true
+        }
+    }
+
+    /// Ends the workers after what they are doing, and fails all that waits. Not to be called on a worker.
+    public func stop() {
+        let handles = monitor.withLock {
+            draining = true
+            stopped = true
+            work.broadcast()
+            defer { self.handles = [] }
+            return self.handles
+        }
+        for handle in handles { pthread_join(handle, nil) }
+        while let left = monitor.withLock({ takeLeftover() }) { left() }
+    }
+
+    private func takeLeftover() -> (@Sendable () -> Void)? {
+        if let body = finishing.popFirst() ?? preparing.popFirst() { return body }
+        for model in ready.indices {
+            guard let task = ready[model].popFirst() else { continue }
+            forget(task)
+            return { task.completion(.failure(.draining)) }
+        }
+        return nil
+    }
+
+    // MARK: Workers
+
+    private enum Work {
+        case job(@Sendable () -> Void)
+        case batch(Batch)
+        case drop(InferenceTask, QueueError)
+    }
+
+    private struct Batch {
+        var model: Int
+        var requests: [SequenceRequest] = []
+        /// By task, which of its sequences.
+        var parts: [(task: InferenceTask, range: Range<Int>)] = []
+        var tokens = 0
+    }
+
+    private func runWorker() {
+        let scratch = Scratch()
+        while let work = nextWork() {
+            switch work {
+            case .job(let body): body()
+            case .batch(let batch): run(batch, scratch)
+            case .drop(let task, let reason): task.completion(.failure(reason))
+            }
+        }
+    }
+
+    private func nextWork() -> Work? {
+        monitor.withLock {
+            while !stopped {
+                if let work = takeWork() { return work }
+                idle += 1
+                work.wait(monitor)
+                idle -= 1
+            }
+            return nil
+        }
+    }
+
+    private func takeWork() -> Work? {
+        if let body = finishing.popFirst() { return .job(body) }
+        let mayPrepare =
+            queuedSequences == 0
+            || (queuedTokens < limits.maxBatchTokens && queuedSequences < limits.maxBatchSequences
+                && preparedSinceBatch < InferenceEngine.maxPreparedInARow)
+        if mayPrepare, let body = preparing.popFirst() {
+            preparedSinceBatch += 1
+            return .job(body)
+        }
+        preparedSinceBatch = 0
+        for turn in 1...max(1, ready.count) {
+            let model = (lastModel + turn) % max(1, ready.count)
+            guard model < ready.count, !ready[model].isEmpty else { continue }
+            let work = takeBatch(model)
+            if case .batch = work { lastModel = model }
+            if idle > 0, queuedSequences > 0 { self.work.signal() }
+            return work
+        }
+        return nil
+    }
+
+    private func takeBatch(_ model: Int) -> Work {
+        var batch = Batch(model: model)
+        var budget = limits.maxBatchTokens
+        if idle > 0, preparing.isEmpty {
+            let share = (readyTokens[model] + idle) / (idle + 1)
+            budget = min(budget, max(limits.minSplitTokens, share))
+        }
+        let now = ContinuousClock.now
+        while let task = ready[model].first, batch.requests.count < limits.maxBatchSequences {
+            if let reason = task.reasonToDrop(now: now) {
+                // What has been collected goes first; the task will be met again.
+                if !batch.requests.isEmpty { break }
+                _ = ready[model].popFirst()
+                forget(task)
+                return .drop(task, reason)
+            }
+            let start = task.next
+            while task.next < task.sequences.count, batch.requests.count < limits.maxBatchSequences {
+                let sequence = task.sequences[task.next]
+                if !batch.requests.isEmpty, batch.tokens + sequence.length > budget { break }
+                batch.requests.append(sequence)
+                batch.tokens += sequence.length
+                task.next += 1
+            }
+            if task.next > start {
+                batch.parts.append((task, start..<task.next))
+                if task.startedAt == nil { task.startedAt = now }
+            }
+            if task.next < task.sequences.count { break }
+            _ = ready[model].popFirst()
+        }
+        readyTokens[model] -= batch.tokens
+        queuedTokens -= batch.tokens
+        queuedSequences -= batch.requests.count
+        return .batch(batch)
+    }
+
+    /// Takes what a task still has waiting off the counts.
+    private func forget(_ task: InferenceTask) {
+        let rest = task.sequences[task.next...]
+        let tokens = rest.reduce(0) { $0 + $1.length }
+        task.dropped = true
+        readyTokens[task.model] -= tokens
+        queuedTokens -= tokens
+        queuedSequences -= rest.count
+    }
+
+    private func run(_ batch: Batch, _ scratch: Scratch) {
+        let clock = ContinuousClock()
+        let start = clock.now
+        let results = networks[batch.model].forward(batch.requests, scratch: scratch)
+        let end = clock.now
+        observe(batch.model, batch.requests.count, batch.tokens, start.duration(to: end))
+        monitor.withLock {
+            var offset = 0
+            for (task, range) in batch.parts {
+                defer { offset += range.count }
+                if task.dropped { continue }
+                for (i, position) in range.enumerated() where offset + i < results.count {
+                    task.results[position] = results[offset + i]
+                }
+                task.remaining -= range.count
+                task.endedAt = end
+                if task.remaining == 0 {
+                    finishing.append { task.complete() }
+                    work.signal()
+                }
+            }
+        }
+    }
+}
+
+extension InferenceTask {
+    /// After its last batch.
+    fileprivate func complete() {
+        let started = startedAt ?? queuedAt
+        let outcome = InferenceOutcome(
+            results: results, queued: queuedAt.duration(to: started), inferred: started.duration(to: endedAt ?? started)
+        )
+        completion(.success(outcome))
+    }
+}

@@ -1,0 +1,59 @@
+import JSON
+import Testing
+
+@testable import Server
+
+@Suite struct APITests {
+    @Test(arguments: [
+        ("GET", "/", 200), ("GET", "/health", 200), ("HEAD", "/health", 200), ("GET", "/ready", 200),
+        ("GET", "/metrics", 200), ("GET", "/openapi.json", 200), ("GET", "/v1/models", 200),
+        ("GET", "/v1/models/text", 200), ("GET", "/v1/models/none", 404), ("GET", "/v1/encodes", 404),
+        ("GET", "/v1/encode", 405), ("POST", "/health", 405), ("DELETE", "/v1/models/text", 405),
+        ("GET", "/v1/attention", 400),
+    ])
+    func routes(_ method: String, _ path: String, _ status: Int) throws {
+        let response = try TestAPI().get(path, method: method)
+        #expect(response.status == status, "\(response.text)")
+        #expect((response.headers["Allow"] != nil) == (status == 405))
+        #expect(response.headers["X-Request-Id"] != nil)
+    }
+
+    @Test func documentsEveryRoute() throws {
+        let document = try JSONValue(parsing: Array(OpenAPI.document.utf8))
+        let paths = try #require(document["paths"]?.object).keys.sorted()
+        #expect(
+            paths == [
+                "/", "/health", "/metrics", "/openapi.json", "/ready", "/v1/attention", "/v1/encode", "/v1/models",
+                "/v1/models/{name}",
+            ])
+        let schema = document["paths"]?["/v1/encode"]?["post"]?["requestBody"]?["content"]?["application/json"]?[
+            "schema"]
+        #expect(schema?["properties"]?.object?.keys.sorted() == EncodeRequest.fields.sorted())
+    }
+
+    @Test func listsModels() throws {
+        let json = try TestAPI().get("/v1/models").json
+        #expect(json["object"]?.string == "list")
+        #expect(json["data"]?.array?.map { $0["id"]?.string } == ["text", "ids", "features", "classes"])
+        #expect(json["data"]?.array?[2]["input_size"]?.int == 2)
+    }
+
+    @Test func countsRequests() throws {
+        let api = try TestAPI()
+        _ = api.encode("{\"input\": [7, 8]}")
+        _ = api.encode("{}")
+        let text = api.get("/metrics").text
+        #expect(text.contains("encoderd_requests_total{route=\"/v1/encode\",status=\"200\"} 1\n"))
+        #expect(text.contains("encoderd_requests_total{route=\"/v1/encode\",status=\"400\"} 1\n"))
+        #expect(text.contains("encoderd_tokens_total{model=\"text\"} 2\n"))
+        #expect(text.contains("process_resident_memory_bytes "))
+    }
+
+    @Test(arguments: [
+        ("abc-1", true), ("a b", false), ("é", false), (String(repeating: "x", count: 129), false), ("", false),
+    ])
+    func echoesIdentifiers(_ id: String, _ echoed: Bool) throws {
+        let response = try TestAPI().encode("{\"input\": [7]}", ["X-Request-Id": id])
+        #expect((response.headers["X-Request-Id"] == id) == echoed)
+    }
+}

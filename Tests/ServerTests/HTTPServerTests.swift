@@ -1,0 +1,359 @@
+import Dispatch
+import Glibc
+import Synchronization
+import Testing
+
+@testable import Server
+
+/// Real sockets on 127.0.0.1; one at a time, since some count descriptors.
+@Suite(.serialized) struct HTTPServerTests {
+    let handler = TestHandler()
+
+    /// Runs a server for the time of `body`, then drains it and waits for the end.
+    func withServer(_ limits: HTTPLimits = HTTPLimits(), _ body: (HTTPServer, Int) throws -> Void) throws {
+        let server = HTTPServer(handler: handler, limits: limits)
+        let port = try server.start(host: "127.0.0.1", port: 0)
+        #expect(port > 0)
+        let done = DispatchSemaphore(value: 0)
+        defer {
+            server.drain(deadlineSeconds: 0.05) { done.signal() }
+            #expect(done.wait(timeout: .now() + 5) == .success)
+        }
+        try body(server, port)
+    }
+
+    func limits(_ change: (inout HTTPLimits) -> Void) -> HTTPLimits {
+        var limits = HTTPLimits()
+        limits.timerTickSeconds = 0.02
+        change(&limits)
+        return limits
+    }
+
+    @Test func keepsConnectionsAlive() throws {
+        try withServer { _, port in
+            let client = try TestClient(port: port)
+            for number in 0..<5 {
+                try client.send("GET /a%20b?n=\(number) HTTP/1.1\r\nHost: x\r\n\r\n")
+                let answer = try client.receive()
+                #expect(answer.status == 200)
+                #expect(answer.text == "GET /a b n=\(number) 0")
+                #expect(answer.headers["connection"] == nil)
+                #expect(answer.headers["date"]?.hasSuffix(" GMT") == true)
+                #expect(answer.headers["date"]?.utf8.count == 29)
+            }
+            try client.send("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            #expect(try client.receive().headers["connection"] == "close")
+            #expect(try client.isEnded())
+        }
+    }
+
+    @Test func speaksHTTP10() throws {
+        try withServer { _, port in
+            let client = try TestClient(port: port)
+            try client.send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+            #expect(try client.receive().headers["connection"] == "keep-alive")
+            try client.send("GET / HTTP/1.0\r\n\r\n")
+            #expect(try client.receive().headers["connection"] == "close")
+            #expect(try client.isEnded())
+        }
+    }
+
+    @Test func answersPipelinedRequestsInOrder() throws {
+        try withServer { _, port in
+            let client = try TestClient(port: port)
+            let requests = (0..<50).map {
+                "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: \("\($0)".count)\r\n\r\n\($0)"
+            }
+            try client.send(requests.joined())
+            for number in 0..<50 { #expect(try client.receive().text == "\(number)") }
+        }
+    }
+
+    /// More is pipelined than is ever read ahead: the sender is held up, not the server's memory filled.
+    @Test func pausesReadingWhileAnAnswerIsOutstanding() throws {
+        try withServer(limits { $0.maxReadAheadBytes = 1000 }) { _, port in
+            let client = try TestClient(port: port)
+            let body = String(repeating: "x", count: 3000)
+            let request = "POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 3000\r\n\r\n\(body)"
+            try client.send(String(repeating: request, count: 4))
+            for _ in 0..<4 { #expect(try client.receive().text == "slow") }
+        }
+    }
+
+    @Test func decodesChunks() throws {
+        try withServer { _, port in
+            let client = try TestClient(port: port)
+            for _ in 0..<2 {
+                try client.send("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel")
+                try client.send("lo\r\n6;a=b\r\n world\r\n0\r\nX: y\r\n\r\n")
+                #expect(try client.receive().text == "hello world")
+            }
+        }
+    }
+
+    @Test func continuesWhenAsked() throws {
+        try withServer { _, port in
+            let client = try TestClient(port: port)
+            let head = "POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: "
+            for _ in 0..<2 {
+                try client.send(head + "2\r\n\r\n")
+                #expect(try client.receive().status == 100)
+                try client.send("hi")
+                #expect(try client.receive().text == "hi")
+            }
+            // No interim answer when the body is there already, or there is none.
+            try client.send(head + "2\r\n\r\nhi")
+            #expect(try client.receive().text == "hi")
+            try client.send(head + "0\r\n\r\n")
+            #expect(try client.receive().status == 200)
+            try client.send(head + "33554433\r\n\r\n")
+            #expect(try client.receive().status == 413)
+            #expect(try client.isEnded())
+        }
+    }
+
+    @Test func headHasTheSameHeadersAndNoBody() throws {
+        try withServer { _, port in
+            let client = try TestClient(port: port)
+            try client.send("HEAD /large HTTP/1.1\r\nHost: x\r\n\r\n")
+            let answer = try client.receive(head: true)
+            #expect(answer.headers["content-length"] == "\(50 << 20)")
+            try client.send("GET /empty HTTP/1.1\r\nHost: x\r\n\r\n")
+            let empty = try client.receive()
+            #expect(empty.status == 204)
+            #expect(empty.headers["content-length"] == nil)
+        }
+    }
+
+    @Test func answersAfterTheClientHasShutItsSide() throws {
+        try withServer { _, port in
+            let client = try TestClient(port: port)
+            try client.send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\nGET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+            client.shutdownWriting()
+            #expect(try client.receive().text == "slow")
+            #expect(try client.receive().text == "slow")
+            #expect(try client.isEnded())
+            let partial = try TestClient(port: port)
+            try partial.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhi")
+            partial.shutdownWriting()
+            #expect(try partial.receive().status == 400)
+        }
+    }
+
+    @Test(arguments: [
+        ("GET / HTTP/1.1\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: x\r\nX: " + String(repeating: "a", count: 40000) + "\r\n\r\n", 431),
+        ("GET /" + String(repeating: "a", count: 9000) + " HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+        ("BREW / HTTP/1.1\r\nHost: x\r\n\r\n", 501),
+        ("GET / HTTP/2.0\r\nHost: x\r\n\r\n", 505),
+        ("GET / HTTP/1.1\r\nHost: x\r\nExpect: tea\r\n\r\n", 417),
+    ])
+    func answersErrorsAndCloses(request: String, status: Int) throws {
+        try withServer { _, port in
+            let client = try TestClient(port: port)
+            // Nothing after the error is parsed.
+            try client.send(request + "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            let answer = try client.receive()
+            #expect(answer.status == status)
+            #expect(answer.headers["connection"] == "close")
+            #expect(try client.isEnded())
+            #expect(handler.handled.load(ordering: .relaxed) == 0)
+        }
+    }
+
+    /// The answer must survive all that the client has still to send.
+    @Test func refusesLargeBodiesWithAnAnswerThatArrives() throws {
+        try withServer(limits { $0.maxBodyBytes = 1000 }) { _, port in
+            let client = try TestClient(port: port)
+            try client.send("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n")
+            try client.send([UInt8](repeating: 65, count: 4 << 20))
+            #expect(try client.receive().status == 413)
+            #expect(try client.isEnded())
+        }
+    }
+
+    @Test func timesOut() throws {
+        let short = limits {
+            $0.firstByteSeconds = 0.2
+            $0.headSeconds = 0.3
+            $0.bodyIdleSeconds = 0.3
+            $0.minimumBodyRate = 1000
+            $0.keepAliveSeconds = 0.2
+        }
+        try withServer(short) { _, port in
+            let silent = try TestClient(port: port)
+            #expect(try silent.isEnded())
+
+            let slow = try TestClient(port: port)
+            // A byte now and then does not extend the head's time.
+            try slow.send("GET / HTTP/1.1\r\n")
+            for _ in 0..<4 {
+                usleep(50_000)
+                try slow.send("X")
+            }
+            #expect(try slow.receive().status == 408)
+
+            let idle = try TestClient(port: port)
+            try idle.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhi")
+            #expect(try idle.receive().status == 408)
+
+            // Never idle, but below the least rate.
+            let trickle = try TestClient(port: port)
+            try trickle.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n")
+            for _ in 0..<5 {
+                usleep(60_000)
+                try trickle.send("x")
+            }
+            #expect(try trickle.receive().status == 408)
+
+            let kept = try TestClient(port: port)
+            try kept.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try kept.receive().status == 200)
+            #expect(try kept.isEnded())
+        }
+    }
+
+    @Test func givesUpOnReadersThatStop() throws {
+        try withServer(limits { $0.writeIdleSeconds = 0.2 }) { server, port in
+            let client = try TestClient(port: port, receiveBuffer: 4096)
+            try client.send("GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(eventually { handler.handled.load(ordering: .relaxed) == 1 })
+            #expect(eventually { server.connectionCount == 0 })
+        }
+    }
+
+    @Test func writesLargeAnswersToSlowReaders() throws {
+        try withServer { _, port in
+            let client = try TestClient(port: port, receiveBuffer: 65536)
+            try client.send("GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+            usleep(100_000)
+            let body = try client.receive().body
+            #expect(body.count == 50 << 20)
+            let right = body.withUnsafeBytes { bytes in
+                guard let start = bytes.baseAddress, bytes.count == 50 << 20 else { return false }
+                return (0..<50).allSatisfy { number in
+                    let expected = [UInt8](repeating: UInt8(number), count: 1 << 20)
+                    return memcmp(start + (number << 20), expected, 1 << 20) == 0
+                }
+            }
+            #expect(right)
+        }
+    }
+
+    @Test func tellsTheHandlerThatTheClientHasGone() throws {
+        try withServer { _, port in
+            let client = try TestClient(port: port)
+            try client.send("GET /hold HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(eventually { handler.held.withLock { $0.count } == 1 })
+            let writer = try #require(handler.held.withLock { $0.first })
+            #expect(!writer.isCancelled)
+            client.reset()
+            #expect(eventually { writer.isCancelled })
+            writer.respond(TestHandler.text([]))
+        }
+    }
+
+    @Test func answersOnce() throws {
+        try withServer { _, port in
+            let client = try TestClient(port: port)
+            try client.send("GET /twice HTTP/1.1\r\nHost: x\r\n\r\nGET /drop HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try client.receive().text == "first")
+            #expect(try client.receive().status == 500)
+            try client.send("GET /inject HTTP/1.1\r\nHost: x\r\n\r\n")
+            let answer = try client.receive()
+            #expect(answer.headers["x-a"] == "1X-B: 2")
+            #expect(answer.headers["x-b"] == nil)
+            #expect(answer.headers["bad name"] == nil)
+        }
+    }
+
+    @Test func capsConnections() throws {
+        try withServer(limits { $0.maxConnections = 3 }) { server, port in
+            var clients: [TestClient] = []
+            for _ in 0..<3 { clients.append(try TestClient(port: port)) }
+            #expect(eventually { server.connectionCount == 3 })
+            let refused = try TestClient(port: port)
+            #expect(try refused.receive().status == 503)
+            #expect(try refused.isEnded())
+            clients.removeLast()
+            #expect(eventually { server.connectionCount <= 3 })
+            try clients[0].send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try clients[0].receive().status == 200)
+        }
+    }
+
+    /// Clients that reset at every stage of a request leave nothing behind.
+    @Test func leaksNoDescriptorUnderResets() throws {
+        var used = 0
+        try withServer { server, port in
+            used = port
+            #expect(openSockets(port: port) == 1)
+            let stages = [
+                "", "GET / HT", "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n",
+                "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhi",
+                "GET /large HTTP/1.1\r\nHost: x\r\n\r\n", "bad\r\n\r\n",
+            ]
+            for number in 0..<6000 {
+                let client = try TestClient(port: port)
+                // The server may have ended an erroneous connection by now.
+                try? client.send(stages[number % stages.count])
+                if number % 3 > 0 { client.reset() }
+            }
+            #expect(eventually { server.connectionCount == 0 })
+            let client = try TestClient(port: port)
+            try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try client.receive().status == 200)
+        }
+        #expect(eventually { openSockets(port: used) == 0 })
+    }
+
+    @Test func drainsWithEveryAnswerGiven() throws {
+        // The clients of this test never close: lingering is what the drain has to wait for.
+        let server = HTTPServer(handler: handler, limits: limits { $0.lingerSeconds = 0.3 })
+        let port = try server.start(host: "127.0.0.1", port: 0)
+        let idle = try TestClient(port: port)
+        try idle.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        #expect(try idle.receive().status == 200)
+        let clients = try (0..<20).map { _ in try TestClient(port: port) }
+        for client in clients { try client.send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n") }
+        server.drain(acceptSeconds: 0.05, deadlineSeconds: 10) { [handler] in
+            handler.handled.add(1000, ordering: .relaxed)
+        }
+        // Still accepting for a moment.
+        let late = try TestClient(port: port)
+        try late.send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+        for client in clients + [late] {
+            let answer = try client.receive()
+            #expect(answer.text == "slow")
+            #expect(answer.headers["connection"] == "close")
+            #expect(try client.isEnded())
+        }
+        #expect(try idle.isEnded())
+        #expect(eventually { handler.handled.load(ordering: .relaxed) == 1022 })
+        #expect(server.connectionCount == 0)
+        #expect(throws: (any Error).self) { try TestClient(port: port) }
+    }
+
+    @Test func reportsWhereItCannotListen() throws {
+        try withServer { _, port in
+            let second = HTTPServer(handler: handler)
+            #expect(throws: HTTPServerError.self) { try second.start(host: "127.0.0.1", port: port) }
+        }
+        let third = HTTPServer(handler: handler)
+        #expect(throws: HTTPServerError.self) { try third.start(host: "127.0.0.1", port: 70000) }
+    }
+
+    /// `::` takes IPv4 clients as well; brackets as in a URL are understood.
+    @Test(arguments: ["::", "[::]", "0.0.0.0", "localhost"]) func listensOn(host: String) throws {
+        let server = HTTPServer(handler: handler)
+        let port = try server.start(host: host, port: 0)
+        let done = DispatchSemaphore(value: 0)
+        if host != "localhost" {
+            let client = try TestClient(port: port)
+            try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try client.receive().status == 200)
+        }
+        server.drain { done.signal() }
+        #expect(done.wait(timeout: .now() + 5) == .success)
+    }
+}

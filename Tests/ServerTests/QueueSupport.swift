@@ -1,0 +1,182 @@
+import Glibc
+import JSON
+import Models
+import Synchronization
+
+@testable import Server
+
+/// A network whose results can be told from its input alone: an embedding is [Σ values, length, first, last], states are
+/// [value, position, value, position]; a feature step's value is its sum.
+struct ToyNetwork: Network {
+    var description: ModelDescription
+    /// Called at the start of each pass.
+    var began: @Sendable ([SequenceRequest]) -> Void = { _ in }
+
+    func forward(_ batch: [SequenceRequest], scratch: Scratch) -> [SequenceResult] {
+        began(batch)
+        return batch.map { request in
+            let values: [Float] =
+                switch request.input {
+                case .tokens(let ids, _): ids.map { Float($0) }
+                case .features(let features, let steps):
+                    (0..<steps).map { step in
+                        features[step * features.count / steps..<(step + 1) * features.count / steps].reduce(0, +)
+                    }
+                }
+            var result = SequenceResult()
+            if request.outputs.embedding != nil {
+                result.embedding = [values.reduce(0, +), Float(values.count), values[0], values[values.count - 1]]
+            }
+            result.states = request.outputs.stateLayers.map { _ in
+                let rows = values.enumerated().flatMap { [$1, Float($0), $1, Float($0)] }
+                return Matrix(rows: values.count, columns: 4, values: rows)
+            }
+            if request.outputs.logits, let size = description.logitsSize {
+                result.logits = Matrix(rows: 1, columns: size, values: (0..<size).map { Float($0) })
+            }
+            if request.outputs.finalState {
+                result.finalState =
+                    request.outputs.initialState
+                    ?? RecurrentState(
+                        hidden: Matrix(rows: 1, columns: 2, values: [1, 2]),
+                        cell: Matrix(rows: 1, columns: 2, values: [3, 4]))
+            }
+            return result
+        }
+    }
+}
+
+/// Words between spaces: [CLS] 0, words 2 + their length, [SEP] 1.
+struct ToyTokenizer: Tokenizer {
+    var summary: String { "toy, 100 tokens" }
+    var vocabularySize: Int { 100 }
+    func encode(_ text: String, pair: String?, maxLength: Int?) -> Encoding {
+        func words(_ text: String, _ type: Int32) -> [Token] {
+            text.split(separator: " ").map {
+                Token(id: Int32(2 + $0.count), text: String($0), start: 0, end: 0, typeID: type)
+            } + [Token(id: 1, text: "[SEP]", start: 0, end: 0, typeID: type, special: true)]
+        }
+        let all =
+            [Token(id: 0, text: "[CLS]", start: 0, end: 0, special: true)] + words(text, 0)
+            + (pair.map { words($0, 1) } ?? [])
+        let kept = Array(all.prefix(maxLength ?? all.count))
+        return Encoding(tokens: kept, truncated: kept.count < all.count, untruncatedCount: all.count)
+    }
+    func token(_ id: Int32) -> String? { "t\(id)" }
+    func isSpecial(_ id: Int32) -> Bool { id < 2 }
+}
+
+enum Toy {
+    static func description(
+        _ input: InputKind, maxLength: Int? = 8, labels: [String]? = nil,
+        stateShape: (rows: Int, hidden: Int, cell: Int)? = nil
+    ) -> ModelDescription {
+        ModelDescription(
+            family: stateShape == nil ? "toy" : "lstm", input: input, hiddenSize: 4, embeddingSize: 4,
+            stateSizes: [4, 4, 4], layers: 2, heads: 1, directions: 1, maxLength: maxLength, logitsSize: labels?.count,
+            logitsPerToken: false, labels: labels, answersLogits: labels != nil, pooling: .mean, normalize: false,
+            attentionMethods: [], stateShape: stateShape, parameters: 7, precision: "f32", instructionSet: .baseline)
+    }
+
+    static func model(
+        _ name: String, _ description: ModelDescription, tokenizer: (any Tokenizer)? = nil,
+        began: @escaping @Sendable ([SequenceRequest]) -> Void = { _ in }
+    ) -> Model {
+        Model(
+            name: name, directory: "", network: ToyNetwork(description: description, began: began), tokenizer: tokenizer
+        )
+    }
+
+    static var models: [Model] {
+        [
+            model("text", description(.tokens(vocabularySize: 100)), tokenizer: ToyTokenizer()),
+            model("ids", description(.tokens(vocabularySize: 10))),
+            model("features", description(.features(size: 2), maxLength: nil, stateShape: (1, 2, 2))),
+            model(
+                "classes", description(.tokens(vocabularySize: 100), labels: ["a", "b", "c"]), tokenizer: ToyTokenizer()
+            ),
+        ]
+    }
+}
+
+/// Takes one answer.
+final class TestWriter: ResponseWriter {
+    private let state = Mutex<HTTPResponse?>(nil)
+    private let cancelled: Atomic<Bool>
+    private let done = Gate()
+
+    init(cancelled: Bool = false) { self.cancelled = Atomic(cancelled) }
+    var isCancelled: Bool { cancelled.load(ordering: .relaxed) }
+
+    func respond(_ response: HTTPResponse) {
+        state.withLock { if $0 == nil { $0 = response } }
+        done.open()
+    }
+
+    /// Waits for the answer.
+    var response: HTTPResponse {
+        done.wait()
+        return state.withLock { $0 } ?? HTTPResponse(status: 0)
+    }
+}
+
+/// Lets threads through once it is open.
+final class Gate: @unchecked Sendable {
+    private let monitor = Monitor()
+    private let condition = Monitor.Condition()
+    private var isOpen = false
+    func open() {
+        monitor.withLock {
+            isOpen = true
+            condition.broadcast()
+        }
+    }
+    func wait() { monitor.withLock { while !isOpen { condition.wait(monitor) } } }
+}
+
+/// An API without sockets.
+final class TestAPI {
+    let engine: InferenceEngine
+    let handler: APIHandler
+
+    init(_ models: [Model] = Toy.models, threads: Int = 2, queue: QueueLimits = QueueLimits()) throws {
+        let metrics = Metrics(models: models.count)
+        engine = try InferenceEngine(networks: models.map(\.network), threads: threads, limits: queue) {
+            metrics.countBatch(model: $0, sequences: $1, tokens: $2, seconds: $3.milliseconds / 1e3)
+        }
+        var limits = RequestLimits()
+        limits.maxSequences = 40
+        limits.maxTokens = 200
+        handler = APIHandler(models: models, engine: engine, metrics: metrics, limits: limits)
+    }
+
+    deinit { engine.stop() }
+
+    func start(_ body: String, _ headers: HTTPHeaders = [:], cancelled: Bool = false) -> TestWriter {
+        let writer = TestWriter(cancelled: cancelled)
+        var headers = headers
+        if headers["Content-Type"] == nil { headers.add("Content-Type", "application/json") }
+        handler.handle(
+            HTTPRequest(method: "POST", path: "/v1/encode", headers: headers, body: Array(body.utf8)), writer)
+        return writer
+    }
+
+    func encode(_ body: String, _ headers: HTTPHeaders = [:]) -> HTTPResponse { start(body, headers).response }
+
+    func get(_ path: String, method: String = "GET") -> HTTPResponse {
+        let writer = TestWriter()
+        handler.handle(HTTPRequest(method: method, path: path), writer)
+        return writer.response
+    }
+}
+
+extension HTTPResponse {
+    var bytes: [UInt8] {
+        var bytes: [UInt8] = []
+        for segment in body { segment.withBytes { bytes += $0 } }
+        return bytes
+    }
+    var text: String { String(decoding: bytes, as: UTF8.self) }
+    var json: JSONValue { (try? JSONValue(parsing: bytes)) ?? .null }
+    var error: JSONValue { json["error"] ?? .null }
+}
