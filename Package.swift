@@ -14,11 +14,11 @@ func kernelSettings(_ march: String?) -> [SwiftSetting] {
 
 #if arch(x86_64)
 let vectorTargets: [Target] = [
-    // The same kernels compiled for x86-64-v3 (AVX2, FMA) and for x86-64-v4 (AVX-512) with VNNI and BF16.
+    // The same kernels compiled for x86-64-v3 (AVX2, FMA) and for x86-64-v4 (AVX-512).
     .target(name: "KernelsAVX2", dependencies: ["Kernels", "CIntrinsics"], swiftSettings: kernelSettings("x86-64-v3")),
     .target(
         name: "KernelsAVX512", dependencies: ["Kernels", "CIntrinsics"],
-        swiftSettings: kernelSettings("x86-64-v4") + [.unsafeFlags(["-Xcc", "-mavx512vnni", "-Xcc", "-mavx512bf16"])]),
+        swiftSettings: kernelSettings("x86-64-v4")),
 ]
 let vectorDependencies: [Target.Dependency] = ["KernelsAVX2", "KernelsAVX512"]
 #else

@@ -32,7 +32,7 @@ public struct Dense {
     public var n: Int
     public var k: Int
 
-    public init(
+    @inlinable public init(
         a: UnsafePointer<Float>, lda: Int, packed: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
         residual: UnsafePointer<Float>? = nil, ldResidual: Int = 0, activation: Activation = .identity,
         out: UnsafeMutablePointer<Float>, ldOut: Int, m: Int, n: Int, k: Int

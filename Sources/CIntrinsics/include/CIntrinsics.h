@@ -1,5 +1,115 @@
-// Instructions that Swift's SIMD types cannot spell, each as one `static inline` function, and CPUID.
+// Vector operations as `static inline` functions, and CPUID.
+//
+// Swift 6.3 writes the arithmetic operators of `SIMD16<Float>` as loops over the lanes, which the optimiser may or may
+// not put together again; clang's vector types are one instruction each by definition. Each width is declared only where
+// the instruction set of the including target has registers for it.
 #ifndef ENCODERD_CINTRINSICS_H
 #define ENCODERD_CINTRINSICS_H
+
+#include <stdint.h>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <immintrin.h>
+#endif
+
+#define ENCODERD_INLINE static inline __attribute__((always_inline, unused))
+
+// f32xN_fma is fused where the target fuses; SSE2 has no such instruction, and fmaf is a slow call there.
+#if defined(__FMA__) || defined(__aarch64__)
+#define ENCODERD_FMA(a, b, c) __builtin_elementwise_fma(a, b, c)
+#else
+#define ENCODERD_FMA(a, b, c) ((a) * (b) + (c))
+#endif
+
+// A float whose low mantissa bits are an integer: adding 1.5 * 2^23 rounds to the nearest integer and leaves it there.
+#define ENCODERD_ROUNDER_BITS 0x4B400000
+
+#define ENCODERD_VECTOR(T, N)                                                                                          \
+    typedef float T __attribute__((ext_vector_type(N)));                                                               \
+    typedef int32_t T##_bits __attribute__((ext_vector_type(N)));                                                      \
+    typedef float T##_unaligned __attribute__((ext_vector_type(N), aligned(4)));                                       \
+    ENCODERD_INLINE T T##_splat(float x) { return (T)(x); }                                                            \
+    ENCODERD_INLINE T T##_load(const float *p) { return *(const T##_unaligned *)p; }                                   \
+    ENCODERD_INLINE void T##_store(float *p, T v) { *(T##_unaligned *)p = v; }                                         \
+    ENCODERD_INLINE T T##_add(T a, T b) { return a + b; }                                                              \
+    ENCODERD_INLINE T T##_sub(T a, T b) { return a - b; }                                                              \
+    ENCODERD_INLINE T T##_mul(T a, T b) { return a * b; }                                                              \
+    ENCODERD_INLINE T T##_div(T a, T b) { return a / b; }                                                              \
+    ENCODERD_INLINE T T##_fma(T a, T b, T c) { return ENCODERD_FMA(a, b, c); }                                         \
+    ENCODERD_INLINE T T##_abs(T a) { return __builtin_elementwise_abs(a); }                                            \
+    ENCODERD_INLINE T T##_copysign(T a, T b) { return __builtin_elementwise_copysign(a, b); }                          \
+    /* a < b ? x : y, so false where either is NaN. */                                                                 \
+    ENCODERD_INLINE T T##_select_less(T a, T b, T x, T y) { return (a < b) ? x : y;    }                               \
+    /* p * 2^i, where `rounder` holds 1.5 * 2^23 + i. In two factors, so that 2^128 and subnormals come out right. */  \
+    ENCODERD_INLINE T T##_scale(T p, T rounder) {                                                                      \
+        T##_bits i = __builtin_bit_cast(T##_bits, rounder) - ENCODERD_ROUNDER_BITS;                                    \
+        T##_bits half = i >> 1;                                                                                        \
+        T##_bits first = (half + 127) << 23, second = (i - half + 127) << 23;                                          \
+        return p * __builtin_bit_cast(T, first) * __builtin_bit_cast(T, second);                                       \
+    }                                                                                                                  \
+    ENCODERD_INLINE float T##_sum(T v) {                                                                               \
+        float t[N];                                                                                                    \
+        T##_store(t, v);                                                                                               \
+        for (int half = N / 2; half > 0; half /= 2)                                                                    \
+            for (int i = 0; i < half; i++) t[i] += t[i + half];                                                        \
+        return t[0];                                                                                                   \
+    }                                                                                                                  \
+    /* NaN if any lane is. */                                                                                          \
+    ENCODERD_INLINE float T##_maximum(T v) {                                                                           \
+        float t[N];                                                                                                    \
+        T##_store(t, v);                                                                                               \
+        for (int half = N / 2; half > 0; half /= 2)                                                                    \
+            for (int i = 0; i < half; i++) t[i] = t[i] < t[i + half] || t[i + half] != t[i + half] ? t[i + half] : t[i]; \
+        return t[0];                                                                                                   \
+    }
+
+#define ENCODERD_PARTIAL(T, N)                                                                                         \
+    /* The first `count` < N floats at p; `fill` in the other lanes. */                                                \
+    ENCODERD_INLINE T T##_load_partial(const float *p, long count, float fill) {                                       \
+        float t[N];                                                                                                    \
+        for (int i = 0; i < N; i++) t[i] = i < count ? p[i] : fill;                                                    \
+        return T##_load(t);                                                                                            \
+    }                                                                                                                  \
+    ENCODERD_INLINE void T##_store_partial(float *p, long count, T v) {                                                \
+        float t[N];                                                                                                    \
+        T##_store(t, v);                                                                                               \
+        for (int i = 0; i < N; i++)                                                                                    \
+            if (i < count) p[i] = t[i];                                                                                \
+    }
+
+ENCODERD_VECTOR(f32x4, 4)
+ENCODERD_PARTIAL(f32x4, 4)
+
+#if defined(__AVX2__)
+ENCODERD_VECTOR(f32x8, 8)
+ENCODERD_INLINE __m256i f32x8_mask(long count) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+ENCODERD_INLINE f32x8 f32x8_load_partial(const float *p, long count, float fill) {
+    __m256i mask = f32x8_mask(count);
+    return (f32x8)_mm256_blendv_ps(_mm256_set1_ps(fill), _mm256_maskload_ps(p, mask), _mm256_castsi256_ps(mask));
+}
+ENCODERD_INLINE void f32x8_store_partial(float *p, long count, f32x8 v) {
+    _mm256_maskstore_ps(p, f32x8_mask(count), (__m256)v);
+}
+#endif
+
+#if defined(__AVX512F__)
+ENCODERD_VECTOR(f32x16, 16)
+ENCODERD_INLINE f32x16 f32x16_load_partial(const float *p, long count, float fill) {
+    return (f32x16)_mm512_mask_loadu_ps(_mm512_set1_ps(fill), (__mmask16)((1u << count) - 1), p);
+}
+ENCODERD_INLINE void f32x16_store_partial(float *p, long count, f32x16 v) {
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1), (__m512)v);
+}
+#endif
+
+// Natural logarithm, without importing a C library into the kernels.
+ENCODERD_INLINE double encoderd_log(double x) { return __builtin_log(x); }
+
+// Both also say that the operating system saves the registers (XCR0), without which the instructions fault.
+int encoderd_has_avx2(void);
+int encoderd_has_avx512(void);
 
 #endif

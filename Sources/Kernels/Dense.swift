@@ -1,0 +1,120 @@
+/// `KernelTable.pack`.
+@inlinable @inline(__always)
+public func packPanels<I: Instructions>(
+    _: I.Type, _ w: UnsafePointer<Float>, _ ldw: Int, _ n: Int, _ k: Int, _ packed: UnsafeMutablePointer<Float>
+) {
+    let width = I.panelWidth
+    var column = 0
+    var panel = packed
+    while column < n {
+        let columns = min(width, n - column)
+        if columns < width { panel.update(repeating: 0, count: k * width) }
+        // Four columns at a time: their reads share cache lines with the next steps, and so do the writes.
+        var j = 0
+        while j + 4 <= columns {
+            let row0 = w + (column + j) * ldw
+            let row1 = row0 + ldw
+            let row2 = row1 + ldw
+            let row3 = row2 + ldw
+            var target = panel + j
+            for i in 0..<k {
+                target[0] = row0[i]
+                target[1] = row1[i]
+                target[2] = row2[i]
+                target[3] = row3[i]
+                target += width
+            }
+            j += 4
+        }
+        while j < columns {
+            let row = w + (column + j) * ldw
+            for i in 0..<k { panel[i * width + j] = row[i] }
+            j += 1
+        }
+        panel += k * width
+        column += width
+    }
+}
+
+/// `KernelTable.dense`: blocks of k, so that a panel stays in the first-level cache or near it; blocks of m, so that
+/// their part of `a` stays in the second; then panels, then tiles of rows (Goto & van de Geijn 2008, without packing
+/// `a`: its rows are read a float at a time, from few streams).
+@inlinable @inline(__always)
+public func denseLayer<I: Instructions>(_: I.Type, _ d: Dense) {
+    let width = I.panelWidth
+    if d.residual != nil, d.activation != .identity {
+        denseActivatedResidual(I.self, d)
+        return
+    }
+    let kBlock = blockLength(d.k, limit: 384)
+    let mBlock = blockLength(d.m, limit: 20 * I.tileRows)
+    // One row goes through four panels at once, see `multiplyRow`.
+    let columnBlock = d.m == 1 && d.n >= 4 * width ? 4 * width : width
+    var row = 0
+    while row < d.m {
+        let rows = min(mBlock, d.m - row)
+        var p = 0
+        repeat {
+            let depth = min(kBlock, d.k - p)
+            let last = p + depth == d.k
+            var column = 0
+            while column < d.n {
+                // What is left of a group of four goes panel by panel.
+                let block = d.n - column >= columnBlock ? columnBlock : width
+                let columns = min(block, d.n - column)
+                let out = d.out + row * d.ldOut + column
+                I.multiply(
+                    PanelProduct(
+                        a: d.a + row * d.lda + p, lda: d.lda, b: d.packed + column * d.k + p * width,
+                        panelStride: d.k * width, bias: p == 0 ? d.bias.map { $0 + column } : nil,
+                        residual: p == 0 ? d.residual.map { $0 + row * d.ldResidual + column } : nil,
+                        ldResidual: d.ldResidual, accumulate: p > 0, out: out, ldOut: d.ldOut, m: rows,
+                        columns: columns, k: depth))
+                if last, d.activation != .identity {
+                    I.activate(d.activation, out, rows: rows, width: columns, pitch: d.ldOut)
+                }
+                column += block
+            }
+            p += depth
+        } while p < d.k
+        row += rows
+    }
+}
+
+/// The length of blocks of nearly equal length, each at most `limit`, that cover `count`.
+@inlinable @inline(__always)
+func blockLength(_ count: Int, limit: Int) -> Int {
+    let blocks = max(1, (count + limit - 1) / limit)
+    return max(1, (count + blocks - 1) / blocks)
+}
+
+/// A residual is added after the activation and may lie in `out`: tiles are finished in a buffer of their own.
+@inlinable @inline(__always)
+func denseActivatedResidual<I: Instructions>(_: I.Type, _ d: Dense) {
+    let width = I.panelWidth
+    // 1 KB at most: a larger temporary buffer would come from the heap.
+    let rowsAtOnce = min(8, I.tileRows)
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: rowsAtOnce * width) { buffer in
+        guard let tile = buffer.baseAddress, let residual = d.residual else { return }
+        var column = 0
+        while column < d.n {
+            let columns = min(width, d.n - column)
+            var row = 0
+            while row < d.m {
+                let rows = min(rowsAtOnce, d.m - row)
+                I.multiply(
+                    PanelProduct(
+                        a: d.a + row * d.lda, lda: d.lda, b: d.packed + column * d.k,
+                        bias: d.bias.map { $0 + column }, out: tile, ldOut: width, m: rows, columns: columns, k: d.k))
+                I.activate(d.activation, tile, rows: rows, width: columns, pitch: width)
+                for r in 0..<rows {
+                    let target = d.out + (row + r) * d.ldOut + column
+                    let source = residual + (row + r) * d.ldResidual + column
+                    for j in 0..<columns { target[j] = source[j] + tile[r * width + j] }
+                }
+                row += rows
+            }
+            column += width
+        }
+    }
+}

@@ -1,0 +1,52 @@
+/// The vector instructions that the kernels are written in.
+///
+/// Each kernel is one `@inlinable @inline(__always)` function, generic over `Instructions`; the targets KernelsBaseline,
+/// KernelsAVX2 and KernelsAVX512 each hold one conforming type and are compiled for its instruction set, so the bodies
+/// are inlined, specialised and compiled there. Nothing here may be called from elsewhere.
+public protocol Instructions {
+    associatedtype Vector: BitwiseCopyable
+
+    /// Floats in a vector. A packed panel is two vectors wide.
+    static var lanes: Int { get }
+    /// Rows of the register tile of `multiply`, at most 12: rows × 2 vectors of sums stay in registers.
+    static var tileRows: Int { get }
+
+    static func splat(_ x: Float) -> Vector
+    static func load(_ p: UnsafePointer<Float>) -> Vector
+    static func store(_ p: UnsafeMutablePointer<Float>, _ v: Vector)
+    /// The first `count` < `lanes` floats at `p`, and `fill` in the other lanes.
+    static func load(_ p: UnsafePointer<Float>, count: Int, fill: Float) -> Vector
+    static func store(_ p: UnsafeMutablePointer<Float>, count: Int, _ v: Vector)
+    static func add(_ a: Vector, _ b: Vector) -> Vector
+    static func sub(_ a: Vector, _ b: Vector) -> Vector
+    static func mul(_ a: Vector, _ b: Vector) -> Vector
+    static func div(_ a: Vector, _ b: Vector) -> Vector
+    /// `a * b + c`, fused where the instruction set has it.
+    static func fma(_ a: Vector, _ b: Vector, _ c: Vector) -> Vector
+    static func abs(_ a: Vector) -> Vector
+    static func copySign(_ magnitude: Vector, _ sign: Vector) -> Vector
+    /// Per lane `a < b ? x : y`; a NaN compares false.
+    static func selectLess(_ a: Vector, _ b: Vector, _ x: Vector, _ y: Vector) -> Vector
+    /// `p * 2^i`, where `rounder` holds 1.5 · 2²³ + i.
+    static func scale(_ p: Vector, _ rounder: Vector) -> Vector
+    static func sum(_ v: Vector) -> Float
+    static func maximum(_ v: Vector) -> Float
+
+    /// `multiplyPanel`, out of line: one copy of the register tiles for each instruction set.
+    static func multiply(_ product: PanelProduct)
+    /// `multiplyOneRow`, out of line.
+    static func multiplyRow(_ product: PanelProduct)
+    /// `activateRows`, out of line.
+    static func activate(
+        _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, pitch: Int)
+    /// `denseLayer`, out of line.
+    static func dense(_ d: Dense)
+}
+
+extension Instructions {
+    /// Columns of a packed panel.
+    @inlinable @inline(__always) public static var panelWidth: Int { 2 * lanes }
+}
+
+@inlinable @inline(__always)
+func roundUp(_ count: Int, to multiple: Int) -> Int { (count + multiple - 1) / multiple * multiple }

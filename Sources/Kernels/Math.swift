@@ -1,0 +1,148 @@
+/// Elementary functions of a vector of floats.
+public enum VectorMath<I: Instructions> {
+    public typealias Vector = I.Vector
+
+    /// eˣ within 2 ulp: 0 below −103.98, subnormal results rounded once, +inf above 88.73, NaN for NaN.
+    ///
+    /// x = i·ln 2 + r with |r| ≤ ln 2 / 2, and a polynomial of degree 7 for e^r (the constants of expf in Cephes,
+    /// https://netlib.org/cephes/: ln 2 is split so that i times its high part is exact without FMA).
+    @inlinable @inline(__always)
+    public static func exp(_ argument: Vector) -> Vector {
+        let high = I.splat(89)
+        let low = I.splat(-104)
+        var x = I.selectLess(high, argument, high, argument)
+        x = I.selectLess(x, low, low, x)
+        let magic = I.splat(12_582_912)
+        let rounder = I.add(I.mul(x, I.splat(1.442_695_041)), magic)
+        let i = I.sub(rounder, magic)
+        var r = I.fma(i, I.splat(-0.693_359_375), x)
+        r = I.fma(i, I.splat(2.121_944_40e-4), r)
+        var p = I.fma(I.splat(1.987_569_15e-4), r, I.splat(1.398_199_950_7e-3))
+        p = I.fma(p, r, I.splat(8.333_451_907_3e-3))
+        p = I.fma(p, r, I.splat(4.166_579_589_4e-2))
+        p = I.fma(p, r, I.splat(1.666_666_545_9e-1))
+        p = I.fma(p, r, I.splat(5.000_000_120_1e-1))
+        p = I.add(I.fma(p, I.mul(r, r), r), I.splat(1))
+        return I.scale(p, rounder)
+    }
+
+    /// 1 / (1 + e⁻ˣ), from e^−|x| so that neither side overflows or loses small results.
+    @inlinable @inline(__always)
+    public static func sigmoid(_ x: Vector) -> Vector {
+        let one = I.splat(1)
+        let zero = I.splat(0)
+        let e = exp(I.sub(zero, I.abs(x)))
+        return I.div(I.selectLess(x, zero, e, one), I.add(one, e))
+    }
+
+    /// tanh within a few ulp: an odd polynomial below 0.625 (Cephes' tanhf), 1 − 2 / (e^2|x| + 1) above.
+    @inlinable @inline(__always)
+    public static func tanh(_ x: Vector) -> Vector {
+        let one = I.splat(1)
+        let two = I.splat(2)
+        let magnitude = I.abs(x)
+        let e = exp(I.add(magnitude, magnitude))
+        let large = I.copySign(I.sub(one, I.div(two, I.add(e, one))), x)
+        let square = I.mul(x, x)
+        var p = I.fma(I.splat(-5.704_988_727_45e-3), square, I.splat(2.063_908_879_54e-2))
+        p = I.fma(p, square, I.splat(-5.373_971_555_31e-2))
+        p = I.fma(p, square, I.splat(1.333_144_220_36e-1))
+        p = I.fma(p, square, I.splat(-3.333_328_194_22e-1))
+        let small = I.fma(I.mul(p, square), x, x)
+        return I.selectLess(magnitude, I.splat(0.625), small, large)
+    }
+
+    /// x·Φ(x) (torch.nn.GELU), as max(x, 0) − |x|·Φ(−|x|) with 2Φ(−a) = e^L(a): no cancellation for negative x, and one
+    /// exponential in place of a division. L is a polynomial without constant term, fitted on [0, 6] and falling ever
+    /// faster beyond, by Tests/Reference/fit_gelu.py; the error is below 1e-7·|x|.
+    @inlinable @inline(__always)
+    public static func gelu(_ x: Vector) -> Vector {
+        let limit = I.splat(14)
+        let magnitude = I.abs(x)
+        let a = I.selectLess(limit, magnitude, limit, magnitude)
+        var p = I.fma(I.splat(-2.370_757_117_69e-8), a, I.splat(6.829_589_972_52e-7))
+        p = I.fma(p, a, I.splat(-8.434_110_537_66e-6))
+        p = I.fma(p, a, I.splat(5.708_301_228_59e-5))
+        p = I.fma(p, a, I.splat(-2.049_668_976_68e-4))
+        p = I.fma(p, a, I.splat(1.670_371_169_69e-5))
+        p = I.fma(p, a, I.splat(4.802_234_343_41e-3))
+        p = I.fma(p, a, I.splat(-3.634_520_917_09e-2))
+        p = I.fma(p, a, I.splat(-3.183_078_224_22e-1))
+        p = I.fma(p, a, I.splat(-7.978_847_045_9e-1))
+        let tail = exp(I.mul(p, a))
+        return I.sub(relu(x), I.mul(I.mul(I.splat(0.5), a), tail))
+    }
+
+    /// ½x(1 + tanh(√(2/π)(x + 0.044715x³))) (torch.nn.GELU(approximate="tanh")), as x·sigmoid of twice the argument.
+    @inlinable @inline(__always)
+    public static func geluTanh(_ x: Vector) -> Vector {
+        let inner = I.fma(I.mul(I.mul(x, x), x), I.splat(0.044_715), x)
+        return I.mul(x, sigmoid(I.mul(inner, I.splat(1.595_769_122))))
+    }
+
+    @inlinable @inline(__always)
+    public static func relu(_ x: Vector) -> Vector { I.selectLess(x, I.splat(0), I.splat(0), x) }
+}
+
+/// `x[r, i] = activation(x[r, i])` for `rows` rows of `width` floats, `pitch` floats apart.
+@inlinable @inline(__always)
+public func activateRows<I: Instructions>(
+    _: I.Type, _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, pitch: Int
+) {
+    switch activation {
+    case .identity: break
+    case .relu: mapRows(I.self, x, rows, width, pitch) { VectorMath<I>.relu($0) }
+    case .gelu: mapRows(I.self, x, rows, width, pitch) { VectorMath<I>.gelu($0) }
+    case .geluTanh: mapRows(I.self, x, rows, width, pitch) { VectorMath<I>.geluTanh($0) }
+    case .silu: mapRows(I.self, x, rows, width, pitch) { I.mul($0, VectorMath<I>.sigmoid($0)) }
+    case .tanh: mapRows(I.self, x, rows, width, pitch) { VectorMath<I>.tanh($0) }
+    case .sigmoid: mapRows(I.self, x, rows, width, pitch) { VectorMath<I>.sigmoid($0) }
+    }
+}
+
+@inlinable @inline(__always)
+func mapRows<I: Instructions>(
+    _: I.Type, _ x: UnsafeMutablePointer<Float>, _ rows: Int, _ width: Int, _ pitch: Int,
+    _ body: (I.Vector) -> I.Vector
+) {
+    var row = x
+    for _ in 0..<rows {
+        var i = 0
+        while i + I.lanes <= width {
+            I.store(row + i, body(I.load(row + i)))
+            i += I.lanes
+        }
+        if i < width { I.store(row + i, count: width - i, body(I.load(row + i, count: width - i, fill: 0))) }
+        row += pitch
+    }
+}
+
+/// `out[i] = exp(x[i])`.
+@inlinable @inline(__always)
+public func expVector<I: Instructions>(
+    _: I.Type, _ x: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ count: Int
+) {
+    var i = 0
+    while i + I.lanes <= count {
+        I.store(out + i, VectorMath<I>.exp(I.load(x + i)))
+        i += I.lanes
+    }
+    let rest = count - i
+    if rest > 0 { I.store(out + i, count: rest, VectorMath<I>.exp(I.load(x + i, count: rest, fill: 0))) }
+}
+
+/// `out[i] += x[i]`.
+@inlinable @inline(__always)
+public func addVector<I: Instructions>(
+    _: I.Type, _ x: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ count: Int
+) {
+    var i = 0
+    while i + I.lanes <= count {
+        I.store(out + i, I.add(I.load(out + i), I.load(x + i)))
+        i += I.lanes
+    }
+    while i < count {
+        out[i] += x[i]
+        i += 1
+    }
+}

@@ -1,0 +1,54 @@
+/// `KernelTable.layerNorm`: the mean first, then the variance around it, as two passes over a row that is in the cache.
+@inlinable @inline(__always)
+public func normaliseRows<I: Instructions>(_: I.Type, _ n: LayerNorm) {
+    if n.width <= 0 { return }
+    let whole = n.width / I.lanes * I.lanes
+    let count = Float(n.width)
+    for r in 0..<n.rows {
+        let x = n.x + r * n.width
+        let out = n.out + r * n.width
+
+        var sum0 = I.splat(0)
+        var sum1 = I.splat(0)
+        var i = 0
+        while i + 2 * I.lanes <= whole {
+            sum0 = I.add(sum0, I.load(x + i))
+            sum1 = I.add(sum1, I.load(x + i + I.lanes))
+            i += 2 * I.lanes
+        }
+        if i < whole { sum0 = I.add(sum0, I.load(x + i)) }
+        var total = I.sum(I.add(sum0, sum1))
+        for j in whole..<n.width { total += x[j] }
+        let mean = total / count
+
+        let center = I.splat(mean)
+        sum0 = I.splat(0)
+        sum1 = I.splat(0)
+        i = 0
+        while i + 2 * I.lanes <= whole {
+            let d0 = I.sub(I.load(x + i), center)
+            let d1 = I.sub(I.load(x + i + I.lanes), center)
+            sum0 = I.fma(d0, d0, sum0)
+            sum1 = I.fma(d1, d1, sum1)
+            i += 2 * I.lanes
+        }
+        if i < whole {
+            let d = I.sub(I.load(x + i), center)
+            sum0 = I.fma(d, d, sum0)
+        }
+        total = I.sum(I.add(sum0, sum1))
+        for j in whole..<n.width { total += (x[j] - mean) * (x[j] - mean) }
+        let inverse = 1 / (total / count + n.epsilon).squareRoot()
+
+        let factor = I.splat(inverse)
+        i = 0
+        while i < whole {
+            let scaled = I.mul(I.mul(I.sub(I.load(x + i), center), factor), I.load(n.weight + i))
+            I.store(out + i, n.bias.map { I.add(scaled, I.load($0 + i)) } ?? scaled)
+            i += I.lanes
+        }
+        for j in whole..<n.width {
+            out[j] = (x[j] - mean) * inverse * n.weight[j] + (n.bias.map { $0[j] } ?? 0)
+        }
+    }
+}

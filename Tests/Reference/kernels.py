@@ -1,0 +1,159 @@
+"""Makes data/kernels_*.safetensors: inputs in f32, and what torch makes of them in f64.
+
+Run with a Python that has torch, numpy and safetensors. Everything is seeded.
+"""
+import pathlib
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.numpy import save_file
+
+DATA = pathlib.Path(__file__).parent / "data"
+DATA.mkdir(exist_ok=True)
+rng = np.random.default_rng(7)
+
+
+def normal(*shape):
+    return rng.standard_normal(shape).astype(np.float32)
+
+
+def f64(x):
+    return torch.from_numpy(np.ascontiguousarray(x)).double()
+
+
+ACTIVATIONS = {
+    "identity": lambda x: x,
+    "relu": F.relu,
+    "gelu": F.gelu,
+    "geluTanh": lambda x: F.gelu(x, approximate="tanh"),
+    "silu": F.silu,
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+}
+
+
+def dense():
+    a, w, bias, residual = normal(17, 1536), normal(96, 1536), normal(96), normal(17, 96)
+    out = {"a": a, "w": w, "bias": bias, "residual": residual}
+    for n in (1, 31, 33, 96):
+        for k in (1, 7, 384, 1536):
+            out[f"product.{n}.{k}"] = (f64(a[:, :k]) @ f64(w[:n, :k]).T).float().numpy()
+    pre = f64(a[:, :384]) @ f64(w[:, :384]).T / 16 + f64(bias)
+    for name, f in ACTIVATIONS.items():
+        out[f"activated.{name}"] = f(pre).float().numpy()
+    tall = normal(300, 40)
+    out["tall"] = tall
+    out["tall.product"] = (f64(tall) @ f64(w[:33, :40]).T + f64(bias[:33])).float().numpy()
+    save_file(out, DATA / "kernels_dense.safetensors")
+
+
+def activations():
+    x = np.concatenate([
+        np.linspace(-12, 12, 1201), np.linspace(-0.01, 0.01, 101), np.linspace(-110, 110, 441),
+        [0.0, -0.0, 1e-45, -1e-45, 1e-39, -1e-39, 1e-30, -1e-30, 1e-8, 3.4e38, -3.4e38, 1e10, -1e10, np.inf, -np.inf,
+         np.nan]]).astype(np.float32)
+    out = {"x": x, "exp": torch.exp(f64(x)).numpy()}
+    for name, f in ACTIVATIONS.items():
+        out[name] = f(f64(x)).numpy()
+    # F.gelu(float64) of subnormals and infinities is what f32 torch gives too: x * Phi(x), NaN at -inf.
+    save_file(out, DATA / "kernels_activations.safetensors")
+
+
+def attention():
+    q, k, v = normal(300, 64), normal(300, 64) * 1.5, normal(300, 64)
+    out = {"q": q, "k": k, "v": v}
+    for n in (1, 2, 17, 128, 300):
+        for d, dv in ((5, 5), (32, 32), (33, 33), (64, 64), (32, 7), (5, 40)):
+            scores = f64(q[:n, :d]) @ f64(k[:n, :d]).T / np.sqrt(d)
+            weights = torch.softmax(scores, -1)
+            # Every 9th row keeps the file small; the last row has the last tile.
+            rows = sorted(set(range(0, n, 9)) | {n - 1})
+            out[f"out.{n}.{d}.{dv}"] = (weights @ f64(v[:n, :dv]))[rows].float().numpy()
+            if d == dv:
+                out[f"lse.{n}.{d}"] = torch.logsumexp(scores, -1).float().numpy()
+                out[f"weights.{n}.{d}"] = weights[[0, n // 2, n - 1]].float().numpy()
+    save_file(out, DATA / "kernels_attention.safetensors")
+
+
+def rows():
+    out = {}
+    for width in (1, 5, 16, 31, 33, 384, 1000):
+        x = normal(3, width) * np.float32(3) + np.float32(1)
+        weight, bias = normal(width), normal(width)
+        out[f"x.{width}"], out[f"weight.{width}"], out[f"bias.{width}"] = x, weight, bias
+        norm = F.layer_norm(f64(x), (width,), f64(weight), None, 1e-5)
+        out[f"norm.{width}"] = norm.float().numpy()
+        out[f"norm_bias.{width}"] = (norm + f64(bias)).float().numpy()
+        out[f"softmax.{width}"] = torch.softmax(f64(x) * 4, -1).float().numpy()
+    save_file(out, DATA / "kernels_rows.safetensors")
+
+
+def recurrent():
+    torch.manual_seed(3)
+    out = {}
+    steps, count, inputs = 6, 3, 11
+    for hidden in (1, 5, 32, 37):
+        for cell in ("tanh", "relu", "gru", "lstm", "lstm_proj"):
+            for biased in (True, False):
+                if cell == "lstm_proj" and hidden < 5:
+                    continue
+                proj = hidden - 2 if cell == "lstm_proj" else 0
+                if cell in ("tanh", "relu"):
+                    net = torch.nn.RNN(inputs, hidden, nonlinearity=cell, bias=biased)
+                elif cell == "gru":
+                    net = torch.nn.GRU(inputs, hidden, bias=biased)
+                else:
+                    net = torch.nn.LSTM(inputs, hidden, bias=biased, proj_size=proj)
+                net = net.double()
+                with torch.no_grad():
+                    for p in net.parameters():
+                        p.copy_((p * 2).float().double())
+                    x = torch.randn(steps, count, inputs).double()
+                    size = proj or hidden
+                    h0 = (torch.randn(1, count, size) * 0.5).double()
+                    c0 = (torch.randn(1, count, hidden) * 0.5).double()
+                    projection = x @ net.weight_ih_l0.T
+                    if biased:
+                        projection = projection + net.bias_ih_l0
+                        bhh = net.bias_hh_l0.clone()
+                        if cell == "gru":
+                            bhh[2 * hidden:] = 0
+                        projection = projection + bhh
+                    lstm = cell.startswith("lstm")
+                    y, last = net(x, (h0, c0) if lstm else h0)
+                    key = f"{cell}.{hidden}.{int(biased)}"
+                    out[f"{key}.inputs"] = projection.float().numpy()
+                    out[f"{key}.hh"] = net.weight_hh_l0.float().numpy()
+                    out[f"{key}.h0"] = h0[0].float().numpy()
+                    out[f"{key}.y"] = y.float().numpy()
+                    if cell == "gru" and biased:
+                        out[f"{key}.bias_hn"] = net.bias_hh_l0[2 * hidden:].float().numpy()
+                    if lstm:
+                        out[f"{key}.c0"] = c0[0].float().numpy()
+                        out[f"{key}.c"] = last[1][0].float().numpy()
+                    if proj:
+                        out[f"{key}.hr"] = net.weight_hr_l0.float().numpy()
+                    # The gates by the equations in torch's documentation, from torch's own states.
+                    previous = torch.cat([h0, y[:-1]])
+                    hh = previous @ net.weight_hh_l0.T
+                    if cell == "gru":
+                        bhn = net.bias_hh_l0[2 * hidden:] if biased else 0
+                        r = torch.sigmoid(projection[..., :hidden] + hh[..., :hidden])
+                        z = torch.sigmoid(projection[..., hidden:2 * hidden] + hh[..., hidden:2 * hidden])
+                        n = torch.tanh(projection[..., 2 * hidden:] + r * (hh[..., 2 * hidden:] + bhn))
+                        gates = torch.cat([r, z, n], -1)
+                    elif lstm:
+                        i, f, g, o = (projection + hh).chunk(4, -1)
+                        gates = torch.cat([torch.sigmoid(i), torch.sigmoid(f), torch.tanh(g), torch.sigmoid(o)], -1)
+                    else:
+                        gates = ACTIVATIONS[cell](projection + hh)
+                    out[f"{key}.gates"] = gates.float().numpy()
+    save_file({k: np.ascontiguousarray(v) for k, v in out.items()}, DATA / "kernels_recurrent.safetensors")
+
+
+dense()
+activations()
+attention()
+rows()
+recurrent()
