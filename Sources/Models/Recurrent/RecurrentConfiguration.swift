@@ -1,0 +1,121 @@
+import JSON
+import Kernels
+
+/// What config.json says of a model of type `rnn`, `gru` or `lstm`; sizes are torch.nn's.
+///
+/// An output layer (`output_size`) serves one of two ends, told apart by `output_activation`:
+/// - present (`identity` included): a projection whose result is the embedding. `last` pooling applies it to the final
+///   states, the others pool y_t. The model answers `embedding` when not told.
+/// - absent: a head, y_t = W h_t + b. The embedding pools the hidden states, and the model answers `logits` when not
+///   told.
+struct RecurrentConfiguration: Sendable {
+    enum Nonlinearity: String, CaseIterable { case tanh, relu }
+
+    /// Softmax runs over each row of y.
+    enum OutputActivation: String, CaseIterable {
+        case identity, relu, tanh, sigmoid, softmax
+
+        /// What the dense layer's epilogue applies; softmax follows it.
+        var epilogue: Activation {
+            switch self {
+            case .identity, .softmax: .identity
+            case .relu: .relu
+            case .tanh: .tanh
+            case .sigmoid: .sigmoid
+            }
+        }
+    }
+
+    let family: String
+    let cell: RecurrentCell
+    let inputSize: Int
+    let vocabularySize: Int?
+    let hiddenSize: Int
+    /// The LSTM's `proj_size`; nil where h is as wide as the cell.
+    let projectionSize: Int?
+    let layers: Int
+    let directions: Int
+    let bias: Bool
+    let outputSize: Int?
+    let outputActivation: OutputActivation
+    /// The output layer's result is the embedding.
+    let embedsOutput: Bool
+    let pooling: Pooling
+    let normalize: Bool
+    let labels: [String]?
+
+    /// Width of h in one direction.
+    var stateSize: Int { projectionSize ?? hiddenSize }
+    /// Width of a layer's output: h of its directions, joined.
+    var layerSize: Int { directions * stateSize }
+    var gateSize: Int { cell.gates * hiddenSize }
+    var input: InputKind { vocabularySize.map { .tokens(vocabularySize: $0) } ?? .features(size: inputSize) }
+
+    private static let sizes = 1...65_536
+
+    init(_ configuration: Configuration) throws(ModelError) {
+        let object = configuration.object
+        func isPresent(_ key: String) -> Bool { object[key].map { $0 != .null } ?? false }
+        func fail(_ message: String) -> ModelError { ModelError(file: configuration.file, message) }
+
+        family = object["model_type"]?.string ?? ""
+        switch family {
+        case "rnn":
+            let nonlinearity = try configuration.choice("nonlinearity", default: Nonlinearity.tanh)
+            cell = nonlinearity == .tanh ? .tanh : .relu
+        case "gru": cell = .gru
+        case "lstm": cell = .lstm
+        default: throw fail("'model_type' is \(quoted(family)); a recurrent model is 'rnn', 'gru' or 'lstm'")
+        }
+        if family != "rnn", isPresent("nonlinearity") {
+            throw fail("'nonlinearity' is for model_type 'rnn'; the cell of '\(family)' has its own activations")
+        }
+        inputSize = try configuration.int("input_size", in: Self.sizes)
+        hiddenSize = try configuration.int("hidden_size", in: Self.sizes)
+        vocabularySize = isPresent("vocab_size") ? try configuration.int("vocab_size", in: 1...100_000_000) : nil
+        layers = try configuration.int("num_layers", in: 1...1024, default: 1)
+        directions = try configuration.bool("bidirectional", default: false) ? 2 : 1
+        bias = try configuration.bool("bias", default: true)
+
+        let projection = try configuration.int("proj_size", in: 0...65_536, default: 0)
+        projectionSize = projection > 0 ? projection : nil
+        if projection > 0, cell != .lstm {
+            throw fail("'proj_size' is \(projection), but only model_type 'lstm' projects its state, as in torch")
+        }
+        if projection >= hiddenSize {
+            throw fail("'proj_size' is \(projection); it must be smaller than 'hidden_size', \(hiddenSize)")
+        }
+
+        outputSize = isPresent("output_size") ? try configuration.int("output_size", in: Self.sizes) : nil
+        outputActivation = try configuration.choice("output_activation", default: OutputActivation.identity)
+        embedsOutput = isPresent("output_activation")
+        if embedsOutput, outputSize == nil {
+            throw fail("'output_activation' needs an output layer: give its 'output_size'")
+        }
+        pooling = try configuration.choice("pooling", default: Pooling.last)
+        normalize = try configuration.bool("normalize", default: false)
+        labels = try Self.labels(configuration, count: outputSize)
+    }
+
+    /// `id2label`: an array of names, or an object of names by id, one for each value of the output layer.
+    private static func labels(_ configuration: Configuration, count: Int?) throws(ModelError) -> [String]? {
+        guard let value = configuration.object["id2label"], value != .null else { return nil }
+        guard let count else {
+            throw ModelError(file: configuration.file, "'id2label' names the values of an output layer: give 'output_size'")
+        }
+        let names: [String?] =
+            switch value {
+            case .array(let array): array.map(\.string)
+            case .object(let object):
+                object.count == count ? (0..<count).map { object[String($0)]?.string } : Array(repeating: nil, count: 0)
+            default: []
+            }
+        let labels = names.compactMap { $0 }
+        guard names.count == count, labels.count == count else {
+            throw ModelError(
+                file: configuration.file,
+                "'id2label' must name ids 0 … \(count - 1), one for each value of 'output_size' \(count), with strings")
+        }
+        return labels
+    }
+}
