@@ -51,7 +51,8 @@ let package = Package(
             name: "KernelSelection", dependencies: ["Kernels", "KernelsBaseline", "CIntrinsics"] + vectorDependencies,
             swiftSettings: strict),
         .target(
-            name: "Models", dependencies: ["Kernels", "KernelSelection", "JSON", "CSystem", "CZlib"], swiftSettings: strict),
+            name: "Models", dependencies: ["Kernels", "KernelSelection", "JSON", "CSystem", "CZlib"],
+            swiftSettings: strict),
         .target(
             name: "Server",
             dependencies: ["Models", "JSON", "CSystem", "CZlib", .product(name: "Logging", package: "swift-log")],
@@ -64,8 +65,10 @@ let package = Package(
             ], swiftSettings: strict),
 
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
-        .testTarget(name: "KernelsTests", dependencies: ["Kernels", "KernelSelection", "Models"], swiftSettings: strict),
+        .testTarget(
+            name: "KernelsTests", dependencies: ["Kernels", "KernelSelection", "Models"], swiftSettings: strict),
         .testTarget(name: "ModelsTests", dependencies: ["Models", "KernelSelection", "JSON"], swiftSettings: strict),
-        .testTarget(name: "ServerTests", dependencies: ["Server", "Models", "JSON", "CSystem", "CZlib"], swiftSettings: strict),
+        .testTarget(
+            name: "ServerTests", dependencies: ["Server", "Models", "JSON", "CSystem", "CZlib"], swiftSettings: strict),
     ]
 )

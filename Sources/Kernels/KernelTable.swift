@@ -243,7 +243,8 @@ public struct KernelTable: Sendable {
     /// Packs `w` [n, k] (torch's [out, in]), row-major, rows `ldw` floats apart, into panels of `panelWidth` columns:
     /// `packed[(j / width) * k * width + i * width + j % width] = w[j, i]`, the last panel filled with zeros.
     public let pack:
-        @Sendable (_ w: UnsafePointer<Float>, _ ldw: Int, _ n: Int, _ k: Int, _ packed: UnsafeMutablePointer<Float>) -> Void
+        @Sendable (_ w: UnsafePointer<Float>, _ ldw: Int, _ n: Int, _ k: Int, _ packed: UnsafeMutablePointer<Float>) ->
+            Void
     public let dense: @Sendable (Dense) -> Void
 
     /// Floats of scratch for `attention` and `attentionWeights`.

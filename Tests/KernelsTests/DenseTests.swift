@@ -29,7 +29,8 @@ import Testing
                 let out = Buffer(m * n)
                 table.kernels.dense(
                     Dense(
-                        a: a.base, lda: 1536, packed: packed.base, bias: nil, out: out.base, ldOut: n, m: m, n: n, k: k))
+                        a: a.base, lda: 1536, packed: packed.base, bias: nil, out: out.base, ldOut: n, m: m, n: n, k: k)
+                )
                 #expect(relativeError(out.values, Array(want[..<(m * n)])) < 2e-6, "m \(m) k \(k)")
                 #expect(out.untouchedBehind, "m \(m) k \(k)")
             }
@@ -74,7 +75,9 @@ import Testing
                 for withResidual in [false, true] {
                     let pitch = n + 3
                     let out = Buffer(m * pitch)
-                    for r in 0..<m where withResidual { for j in 0..<n { out.base[r * pitch + j] = residual[r * 96 + j] } }
+                    for r in 0..<m where withResidual {
+                        for j in 0..<n { out.base[r * pitch + j] = residual[r * 96 + j] }
+                    }
                     table.kernels.dense(
                         Dense(
                             a: a.base, lda: 1536, packed: packed.base, bias: bias.base,
@@ -107,7 +110,8 @@ import Testing
         let out = Buffer(300 * 33)
         table.kernels.dense(
             Dense(
-                a: a.base, lda: 40, packed: packed.base, bias: bias.base, out: out.base, ldOut: 33, m: 300, n: 33, k: 40))
+                a: a.base, lda: 40, packed: packed.base, bias: bias.base, out: out.base, ldOut: 33, m: 300, n: 33, k: 40
+            ))
         #expect(relativeError(out.values, try reference.floats("tall.product")) < 2e-6)
     }
 }

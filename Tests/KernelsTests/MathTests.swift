@@ -135,12 +135,12 @@ import Testing
         for place in [0, width - 1] {
             var x = [Float](repeating: 1, count: width)
             x[place] = .nan
-            #expect(softmax(x).allSatisfy(\.isNaN))
+            #expect(softmax(x).allSatisfy { $0.isNaN })
             x[place] = -.infinity
             let masked = softmax(x)
             #expect(masked[place] == 0 && abs(masked[1] - 1 / Float(width - 1)) < 1e-6)
         }
-        #expect(softmax([Float](repeating: -.infinity, count: width)).allSatisfy(\.isNaN))
+        #expect(softmax([Float](repeating: -.infinity, count: width)).allSatisfy { $0.isNaN })
         #expect(softmax([Float](repeating: 3e38, count: width)).allSatisfy { abs($0 - 1 / Float(width)) < 1e-7 })
     }
 }

@@ -56,7 +56,8 @@ import Testing
                     RecurrentStep(
                         cell: cell, hidden: hidden, output: output, count: count, inputs: inputs.base,
                         inputRows: try #require(inputRows.baseAddress), packedHH: packedHH.base,
-                        biasHN: biasHN.map { UnsafePointer($0.base) }, packedHR: packedHR.map { UnsafePointer($0.base) },
+                        biasHN: biasHN.map { UnsafePointer($0.base) },
+                        packedHR: packedHR.map { UnsafePointer($0.base) },
                         h: h.base, c: c?.base, gates: gates.base, scratch: scratch.base))
             }
             let want = inputRows.flatMap { Array(y[($0 * output)..<(($0 + 1) * output)]) }
@@ -70,7 +71,7 @@ import Testing
                 let error = zip(gates.values[range], wantGates[range]).map { abs($0 - $1) / max(1, abs($1)) }.max()
                 #expect(try #require(error) < 3e-6, "\(key) gates of row \(row)")
             } else {
-                #expect(gates.values[range].allSatisfy(\.isNaN), "\(key) row \(row) is not running")
+                #expect(gates.values[range].allSatisfy { $0.isNaN }, "\(key) row \(row) is not running")
             }
         }
         for buffer in [h, c, gates, scratch].compactMap({ $0 }) { #expect(buffer.untouchedBehind) }

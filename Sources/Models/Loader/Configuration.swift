@@ -20,7 +20,9 @@ public struct Configuration: Sendable {
         throw ModelError(file: file, "not implemented")
     }
 
-    public func double(_ keys: String..., in range: ClosedRange<Double>, default value: Double) throws(ModelError) -> Double {
+    public func double(
+        _ keys: String..., in range: ClosedRange<Double>, default value: Double
+    ) throws(ModelError) -> Double {
         throw ModelError(file: file, "not implemented")
     }
 

@@ -101,7 +101,8 @@ struct RecurrentConfiguration: Sendable {
     private static func labels(_ configuration: Configuration, count: Int?) throws(ModelError) -> [String]? {
         guard let value = configuration.object["id2label"], value != .null else { return nil }
         guard let count else {
-            throw ModelError(file: configuration.file, "'id2label' names the values of an output layer: give 'output_size'")
+            throw ModelError(
+                file: configuration.file, "'id2label' names the values of an output layer: give 'output_size'")
         }
         let names: [String?] =
             switch value {
