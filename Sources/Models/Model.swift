@@ -263,9 +263,4 @@ public struct Model: Sendable {
         self.network = network
         self.tokenizer = tokenizer
     }
-
-    /// Reads a model directory (see ARCHITECTURE.md).
-    public static func load(directory: String, name: String, kernels: KernelTable) throws(ModelError) -> Model {
-        throw ModelError(file: "config.json", "not implemented")
-    }
 }

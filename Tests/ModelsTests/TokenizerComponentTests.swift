@@ -178,8 +178,6 @@ import Testing
         #expect(try Tokenizers.load(directory: TokenizerTests.miniLM)?.summary == "WordPiece, 30522 tokens")
         #expect(try Tokenizers.load(directory: TokenizerTests.data) == nil)
         #expect(try Tokenizers.load(directory: "/nowhere") == nil)
-        #expect(try SentenceBert.maxSequenceLength(directory: TokenizerTests.miniLM) == 256)
-        #expect(try SentenceBert.maxSequenceLength(directory: TokenizerTests.data) == nil)
     }
 }
 

@@ -46,19 +46,3 @@ public enum Tokenizers {
         return bytes
     }
 }
-
-/// sentence-transformers' settings of a model.
-public enum SentenceBert {
-    /// `max_seq_length` of sentence_bert_config.json, tokens with the template; nil if the file or the member is absent.
-    public static func maxSequenceLength(directory: String) throws(ModelError) -> Int? {
-        let file = TokenizerFile(name: "sentence_bert_config.json")
-        guard let bytes = try Tokenizers.read(file.name, in: directory) else { return nil }
-        let root: JSONValue
-        do throws(JSONError) { root = try JSONValue(parsing: bytes) } catch {
-            throw file.error("not valid JSON: \(error)")
-        }
-        let fields = try file.fields(root, at: "the file")
-        if fields.object["max_seq_length"] == nil || fields.object["max_seq_length"] == .null { return nil }
-        return try fields.int("max_seq_length", in: 1...1 << 24)
-    }
-}

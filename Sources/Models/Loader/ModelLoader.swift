@@ -1,0 +1,41 @@
+import Glibc
+import Kernels
+
+extension Model {
+    /// Reads a model directory (see ARCHITECTURE.md).
+    ///
+    /// Weights are mapped; those that a kernel wants in panels are packed once, and the pages they came from are given
+    /// back. The others are used where they lie, so the files must stay as they are while the model lives.
+    /// - Throws: the first thing that is wrong, by file and key or tensor.
+    public static func load(directory: String, name: String, kernels: KernelTable) throws(ModelError) -> Model {
+        var status = stat()
+        guard stat(directory, &status) == 0 else {
+            throw ModelError(file: directory, "cannot be opened: \(String(cString: strerror(errno)))")
+        }
+        guard status.st_mode & S_IFMT == S_IFDIR else {
+            throw ModelError(
+                file: directory, "is not a directory; a model is a directory with config.json and weights in it")
+        }
+        let sentence = try SentenceSettings(directory: directory)
+        let files = sentence.folder.isEmpty ? directory : directory + "/" + sentence.folder
+        guard let configuration = try Configuration.read("config.json", in: files) else {
+            throw ModelError(file: directory, "holds no config.json, which says what kind of model it is")
+        }
+        let reader = WeightReader(
+            file: try WeightFiles.open(directory: files, configured: try configuration.string("weights")),
+            names: try configuration.strings("tensors"), kernels: kernels)
+        let network = try ModelFamilies.make(
+            ModelSource(directory: files, configuration: configuration, weights: reader), sentence)
+
+        guard case .tokens(let vocabularySize) = network.description.input else {
+            return Model(name: name, directory: directory, network: network, tokenizer: nil)
+        }
+        let tokenizer = try Tokenizers.load(directory: files)
+        if let tokenizer, tokenizer.vocabularySize > vocabularySize {
+            throw ModelError(
+                file: configuration.file,
+                "the tokenizer makes ids up to \(tokenizer.vocabularySize - 1), but 'vocab_size' is \(vocabularySize)")
+        }
+        return Model(name: name, directory: directory, network: network, tokenizer: tokenizer)
+    }
+}

@@ -1,0 +1,100 @@
+import JSON
+
+/// What sentence-transformers' files say of a model: how its token vectors become one, and how long a text may be.
+/// (https://sbert.net/docs/sentence_transformer/usage/custom_models.html)
+public struct SentenceSettings: Sendable, Equatable {
+    public var pooling: Pooling?
+    public var normalize: Bool?
+    /// Tokens with the template: `max_seq_length` of sentence_bert_config.json, else the tokenizer's
+    /// `model_max_length`.
+    public var maxLength: Int?
+    /// The folder of the transformer's own files inside the model directory; empty: the directory itself.
+    public var folder = ""
+
+    public init(pooling: Pooling? = nil, normalize: Bool? = nil, maxLength: Int? = nil) {
+        self.pooling = pooling
+        self.normalize = normalize
+        self.maxLength = maxLength
+    }
+
+    /// Reads modules.json and what it names. Without it only the length is told.
+    /// - Throws: where a module would change the embedding and is not supported: a plausible wrong vector is worse than
+    ///   none.
+    public init(directory: String) throws(ModelError) {
+        try readModules(directory)
+        let files = folder.isEmpty ? directory : directory + "/" + folder
+        if let settings = try Configuration.read("sentence_bert_config.json", in: files) {
+            let length = try settings.int("max_seq_length", in: 0...1 << 24, default: 0)
+            maxLength = length > 0 ? length : nil
+        }
+        // transformers writes 10³⁰ for "no limit".
+        if maxLength == nil, let tokenizer = try Configuration.read("tokenizer_config.json", in: files),
+            let length = tokenizer.object["model_max_length"]?.int, (1...1 << 24).contains(length)
+        {
+            maxLength = length
+        }
+    }
+
+    private mutating func readModules(_ directory: String) throws(ModelError) {
+        let name = "modules.json"
+        guard let bytes = try Tokenizers.read(name, in: directory, limit: 1 << 20) else { return }
+        let value: JSONValue
+        do throws(JSONError) { value = try JSONValue(parsing: bytes) } catch {
+            throw ModelError(file: name, "is not valid JSON: \(error)")
+        }
+        guard let modules = value.array else { throw ModelError(file: name, "is \(value.kind); it should be an array") }
+        normalize = false
+        for (i, module) in modules.enumerated() {
+            guard let type = module["type"]?.string, let path = (module["path"] ?? .string("")).string else {
+                throw ModelError(file: name, "[\(i)] should be an object whose 'type' and 'path' are strings")
+            }
+            guard path.isEmpty || isPlainFileName(path) else {
+                throw ModelError(file: name, "[\(i)].path is \(quoted(path)); it should be a folder of the directory")
+            }
+            // `sentence_transformers.models.Pooling`; since version 5 `….modules.pooling.Pooling`.
+            switch type.split(separator: ".").last {
+            case "Transformer" where i == 0: folder = path
+            case "Pooling" where i > 0: try readPooling(directory, path)
+            case "Normalize" where i > 0: normalize = true
+            case "Dropout": break
+            default:
+                throw ModelError(
+                    file: name,
+                    "[\(i)].type is \(quoted(type)); supported are a Transformer, then Pooling, then Normalize")
+            }
+        }
+    }
+
+    private mutating func readPooling(_ directory: String, _ folder: String) throws(ModelError) {
+        let file = folder.isEmpty ? "config.json" : folder + "/config.json"
+        guard let settings = try Configuration.read(file, in: directory) else {
+            throw ModelError(file: "modules.json", "names the module \(quoted(folder)), but there is no \(file)")
+        }
+        var modes: [String] = []
+        switch settings.object["pooling_mode"] {
+        case .string(let mode)?: modes = [mode]
+        case .array(let array)?: modes = array.map { $0.string ?? $0.kind }
+        case nil, .null?:
+            for (key, mode) in Self.flags where try settings.bool(key, default: false) { modes.append(mode) }
+        case let other?: throw settings.wrong("pooling_mode", other, "a string")
+        }
+        guard modes.count == 1, let pooling = Self.modes[modes[0]] else {
+            let known = Self.modes.keys.sorted().joined(separator: ", ")
+            throw ModelError(
+                file: file,
+                "asks for pooling by \(modes.isEmpty ? "nothing" : modes.joined(separator: " and ")); one of \(known) is "
+                    + "supported")
+        }
+        self.pooling = pooling
+    }
+
+    private static let modes: [String: Pooling] = [
+        "cls": .cls, "max": .max, "mean": .mean, "mean_sqrt_len_tokens": .meanSqrtLength, "weightedmean": .weightedMean,
+        "lasttoken": .last,
+    ]
+    private static let flags = [
+        ("pooling_mode_cls_token", "cls"), ("pooling_mode_max_tokens", "max"), ("pooling_mode_mean_tokens", "mean"),
+        ("pooling_mode_mean_sqrt_len_tokens", "mean_sqrt_len_tokens"),
+        ("pooling_mode_weightedmean_tokens", "weightedmean"), ("pooling_mode_lasttoken", "lasttoken"),
+    ]
+}
