@@ -156,6 +156,8 @@ public struct ModelDescription: Sendable {
     public var directions: Int
     /// Tokens or steps a sequence may have; nil: no limit of the model's own.
     public var maxLength: Int?
+    /// Tokens the network has positions for: at least `maxLength`, which a sentence-transformers file may set lower.
+    public var positions: Int?
     /// Width of `logits`; nil: no head.
     public var logitsSize: Int?
     /// One row of logits a token or step, not one a sequence.
@@ -180,7 +182,7 @@ public struct ModelDescription: Sendable {
         heads: Int, directions: Int, maxLength: Int?, logitsSize: Int?, logitsPerToken: Bool, labels: [String]?,
         answersLogits: Bool, pooling: Pooling, normalize: Bool, attentionMethods: [AttentionMethod],
         stateShape: (rows: Int, hidden: Int, cell: Int)?, parameters: Int, precision: String,
-        instructionSet: InstructionSet
+        instructionSet: InstructionSet, positions: Int? = nil
     ) {
         self.family = family
         self.input = input
@@ -191,6 +193,7 @@ public struct ModelDescription: Sendable {
         self.heads = heads
         self.directions = directions
         self.maxLength = maxLength
+        self.positions = positions ?? maxLength
         self.logitsSize = logitsSize
         self.logitsPerToken = logitsPerToken
         self.labels = labels
@@ -212,7 +215,7 @@ public protocol Network: Sendable {
     /// One ragged batch, without padding: all sequences' tokens stacked. Results are in the order of `batch`.
     ///
     /// The caller has checked every request against `description` (ids in range, feature width, length at least 1 and
-    /// at most `maxLength`, indices). Results do not depend on which sequences share a batch.
+    /// at most `positions`, indices). Results do not depend on which sequences share a batch.
     func forward(_ batch: [SequenceRequest], scratch: Scratch) -> [SequenceResult]
 }
 

@@ -1,6 +1,27 @@
 import ArgumentParser
+import Foundation
 
 @main
 struct Encoderd: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "encoderd")
+    static let configuration = CommandConfiguration(
+        commandName: "encoderd",
+        abstract: "An inference server for the models that read sequences: RNN, LSTM, GRU, self-attention, BERT.",
+        discussion: """
+            Start with: encoderd serve --model NAME=DIRECTORY
+
+            Every option can also be set in the environment: --max-batch-tokens is ENCODERD_MAX_BATCH_TOKENS. The command \
+            line wins. ENCODERD_ISA=baseline, avx2 or avx512 forces a table of kernels.
+            """,
+        version: Version.current,
+        subcommands: [Serve.self, Encode.self, Inspect.self, Bench.self])
+
+    static func main() {
+        let arguments = EnvironmentOptions.merge(
+            Array(CommandLine.arguments.dropFirst()), environment: ProcessInfo.processInfo.environment)
+        main(arguments)
+    }
+}
+
+enum Version {
+    static let current = "0.1.0"
 }

@@ -29,6 +29,14 @@ public enum WeightFiles {
         return try open(directory: directory, name: found)
     }
 
+    /// A loaded model's weights, to look at.
+    public static func open(_ model: Model) throws(ModelError) -> any WeightFile {
+        let sentence = try SentenceSettings(directory: model.directory)
+        let files = sentence.folder.isEmpty ? model.directory : model.directory + "/" + sentence.folder
+        return try open(
+            directory: files, configured: try Configuration.read("config.json", in: files)?.string("weights"))
+    }
+
     private static func open(directory: String, name: String) throws(ModelError) -> any WeightFile {
         let file = try MappedFile(directory: directory, name: name)
         if name.hasSuffix(".safetensors") { return try SafetensorsFile(file) }

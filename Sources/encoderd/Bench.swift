@@ -1,0 +1,159 @@
+import ArgumentParser
+import Foundation
+import KernelSelection
+import Models
+
+/// Speed of the model alone, on the grid that the peers' benchmark uses: (batch, tokens) of random ids, pooled, and one
+/// ragged batch; for recurrent models 160 steps at batch 1, 8 and 32.
+struct Bench: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Measure a model's speed on this machine, without the server.",
+        discussion: """
+            Best and median of five repeats of about 0.25 s each, after a warm-up. Each thread runs its share of the \
+            batch's sequences.
+            """)
+
+    @Option(help: "The model directory.")
+    var model: String
+    @Option(help: "Threads; each runs its share of a batch's sequences.")
+    var threads: Int = 1
+    @Option(help: "The precision of weights and arithmetic: f32.")
+    var precision: String = "f32"
+    @Flag(help: "Print JSON lines instead of a table.")
+    var json = false
+
+    /// What `numpy.random.default_rng(7)` gives the peers' benchmark for its ragged batch: log-normal around 40 tokens.
+    private static let raggedLengths = [
+        13, 128, 12, 20, 28, 36, 68, 70, 28, 26, 37, 70, 63, 24, 7, 203, 78, 45, 48, 24, 16, 28, 30, 22, 11, 28, 58, 24,
+        37, 6, 30, 33,
+    ]
+    private static let grid = [(1, 16), (1, 128), (1, 512), (32, 16), (32, 64), (32, 128), (8, 512)]
+
+    func validate() throws {
+        guard precision == "f32" else {
+            throw ValidationError("--precision \(precision) is not available; this build computes in f32.")
+        }
+        guard (1...1024).contains(threads) else { throw ValidationError("--threads takes 1 to 1024.") }
+    }
+
+    func run() throws {
+        guard let argument = ModelArgument(model) else { throw ValidationError("--model takes a directory.") }
+        let loaded = try argument.load()
+        let description = loaded.description
+        let team = BenchTeam(network: loaded.network, threads: threads)
+        if !json {
+            print(
+                "\(loaded.name), \(description.family), f32, \(description.instructionSet) kernels, \(threads) threads")
+        }
+        if description.stateShape != nil {
+            for batch in [1, 8, 32] { recurrentCell(batch: batch, steps: 160, description, team) }
+        } else {
+            let positions = description.positions ?? 512
+            for (batch, tokens) in Bench.grid where tokens <= positions {
+                transformerCell(Array(repeating: tokens, count: batch), label: "\(tokens)", description, team)
+            }
+            transformerCell(
+                Bench.raggedLengths.map { min($0, positions) }, label: "\"ragged\"", description, team)
+        }
+    }
+
+    private func transformerCell(_ lengths: [Int], label: String, _ description: ModelDescription, _ team: BenchTeam) {
+        let tokens = lengths.reduce(0, +)
+        let times = team.measure(lengths.map { BenchTeam.request(length: $0, description) })
+        let best = Int((Double(tokens) / times[0]).rounded())
+        let median = Int((Double(tokens) / times[times.count / 2]).rounded())
+        let milliseconds = (times[0] * 1e6).rounded() / 1e3
+        let real = label == "\"ragged\"" ? ", \"real_tokens\": \(tokens)" : ""
+        if json {
+            emit(
+                "{\"engine\": \"encoderd-f32\", \"threads\": \(threads), \"batch\": \(lengths.count), \"tokens\": \(label)\(real), "
+                    + "\"best_tok_s\": \(best), \"median_tok_s\": \(median), \"best_ms\": \(milliseconds)}")
+        } else {
+            emit("\(lengths.count) × \(label): best \(best) tokens/s, median \(median), \(milliseconds) ms")
+        }
+    }
+
+    private func recurrentCell(batch: Int, steps: Int, _ description: ModelDescription, _ team: BenchTeam) {
+        let request = BenchTeam.request(length: steps, description)
+        let times = team.measure(Array(repeating: request, count: batch))
+        let best = Int((Double(batch * steps) / times[0]).rounded())
+        let milliseconds = (times[0] * 1e6).rounded() / 1e3
+        if json {
+            emit(
+                "{\"engine\": \"encoderd-f32\", \"threads\": \(threads), \"cell\": \"\(description.family)\", \"batch\": \(batch), "
+                    + "\"steps\": \(steps), \"best_steps_s\": \(best), \"best_ms\": \(milliseconds)}")
+        } else {
+            emit("\(batch) × \(steps): best \(best) steps/s, \(milliseconds) ms")
+        }
+    }
+
+    private func emit(_ line: String) {
+        print(line)
+        fflush(nil)
+    }
+}
+
+/// Threads that each run one share of a batch, and the clock around them.
+private final class BenchTeam {
+    private let network: any Network
+    private let scratches: [Scratch]
+
+    init(network: any Network, threads: Int) {
+        self.network = network
+        scratches = (0..<threads).map { _ in Scratch() }
+    }
+
+    static func request(length: Int, _ description: ModelDescription) -> SequenceRequest {
+        var outputs = OutputSelection()
+        outputs.embedding = description.pooling
+        outputs.embeddingLayer = description.layers
+        switch description.input {
+        case .tokens(let vocabularySize):
+            let ids = (0..<length).map { _ in Int32.random(in: Int32(vocabularySize / 30)..<Int32(vocabularySize)) }
+            return SequenceRequest(input: .tokens(ids: ids, typeIDs: []), outputs: outputs)
+        case .features(let size):
+            let values = (0..<length * size).map { _ in Float.random(in: -1...1) }
+            return SequenceRequest(input: .features(values, steps: length), outputs: outputs)
+        }
+    }
+
+    /// Seconds for one pass over the batch, sorted, best first.
+    func measure(_ batch: [SequenceRequest]) -> [Double] {
+        let shares = split(batch)
+        pass(shares)
+        pass(shares)
+        let once = seconds { pass(shares) }
+        let count = max(1, Int(0.25 / once))
+        return (0..<5).map { _ in seconds { for _ in 0..<count { pass(shares) } } / Double(count) }.sorted()
+    }
+
+    /// Longest first, each to the share with the fewest tokens so far.
+    private func split(_ batch: [SequenceRequest]) -> [[SequenceRequest]] {
+        var shares = [[SequenceRequest]](repeating: [], count: scratches.count)
+        var loads = [Int](repeating: 0, count: scratches.count)
+        for request in batch.sorted(by: { $0.length > $1.length }) {
+            let lightest = loads.indices.min { loads[$0] < loads[$1] } ?? 0
+            shares[lightest].append(request)
+            loads[lightest] += request.length
+        }
+        return shares
+    }
+
+    private func pass(_ shares: [[SequenceRequest]]) {
+        if shares.count == 1 {
+            _ = network.forward(shares[0], scratch: scratches[0])
+            return
+        }
+        nonisolated(unsafe) let scratches = scratches
+        let network = network
+        DispatchQueue.concurrentPerform(iterations: shares.count) { i in
+            if !shares[i].isEmpty { _ = network.forward(shares[i], scratch: scratches[i]) }
+        }
+    }
+
+    private func seconds(_ body: () -> Void) -> Double {
+        let start = DispatchTime.now().uptimeNanoseconds
+        body()
+        return Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9
+    }
+}

@@ -1,0 +1,62 @@
+import ArgumentParser
+import Foundation
+import JSON
+import Server
+
+/// One embedding, without a server.
+struct Encode: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Print one embedding as a JSON array, without a server.",
+        usage: """
+            encoderd encode --model models/minilm "an RNN reads one step at a time"
+            encoderd encode --model models/g2p --json '[5, 3, 20, 2]'
+            encoderd encode --model models/minilm --full "the answer of /v1/encode"
+            """)
+
+    @Option(help: ArgumentHelp("The model directory.", valueName: "directory"))
+    var model: String
+    @Flag(help: "The input is JSON: token ids, feature vectors or a text pair, as /v1/encode takes them.")
+    var json = false
+    @Flag(help: "Print the whole answer of /v1/encode in the model's default form.")
+    var full = false
+    @Argument(help: "The sequence; - reads it from standard input.")
+    var input: String
+
+    func run() throws {
+        guard let argument = ModelArgument(model) else { throw ValidationError("--model takes a directory.") }
+        let loaded = try argument.load()
+        let text = input == "-" ? try readStandardInput() : input
+        var body = JSONObject()
+        body.append("input", json ? try parsed(text) : .string(text))
+        if !full { body.append("output", .string("embedding")) }
+        let answer: [UInt8]
+        do throws(OneShotError) { answer = try OneShot.encode(.object(body), model: loaded) } catch {
+            throw CommandError(error.message)
+        }
+        if full { return printBytes(answer) }
+        guard let data = try JSONValue(parsing: answer)["data"]?.array else { return }
+        for item in data {
+            var writer = JSONWriter()
+            writer.array { writer in
+                for value in item["embedding"]?.array ?? [] { writer.float(Float(value.double ?? .nan)) }
+            }
+            printBytes(writer.bytes)
+        }
+    }
+
+    private func parsed(_ text: String) throws -> JSONValue {
+        do throws(JSONError) { return try JSONValue(parsing: Array(text.utf8)) } catch {
+            throw CommandError("the input is not JSON: \(error)")
+        }
+    }
+
+    private func readStandardInput() throws -> String {
+        let data = try FileHandle.standardInput.readToEnd() ?? Data()
+        guard let text = String(data: data, encoding: .utf8) else {
+            throw CommandError("standard input is not UTF-8 text")
+        }
+        return text.hasSuffix("\n") ? String(text.dropLast()) : text
+    }
+
+    private func printBytes(_ bytes: [UInt8]) { print(String(decoding: bytes, as: UTF8.self)) }
+}
