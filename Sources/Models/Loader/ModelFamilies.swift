@@ -2,7 +2,9 @@
 enum ModelFamilies {
     typealias Make = @Sendable (ModelSource, SentenceSettings) throws(ModelError) -> any Network
 
-    static let all: [(name: String, make: Make)] = []
+    static let all: [(name: String, make: Make)] = [
+        ("bert", { source, sentence throws(ModelError) in try BertNetwork(source: source, sentence: sentence) })
+    ]
 
     static func make(_ source: ModelSource, _ sentence: SentenceSettings) throws(ModelError) -> any Network {
         let known = all.map(\.name).joined(separator: ", ")

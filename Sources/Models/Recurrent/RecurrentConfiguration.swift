@@ -94,29 +94,9 @@ struct RecurrentConfiguration: Sendable {
         }
         pooling = try configuration.choice("pooling", default: Pooling.last)
         normalize = try configuration.bool("normalize", default: false)
-        labels = try Self.labels(configuration, count: outputSize)
-    }
-
-    /// `id2label`: an array of names, or an object of names by id, one for each value of the output layer.
-    private static func labels(_ configuration: Configuration, count: Int?) throws(ModelError) -> [String]? {
-        guard let value = configuration.object["id2label"], value != .null else { return nil }
-        guard let count else {
-            throw ModelError(
-                file: configuration.file, "'id2label' names the values of an output layer: give 'output_size'")
+        if isPresent("id2label"), outputSize == nil {
+            throw fail("'id2label' names the values of an output layer: give 'output_size'")
         }
-        let names: [String?] =
-            switch value {
-            case .array(let array): array.map(\.string)
-            case .object(let object):
-                object.count == count ? (0..<count).map { object[String($0)]?.string } : Array(repeating: nil, count: 0)
-            default: []
-            }
-        let labels = names.compactMap { $0 }
-        guard names.count == count, labels.count == count else {
-            throw ModelError(
-                file: configuration.file,
-                "'id2label' must name ids 0 … \(count - 1), one for each value of 'output_size' \(count), with strings")
-        }
-        return labels
+        labels = if let outputSize { try Labels.read(configuration, count: outputSize) } else { nil }
     }
 }

@@ -1,0 +1,45 @@
+import Glibc
+
+extension Pooling {
+    /// One vector of a sequence's states, as sentence-transformers' Pooling module makes it
+    /// (https://sbert.net/docs/package_reference/sentence_transformer/models.html).
+    /// - Parameter states: [length, width], contiguous; `length` at least 1.
+    /// - Returns: [width]. Sums are kept in f32, in the order of the tokens, as torch keeps them.
+    func pool(_ states: UnsafePointer<Float>, length: Int, width: Int) -> [Float] {
+        func row(_ position: Int) -> UnsafeBufferPointer<Float> {
+            UnsafeBufferPointer(start: states + position * width, count: width)
+        }
+        switch self {
+        case .cls: return Array(row(0))
+        case .last: return Array(row(length - 1))
+        case .max:
+            var result = Array(row(0))
+            for position in 1..<Swift.max(1, length) {
+                let values = row(position)
+                for i in 0..<width where values[i] > result[i] || values[i].isNaN { result[i] = values[i] }
+            }
+            return result
+        case .mean, .meanSqrtLength, .weightedMean:
+            var result = [Float](repeating: 0, count: width)
+            result.withUnsafeMutableBufferPointer { result in
+                for position in 0..<length {
+                    let values = row(position)
+                    if self == .weightedMean {
+                        let weight = Float(position + 1)
+                        for i in 0..<width { result[i] += weight * values[i] }
+                    } else {
+                        for i in 0..<width { result[i] += values[i] }
+                    }
+                }
+                let divisor =
+                    switch self {
+                    case .mean: Float(length)
+                    case .meanSqrtLength: Float(length).squareRoot()
+                    default: Float(length) * Float(length + 1) / 2
+                    }
+                for i in 0..<width { result[i] /= divisor }
+            }
+            return result
+        }
+    }
+}

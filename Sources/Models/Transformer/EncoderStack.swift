@@ -1,0 +1,131 @@
+import Kernels
+
+/// Weights of one Transformer encoder layer (Vaswani et al. 2017, section 3.1).
+struct EncoderLayer: Sendable {
+    /// Query, key and value joined, [3 · hidden, hidden], and its bias.
+    let joined: PackedWeight
+    let joinedBias: FloatTensor?
+    /// [hidden, hidden]
+    let output: PackedWeight
+    let outputBias: FloatTensor?
+    let attentionNorm: Normalisation
+    /// [feedForward, hidden] and [hidden, feedForward]
+    let up: PackedWeight
+    let upBias: FloatTensor?
+    let down: PackedWeight
+    let downBias: FloatTensor?
+    let feedForwardNorm: Normalisation
+}
+
+/// torch.nn.LayerNorm's weight and bias, [width].
+struct Normalisation: Sendable {
+    let weight: FloatTensor
+    let bias: FloatTensor?
+    let epsilon: Float
+
+    func apply(
+        _ kernels: KernelTable, _ x: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, rows: Int, width: Int
+    ) {
+        guard let weight = weight.values.baseAddress else { return }
+        kernels.layerNorm(
+            LayerNorm(
+                x: x, out: out, weight: weight, bias: bias?.values.baseAddress, rows: rows, width: width,
+                epsilon: epsilon))
+    }
+}
+
+extension PackedWeight {
+    /// out = (residual +) activation(a · Wᵀ + bias), all rows contiguous.
+    func apply(
+        _ kernels: KernelTable, _ a: UnsafePointer<Float>, bias: FloatTensor?, residual: UnsafePointer<Float>? = nil,
+        activation: Activation = .identity, out: UnsafeMutablePointer<Float>, rows: Int
+    ) {
+        kernels.dense(
+            Dense(
+                a: a, lda: inputs, packed: values, bias: bias?.values.baseAddress, residual: residual,
+                ldResidual: outputs, activation: activation, out: out, ldOut: outputs, m: rows, n: outputs, k: inputs))
+    }
+}
+
+/// Encoder layers over a ragged batch.
+struct EncoderStack: Sendable {
+    let kernels: KernelTable
+    let hidden: Int
+    let heads: Int
+    let feedForward: Int
+    let activation: Activation
+    /// Norms before the sublayers (torch's `norm_first`) instead of after them.
+    let normFirst: Bool
+    let layers: [EncoderLayer]
+    /// After the last layer.
+    let finalNorm: Normalisation?
+
+    /// Rows that go through the feed-forward part together, so that their activations stay in the second-level cache.
+    private static let blockRows = 120
+
+    private var attention: SelfAttentionPass {
+        let headDim = hidden / heads
+        return SelfAttentionPass(
+            kernels: kernels, heads: heads, headDim: headDim, valueDim: headDim, scale: 1 / Float(headDim).squareRoot())
+    }
+
+    /// Floats that `run` takes from scratch.
+    func scratchCount(_ batch: RaggedBatch) -> Int {
+        let block = min(EncoderStack.blockRows, batch.rows)
+        return Scratch.rounded(batch.rows * hidden) + Scratch.rounded(batch.rows * 3 * hidden)
+            + Scratch.rounded(block * feedForward) + Scratch.rounded(attention.scratchCount(longest: batch.longest))
+    }
+
+    /// Runs all layers over `x` [rows, hidden], in place; it holds the embeddings on entry.
+    func run(
+        _ batch: RaggedBatch, _ x: UnsafeMutablePointer<Float>, scratch: Scratch, results: inout [SequenceResult]
+    ) {
+        let attention = attention
+        let block = min(EncoderStack.blockRows, batch.rows)
+        let y = scratch.take(batch.rows * hidden)
+        let joined = scratch.take(batch.rows * 3 * hidden)
+        let inner = scratch.take(block * feedForward)
+        let working = scratch.take(attention.scratchCount(longest: batch.longest))
+        var maps = batch.requests.map { MapBuilder($0) }
+
+        batch.collect(0, x, width: hidden, into: &results)
+        for (index, layer) in layers.enumerated() {
+            if normFirst { layer.attentionNorm.apply(kernels, x, y, rows: batch.rows, width: hidden) }
+            layer.joined.apply(kernels, normFirst ? y : x, bias: layer.joinedBias, out: joined, rows: batch.rows)
+            attention.run(batch, joined: joined, out: y, scratch: working, layer: index, maps: &maps)
+            var row = 0
+            while row < batch.rows {
+                let rows = min(block, batch.rows - row)
+                afterAttention(layer, x + row * hidden, y + row * hidden, inner, rows: rows)
+                row += rows
+            }
+            if index == layers.count - 1, let finalNorm {
+                finalNorm.apply(kernels, x, x, rows: batch.rows, width: hidden)
+            }
+            batch.collect(index + 1, x, width: hidden, into: &results)
+        }
+        for i in results.indices where maps[i] != nil { results[i].attention = maps[i]?.maps }
+    }
+
+    /// The rest of a layer for some rows: output projection, feed-forward, residuals and norms.
+    /// - Parameters:
+    ///   - x: [rows, hidden]: the layer's input on entry, its output on return.
+    ///   - y: [rows, hidden]: the attention's result; overwritten.
+    private func afterAttention(
+        _ layer: EncoderLayer, _ x: UnsafeMutablePointer<Float>, _ y: UnsafeMutablePointer<Float>,
+        _ inner: UnsafeMutablePointer<Float>, rows: Int
+    ) {
+        layer.output.apply(kernels, y, bias: layer.outputBias, residual: x, out: x, rows: rows)
+        let input: UnsafeMutablePointer<Float>
+        if normFirst {
+            layer.feedForwardNorm.apply(kernels, x, y, rows: rows, width: hidden)
+            input = y
+        } else {
+            layer.attentionNorm.apply(kernels, x, x, rows: rows, width: hidden)
+            input = x
+        }
+        layer.up.apply(kernels, input, bias: layer.upBias, activation: activation, out: inner, rows: rows)
+        layer.down.apply(kernels, inner, bias: layer.downBias, residual: x, out: x, rows: rows)
+        if !normFirst { layer.feedForwardNorm.apply(kernels, x, x, rows: rows, width: hidden) }
+    }
+}

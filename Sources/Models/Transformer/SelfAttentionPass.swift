@@ -1,0 +1,168 @@
+import Kernels
+
+/// Attention of every sequence and head of a batch, over one matrix that holds the queries, keys and values of all tokens
+/// side by side; and the weight maps that are asked of it.
+struct SelfAttentionPass {
+    let kernels: KernelTable
+    let heads: Int
+    let headDim: Int
+    let valueDim: Int
+    let scale: Float
+
+    /// Columns of the joined matrix: all heads' queries, then keys, then values.
+    var columns: Int { heads * (2 * headDim + valueDim) }
+    /// Columns of the result: the heads' values side by side.
+    var outputs: Int { heads * valueDim }
+
+    /// Floats of scratch for sequences of up to `longest` tokens.
+    func scratchCount(longest: Int) -> Int {
+        max(
+            kernels.attentionScratch(longest, longest, headDim, valueDim),
+            kernels.attentionScratch(longest, longest, headDim, 0)) + Scratch.rounded(longest)
+    }
+
+    /// - Parameters:
+    ///   - joined: [rows, columns].
+    ///   - out: [rows, outputs].
+    ///   - scratch: `scratchCount` floats, 64-byte aligned.
+    ///   - layer: 0 … L − 1, for the maps.
+    ///   - maps: one a sequence; those whose sequence wants this layer are given its part.
+    func run(
+        _ batch: RaggedBatch, joined: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>,
+        scratch: UnsafeMutablePointer<Float>, layer: Int, maps: inout [MapBuilder?]
+    ) {
+        let logSumExp = scratch
+        let working = scratch + Scratch.rounded(batch.longest)
+        for sequence in batch.requests.indices {
+            let length = batch.lengths[sequence]
+            let rows = joined + batch.offsets[sequence] * columns
+            let target = out + batch.offsets[sequence] * outputs
+            let wanted = maps[sequence]?.selection.layers.contains(layer) ?? false
+            for head in 0..<heads {
+                let q = rows + head * headDim
+                let k = rows + (heads + head) * headDim
+                let v = rows + 2 * heads * headDim + head * valueDim
+                let wantsHead = wanted && maps[sequence]?.selection.heads.contains(head) == true
+                kernels.attention(
+                    AttentionHead(
+                        q: q, ldq: columns, k: k, ldk: columns, v: v, ldv: columns, out: target + head * valueDim,
+                        ldOut: outputs, logSumExp: wantsHead ? logSumExp : nil, queries: length, keys: length,
+                        headDim: headDim, valueDim: valueDim, scale: scale, scratch: working))
+                guard wantsHead else { continue }
+                maps[sequence]?.add(layer: layer, head: head) { queries, weights in
+                    kernels.attentionWeights(
+                        AttentionWeights(
+                            q: q, ldq: columns, k: k, ldk: columns, logSumExp: logSumExp, rows: queries.baseAddress!,
+                            rowCount: queries.count, keys: length, headDim: headDim, scale: scale, out: weights,
+                            scratch: working))
+                    return reconstructionError(
+                        weights, queries, keys: length, v: v, used: target + head * valueDim)
+                }
+            }
+        }
+    }
+
+    /// The largest |A·V − what the layer really used|.
+    private func reconstructionError(
+        _ weights: UnsafePointer<Float>, _ queries: UnsafeBufferPointer<Int32>, keys: Int, v: UnsafePointer<Float>,
+        used: UnsafePointer<Float>
+    ) -> Float {
+        // The dense kernel takes Vᵀ [valueDim, keys].
+        var transposed = [Float](repeating: 0, count: valueDim * keys)
+        for key in 0..<keys {
+            for i in 0..<valueDim { transposed[i * keys + key] = v[key * columns + i] }
+        }
+        var packed = [Float](repeating: 0, count: kernels.packedCount(valueDim, keys))
+        var rebuilt = [Float](repeating: 0, count: queries.count * valueDim)
+        packed.withUnsafeMutableBufferPointer { packed in
+            rebuilt.withUnsafeMutableBufferPointer { rebuilt in
+                transposed.withUnsafeBufferPointer { transposed in
+                    guard let p = packed.baseAddress, let r = rebuilt.baseAddress, let t = transposed.baseAddress else {
+                        return
+                    }
+                    kernels.pack(t, keys, valueDim, keys, p)
+                    kernels.dense(
+                        Dense(
+                            a: weights, lda: keys, packed: p, bias: nil, out: r, ldOut: valueDim, m: queries.count,
+                            n: valueDim, k: keys))
+                }
+            }
+        }
+        var error: Float = 0
+        for (row, query) in queries.enumerated() {
+            for i in 0..<valueDim {
+                error = max(error, abs(rebuilt[row * valueDim + i] - used[Int(query) * outputs + i]))
+            }
+        }
+        return error
+    }
+}
+
+/// The raw weight maps of one sequence, filled layer by layer.
+struct MapBuilder {
+    let selection: AttentionSelection
+    private let length: Int
+    private let queries: [Int32]
+    private var weights: [Float]
+    private var reconstructionMaxError: Float = 0
+    private var rowSumMaxError: Float = 0
+
+    /// nil where the request wants no maps.
+    init?(_ request: SequenceRequest) {
+        guard let selection = request.outputs.attention, selection.method == .raw else { return nil }
+        self.selection = selection
+        length = request.length
+        queries = (selection.queries ?? Array(0..<request.length)).map { Int32($0) }
+        weights = [Float](
+            repeating: 0, count: selection.layers.count * selection.heads.count * queries.count * request.length)
+    }
+
+    /// Has `fill` write the map [queries, length] of a layer and head and tell its reconstruction error; a layer or head
+    /// asked for more than once is copied.
+    mutating func add(
+        layer: Int, head: Int, _ fill: (UnsafeBufferPointer<Int32>, UnsafeMutablePointer<Float>) -> Float
+    ) {
+        let size = queries.count * length
+        var first: Int?
+        for (i, wantedLayer) in selection.layers.enumerated() where wantedLayer == layer {
+            for (j, wantedHead) in selection.heads.enumerated() where wantedHead == head {
+                let place = (i * selection.heads.count + j) * size
+                if let first {
+                    for n in 0..<size { weights[place + n] = weights[first + n] }
+                    continue
+                }
+                first = place
+                fillMap(place, fill)
+            }
+        }
+    }
+
+    private mutating func fillMap(
+        _ place: Int, _ fill: (UnsafeBufferPointer<Int32>, UnsafeMutablePointer<Float>) -> Float
+    ) {
+        let length = length
+        let (reconstruction, sums) = weights.withUnsafeMutableBufferPointer { weights in
+            queries.withUnsafeBufferPointer { queries -> (Float, Float) in
+                guard let base = weights.baseAddress, !queries.isEmpty else { return (0, 0) }
+                let map = base + place
+                let reconstruction = fill(queries, map)
+                var worst = 0.0
+                for row in 0..<queries.count {
+                    var sum = 0.0
+                    for key in 0..<length { sum += Double(map[row * length + key]) }
+                    worst = max(worst, abs(sum - 1))
+                }
+                return (reconstruction, Float(worst))
+            }
+        }
+        reconstructionMaxError = max(reconstructionMaxError, reconstruction)
+        rowSumMaxError = max(rowSumMaxError, sums)
+    }
+
+    var maps: AttentionMaps {
+        AttentionMaps(
+            axes: ["layer", "head", "query", "key"],
+            shape: [selection.layers.count, selection.heads.count, queries.count, length], weights: weights,
+            reconstructionMaxError: reconstructionMaxError, rowSumMaxError: rowSumMaxError)
+    }
+}
