@@ -45,7 +45,9 @@ import Testing
         return lengthPrefix(changed.count) + changed + bytes[(8 + length)...]
     }
 
-    private static func lengthPrefix(_ length: Int) -> [UInt8] { (0..<8).map { UInt8(truncatingIfNeeded: length >> (8 * $0)) } }
+    private static func lengthPrefix(_ length: Int) -> [UInt8] {
+        (0..<8).map { UInt8(truncatingIfNeeded: length >> (8 * $0)) }
+    }
 
     private static func small(_ configuration: String = configuration, _ weights: [UInt8]? = nil) -> Files {
         ["config.json": Array(configuration.utf8), "model.safetensors": weights ?? Self.weights()]
@@ -59,14 +61,17 @@ import Testing
 
     private static func reference(_ file: String, as name: String? = nil) -> @Sendable () throws -> Files {
         {
-            let bytes = try Data(contentsOf: URL(fileURLWithPath: "\(Program.root)/Tests/Reference/data/weights/\(file)"))
+            let bytes = try Data(
+                contentsOf: URL(fileURLWithPath: "\(Program.root)/Tests/Reference/data/weights/\(file)"))
             let json = #"{"model_type": "rnn", "input_size": 3, "hidden_size": 4, "weights": "\#(name ?? file)"}"#
             return ["config.json": Array(json.utf8), name ?? file: Array(bytes)]
         }
     }
 
     /// MiniLM's files with some replaced.
-    private static func miniLM(_ change: @escaping @Sendable (inout Files) throws -> Void) -> @Sendable () throws -> Files {
+    private static func miniLM(
+        _ change: @escaping @Sendable (inout Files) throws -> Void
+    ) -> @Sendable () throws -> Files {
         {
             var files: Files = [:]
             for name in ["config.json", "tokenizer.json", "model.safetensors", "sentence_bert_config.json"] {
@@ -98,39 +103,64 @@ import Testing
         Case(name: "config binary", says: ["config.json", "not valid JSON"]) {
             ["config.json": [0xFF, 0xD8, 0, 1], "model.safetensors": weights()]
         },
-        Case(name: "config deep", says: ["config.json", "not valid JSON"], files: config(String(repeating: "[", count: 200_000))),
-        Case(name: "config twice a key", says: ["config.json", "hidden_size"],
+        Case(
+            name: "config deep", says: ["config.json", "not valid JSON"],
+            files: config(String(repeating: "[", count: 200_000))),
+        Case(
+            name: "config twice a key", says: ["config.json", "hidden_size"],
             files: config(#"{"model_type": "rnn", "input_size": 3, "hidden_size": 4, "hidden_size": 5}"#)),
         Case(name: "no model_type", says: ["'model_type' is missing", "lstm"], files: config(#"{"hidden_size": 4}"#)),
-        Case(name: "unknown model_type", says: ["'model_type' is 'mamba'", "bert"], files: config(#"{"model_type": "mamba"}"#)),
-        Case(name: "no hidden_size", says: ["'hidden_size' is missing"], files: config(#"{"model_type": "rnn", "input_size": 3}"#)),
-        Case(name: "hidden_size text", says: ["'hidden_size' is '4'", "whole number"],
+        Case(
+            name: "unknown model_type", says: ["'model_type' is 'mamba'", "bert"],
+            files: config(#"{"model_type": "mamba"}"#)),
+        Case(
+            name: "no hidden_size", says: ["'hidden_size' is missing"],
+            files: config(#"{"model_type": "rnn", "input_size": 3}"#)),
+        Case(
+            name: "hidden_size text", says: ["'hidden_size' is '4'", "whole number"],
             files: config(#"{"model_type": "rnn", "input_size": 3, "hidden_size": "4"}"#)),
-        Case(name: "hidden_size negative", says: ["'hidden_size' is -4"],
+        Case(
+            name: "hidden_size negative", says: ["'hidden_size' is -4"],
             files: config(#"{"model_type": "rnn", "input_size": 3, "hidden_size": -4}"#)),
-        Case(name: "hidden_size absurd", says: ["'hidden_size' is"],
+        Case(
+            name: "hidden_size absurd", says: ["'hidden_size' is"],
             files: config(#"{"model_type": "gru", "input_size": 3, "hidden_size": 9000000000000000000}"#)),
-        Case(name: "hidden_size another", says: ["rnn.weight_ih_l0", "[4, 3]", "[5, 3]"],
+        Case(
+            name: "hidden_size another", says: ["rnn.weight_ih_l0", "[4, 3]", "[5, 3]"],
             files: config(#"{"model_type": "rnn", "input_size": 3, "hidden_size": 5}"#)),
-        Case(name: "a layer too many", says: ["rnn.weight_ih_l1"],
+        Case(
+            name: "a layer too many", says: ["rnn.weight_ih_l1"],
             files: config(#"{"model_type": "rnn", "input_size": 3, "hidden_size": 4, "num_layers": 2}"#)),
-        Case(name: "a direction too many", says: ["rnn.weight_ih_l0_reverse"],
+        Case(
+            name: "a direction too many", says: ["rnn.weight_ih_l0_reverse"],
             files: config(#"{"model_type": "rnn", "input_size": 3, "hidden_size": 4, "bidirectional": true}"#)),
-        Case(name: "unknown nonlinearity", says: ["'nonlinearity' is 'swish'", "tanh"],
+        Case(
+            name: "unknown nonlinearity", says: ["'nonlinearity' is 'swish'", "tanh"],
             files: config(#"{"model_type": "rnn", "input_size": 3, "hidden_size": 4, "nonlinearity": "swish"}"#)),
-        Case(name: "tensor mapped to none", says: ["'absent'", "rnn.weight_ih_l0"],
+        Case(
+            name: "tensor mapped to none", says: ["'absent'", "rnn.weight_ih_l0"],
             files: config(
-                #"{"model_type": "rnn", "input_size": 3, "hidden_size": 4, "tensors": {"rnn.weight_ih_l0": "absent"}}"#)),
-        Case(name: "weights elsewhere", says: ["'weights' is '../../etc/passwd'"],
+                #"{"model_type": "rnn", "input_size": 3, "hidden_size": 4, "tensors": {"rnn.weight_ih_l0": "absent"}}"#)
+        ),
+        Case(
+            name: "weights elsewhere", says: ["'weights' is '../../etc/passwd'"],
             files: config(#"{"model_type": "rnn", "input_size": 3, "hidden_size": 4, "weights": "../../etc/passwd"}"#)),
-        Case(name: "no weights", says: ["no weights", "model.safetensors"]) { ["config.json": Array(configuration.utf8)] },
+        Case(name: "no weights", says: ["no weights", "model.safetensors"]) {
+            ["config.json": Array(configuration.utf8)]
+        },
         Case(name: "weights empty", says: ["model.safetensors", "empty"]) { small(configuration, []) },
         Case(name: "weights a FIFO", says: ["model.safetensors", "regular file"]) {
             ["config.json": Array(configuration.utf8), "model.safetensors": nil]
         },
-        Case(name: "weights cut in the header", says: ["model.safetensors"]) { small(configuration, Array(weights().prefix(60))) },
-        Case(name: "weights cut in the values", says: ["model.safetensors"]) { small(configuration, Array(weights().dropLast(9))) },
-        Case(name: "bytes after the values", says: ["model.safetensors"]) { small(configuration, weights() + [1, 2, 3]) },
+        Case(name: "weights cut in the header", says: ["model.safetensors"]) {
+            small(configuration, Array(weights().prefix(60)))
+        },
+        Case(name: "weights cut in the values", says: ["model.safetensors"]) {
+            small(configuration, Array(weights().dropLast(9)))
+        },
+        Case(name: "bytes after the values", says: ["model.safetensors"]) {
+            small(configuration, weights() + [1, 2, 3])
+        },
         Case(name: "header length absurd", says: ["model.safetensors"]) {
             small(configuration, [UInt8](repeating: 0xFF, count: 8) + weights().dropFirst(8))
         },
@@ -140,11 +170,17 @@ import Testing
         Case(name: "overlapping tensors", says: ["model.safetensors"], files: header("[48,112]", "[44,112]")),
         Case(name: "hole between tensors", says: ["model.safetensors"], files: header("[48,112]", "[52,112]")),
         Case(name: "offsets backwards", says: ["model.safetensors"], files: header("[48,112]", "[112,48]")),
-        Case(name: "integer weights", says: ["rnn.weight_ih_l0", "i32"], files: header("\"F32\",\"shape\":[4,3]", "\"I32\",\"shape\":[4,3]")),
-        Case(name: "unknown data type", says: ["model.safetensors", "F7"], files: header("\"F32\",\"shape\":[4,3]", "\"F7\",\"shape\":[4,3]")),
+        Case(
+            name: "integer weights", says: ["rnn.weight_ih_l0", "i32"],
+            files: header("\"F32\",\"shape\":[4,3]", "\"I32\",\"shape\":[4,3]")),
+        Case(
+            name: "unknown data type", says: ["model.safetensors", "F7"],
+            files: header("\"F32\",\"shape\":[4,3]", "\"F7\",\"shape\":[4,3]")),
         Case(name: "wrong shape", says: ["rnn.weight_ih_l0", "[3, 4]", "[4, 3]"], files: header("[4,3]", "[3,4]")),
         Case(name: "shape beyond the bytes", says: ["model.safetensors"], files: header("[4,3]", "[4,300]")),
-        Case(name: "shape overflows", says: ["model.safetensors"], files: header("[4,3]", "[9223372036854775807,9223372036854775807]")),
+        Case(
+            name: "shape overflows", says: ["model.safetensors"],
+            files: header("[4,3]", "[9223372036854775807,9223372036854775807]")),
         Case(name: "shape negative", says: ["model.safetensors"], files: header("[4,3]", "[-4,-3]")),
         Case(name: "missing tensor", says: ["rnn.bias_hh_l0"]) { small(configuration, weights(tensors().dropLast())) },
         Case(name: "pickle that runs os.system", says: ["model.pt", "posix"]) {
@@ -152,28 +188,41 @@ import Testing
             return ["config.json": Array(json.utf8), "model.pt": osSystem]
         },
         Case(name: "pickle beyond its storage", says: ["beyond-storage.pt"], files: reference("beyond-storage.pt")),
-        Case(name: "pickle with a negative stride", says: ["negative-stride.pt"], files: reference("negative-stride.pt")),
+        Case(
+            name: "pickle with a negative stride", says: ["negative-stride.pt"], files: reference("negative-stride.pt")),
         Case(name: "pickle of a short storage", says: ["short-storage.pt"], files: reference("short-storage.pt")),
         Case(name: "zip bomb", says: ["bomb.npz"], files: reference("bomb.npz")),
         Case(name: "object array", says: ["object.npz"], files: reference("object.npz")),
-        Case(name: "tokenizer cut", says: ["tokenizer.json", "JSON"], files: miniLM { files in
-            files["tokenizer.json"] = (files["tokenizer.json"] ?? nil).map { Array($0.prefix(1000)) }
-        }),
-        Case(name: "unknown normaliser", says: ["tokenizer.json", "Hypothetical"], files: miniLM { files in
-            try replace(&files, "tokenizer.json", #""type": "BertNormalizer""#, #""type": "Hypothetical""#)
-        }),
-        Case(name: "heads that do not divide", says: ["num_attention_heads", "7"], files: miniLM { files in
-            try replace(&files, "config.json", #""num_attention_heads": 12"#, #""num_attention_heads": 7"#)
-        }),
-        Case(name: "unknown activation", says: ["hidden_act", "swiglu9"], files: miniLM { files in
-            try replace(&files, "config.json", #""hidden_act": "gelu""#, #""hidden_act": "swiglu9""#)
-        }),
-        Case(name: "vocabulary smaller than the table", says: ["30000", "30522"], files: miniLM { files in
-            try replace(&files, "config.json", #""vocab_size": 30522"#, #""vocab_size": 30000"#)
-        }),
-        Case(name: "MiniLM cut", says: ["model.safetensors"], files: miniLM { files in
-            files["model.safetensors"] = (files["model.safetensors"] ?? nil).map { Array($0.prefix($0.count / 2)) }
-        }),
+        Case(
+            name: "tokenizer cut", says: ["tokenizer.json", "JSON"],
+            files: miniLM { files in
+                files["tokenizer.json"] = (files["tokenizer.json"] ?? nil).map { Array($0.prefix(1000)) }
+            }),
+        Case(
+            name: "unknown normaliser", says: ["tokenizer.json", "Hypothetical"],
+            files: miniLM { files in
+                try replace(&files, "tokenizer.json", #""type": "BertNormalizer""#, #""type": "Hypothetical""#)
+            }),
+        Case(
+            name: "heads that do not divide", says: ["num_attention_heads", "7"],
+            files: miniLM { files in
+                try replace(&files, "config.json", #""num_attention_heads": 12"#, #""num_attention_heads": 7"#)
+            }),
+        Case(
+            name: "unknown activation", says: ["hidden_act", "swiglu9"],
+            files: miniLM { files in
+                try replace(&files, "config.json", #""hidden_act": "gelu""#, #""hidden_act": "swiglu9""#)
+            }),
+        Case(
+            name: "vocabulary smaller than the table", says: ["30000", "30522"],
+            files: miniLM { files in
+                try replace(&files, "config.json", #""vocab_size": 30522"#, #""vocab_size": 30000"#)
+            }),
+        Case(
+            name: "MiniLM cut", says: ["model.safetensors"],
+            files: miniLM { files in
+                files["model.safetensors"] = (files["model.safetensors"] ?? nil).map { Array($0.prefix($0.count / 2)) }
+            }),
     ]
 
     @Test(arguments: cases) func isRefused(_ damage: Case) throws {

@@ -82,7 +82,8 @@ final class RunningServer {
 
     init(_ arguments: [String], environment: [String: String] = [:]) throws {
         log = try TemporaryFile()
-        process = Program.process(["serve"] + arguments, environment: ["ENCODERD_PORT": "0"].merging(environment) { $1 })
+        process = Program.process(
+            ["serve"] + arguments, environment: ["ENCODERD_PORT": "0"].merging(environment) { $1 })
         process.standardOutput = FileHandle.nullDevice
         process.standardError = try FileHandle(forWritingTo: log.url)
         try process.run()
@@ -116,7 +117,8 @@ final class RunningServer {
     }
 
     func get(_ target: String, accept: String? = nil) throws -> Answer {
-        try exchange("GET \(target) HTTP/1.1\r\nHost: test\r\n\(accept.map { "Accept: \($0)\r\n" } ?? "")", body: Data())
+        try exchange(
+            "GET \(target) HTTP/1.1\r\nHost: test\r\n\(accept.map { "Accept: \($0)\r\n" } ?? "")", body: Data())
     }
 
     func post(_ target: String, _ json: String, headers: String = "") throws -> Answer {

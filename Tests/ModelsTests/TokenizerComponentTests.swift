@@ -132,7 +132,7 @@ import Testing
     // MARK: Characters
 
     @Test func characters() throws {
-        let bytes = try Tokenizers.read("characters_g2p.json", in: TokenizerTests.data)
+        let bytes = try Tokenizers.read("characters.json", in: TokenizerTests.g2pTemplate)
         let tokenizer = try CharacterTokenizer(json: try #require(bytes))
         #expect(tokenizer.summary == "characters, 29 tokens" && tokenizer.vocabularySize == 29)
         #expect(tokenizer.token(2) == "</s>" && tokenizer.token(29) == nil && tokenizer.token(-1) == nil)

@@ -10,6 +10,7 @@ import Testing
             separator: "/")
     static let miniLM = repository + "/models/minilm"
     static let data = repository + "/Tests/Reference/data"
+    static let g2pTemplate = repository + "/models/templates/g2p"
 
     static func json(_ name: String) throws -> JSONValue {
         let bytes = try Tokenizers.read(name, in: data)

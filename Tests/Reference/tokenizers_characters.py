@@ -9,7 +9,7 @@ import pathlib
 import string
 
 graphemes = ["<pad>", "<unk>", "</s>"] + list(string.ascii_lowercase)
-out = pathlib.Path(__file__).parent / "data/characters_g2p.json"
+out = pathlib.Path(__file__).parent.parent.parent / "models/templates/g2p/characters.json"
 out.write_text(
     json.dumps({"vocab": {g: i for i, g in enumerate(graphemes)}, "unknown": "<unk>", "prefix": [], "suffix": ["</s>"], "lowercase": True}, indent=1) + "\n"
 )

@@ -53,4 +53,25 @@ struct RaggedBatch {
             return result
         }
     }
+
+    /// Stacks the sequences' feature vectors: `out` [rows, width].
+    func gatherFeatures(width: Int, _ out: UnsafeMutablePointer<Float>) {
+        for (i, request) in requests.enumerated() {
+            guard case .features(let values, let steps) = request.input else { continue }
+            values.withUnsafeBufferPointer { values in
+                guard let base = values.baseAddress, values.count == steps * width else { return }
+                (out + offsets[i] * width).update(from: base, count: values.count)
+            }
+        }
+    }
+
+    /// Stacks the rows of `table` [vocabulary, width] that the sequences' ids name: `out` [rows, width].
+    func gatherTokens(_ table: UnsafePointer<Float>, width: Int, _ out: UnsafeMutablePointer<Float>) {
+        for (i, request) in requests.enumerated() {
+            guard case .tokens(let ids, _) = request.input else { continue }
+            for (place, id) in ids.enumerated() {
+                (out + (offsets[i] + place) * width).update(from: table + Int(id) * width, count: width)
+            }
+        }
+    }
 }

@@ -1,0 +1,33 @@
+import Glibc
+
+/// How a `transformer_encoder` knows the order of its tokens.
+enum PositionEncoding: String, CaseIterable {
+    case sinusoidal, learned, none
+}
+
+/// Sines and cosines of Vaswani et al. 2017, section 3.5: column 2i of position p is sin(p / 10000^(2i/d)), column 2i + 1
+/// its cosine; an odd width ends with a sine.
+///
+/// Computed in f32 as PyTorch's own tutorial does (https://docs.pytorch.org/tutorials/beginner/transformer_tutorial.html,
+/// `exp(arange(0, d, 2) · (−ln 10000 / d))`), since a phase of thousands of radians is not exact in f32 and the models were
+/// trained with those values.
+struct SinusoidalPositions: Sendable {
+    private let frequencies: [Float]
+    let width: Int
+
+    init(width: Int) {
+        self.width = width
+        let step = Float(-Glibc.log(10000.0) / Double(width))
+        frequencies = stride(from: 0, to: width, by: 2).map { Glibc.expf(Float($0) * step) }
+    }
+
+    /// Adds the encoding of a position to a row of `width` values.
+    func add(_ position: Int, to row: UnsafeMutablePointer<Float>) {
+        let p = Float(position)
+        for (i, frequency) in frequencies.enumerated() {
+            let angle = p * frequency
+            row[2 * i] += Glibc.sinf(angle)
+            if 2 * i + 1 < width { row[2 * i + 1] += Glibc.cosf(angle) }
+        }
+    }
+}

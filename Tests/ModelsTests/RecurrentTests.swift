@@ -1,0 +1,212 @@
+import Kernels
+import Testing
+
+@testable import Models
+
+/// Against torch, by Tests/Reference/recurrent.py: every cell, layers, directions, bias, projections, output layers,
+/// initial states, and weight maps; on every table of kernels.
+@Suite struct RecurrentTests {
+    static let folder = repository + "/Tests/Reference/data/recurrent"
+    static let names = directories(in: folder)
+
+    /// All inputs of a case as one ragged batch, from zeros and from given states.
+    @Test(arguments: Table.all, names) func equalsTorch(_ table: Table, _ name: String) throws {
+        let directory = Self.folder + "/" + name
+        let model = try Model.load(directory: directory, name: name, kernels: table.kernels)
+        let expected = try Expected(directory)
+        let d = model.description
+        let method = try #require(d.attentionMethods.first)
+        var requests: [SequenceRequest] = []
+        var keys: [String] = []
+        for n in 0... {
+            guard expected.has("\(n).ids") || expected.has("\(n).input") else { break }
+            for start in ["zero", "given"] {
+                for pooling in [Pooling.last, .mean, .max] {
+                    var request = try Self.request(expected, n, start, d)
+                    request.outputs.embedding = pooling
+                    if pooling == .last,
+                        expected.has("\(n).\(start).contribution") || expected.has("\(n).\(start).jacobian")
+                    {
+                        let all = method == .jacobian ? [] : Array(0..<d.layers)
+                        request.outputs.attention = AttentionSelection(
+                            method: method, layers: all, heads: method == .jacobian ? [] : Array(0..<d.directions),
+                            queries: nil)
+                    }
+                    requests.append(request)
+                    keys.append("\(n).\(start)")
+                }
+            }
+        }
+        #expect(requests.count >= 12)
+        let results = model.network.forward(requests, scratch: Scratch())
+        for ((key, request), result) in zip(zip(keys, requests), results) {
+            for layer in 1...d.layers {
+                let error = relativeDifference(
+                    result.states[layer - 1].values, try expected.floats("\(key).states.\(layer)"))
+                #expect(error < 1e-5, "\(key) layer \(layer)")
+            }
+            let pooling = try #require(request.outputs.embedding)
+            let embedding = try #require(result.embedding)
+            #expect(embedding.count == d.embeddingSize)
+            #expect(relativeDifference(embedding, try expected.floats("\(key).\(pooling.rawValue)")) < 1e-5, "\(key)")
+            let state = try #require(result.finalState)
+            #expect(relativeDifference(state.hidden.values, try expected.floats("\(key).h")) < 1e-5, "\(key)")
+            if expected.has("\(key).c") {
+                let cell = try #require(state.cell)
+                #expect(relativeDifference(cell.values, try expected.floats("\(key).c")) < 1e-5, "\(key)")
+            }
+            if expected.has("\(key).logits") {
+                let logits = try #require(result.logits)
+                #expect(relativeDifference(logits.values, try expected.floats("\(key).logits")) < 1e-5, "\(key)")
+            }
+            guard request.outputs.attention != nil else { continue }
+            let maps = try #require(result.attention)
+            let want = method == .jacobian ? "\(key).jacobian" : "\(key).contribution"
+            #expect(try maps.shape == expected.shape(want))
+            // The Jacobian by autograd is f32 itself.
+            #expect(relativeDifference(maps.weights, try expected.floats(want)) < 2e-5, "\(want)")
+            #expect((maps.rowSumMaxError != nil) == (d.family == "gru"))
+            if let error = maps.rowSumMaxError { #expect(error < 2e-6, "\(key)") }
+            if method == .writeContribution {
+                #expect(try #require(maps.reconstructionMaxError) < 1e-5, "\(key)")
+            }
+        }
+    }
+
+    private static func request(
+        _ expected: Expected, _ n: Int, _ start: String, _ d: ModelDescription
+    ) throws -> SequenceRequest {
+        var outputs = OutputSelection()
+        outputs.stateLayers = Array(1...d.layers)
+        outputs.embeddingLayer = d.layers
+        outputs.logits = d.logitsSize != nil
+        outputs.finalState = true
+        if start == "given" {
+            let hasCell = d.stateShape?.cell ?? 0 > 0
+            outputs.initialState = RecurrentState(
+                hidden: try expected.matrix("\(n).given.h0"), cell: hasCell ? try expected.matrix("\(n).given.c0") : nil
+            )
+        }
+        return SequenceRequest(input: try input(expected, n), outputs: outputs)
+    }
+
+    private static func input(_ expected: Expected, _ n: Int) throws -> SequenceInput {
+        if expected.has("\(n).ids") { return .tokens(ids: try expected.ids("\(n).ids"), typeIDs: []) }
+        return .features(try expected.floats("\(n).input"), steps: try expected.shape("\(n).input")[0])
+    }
+
+    /// A stream in pieces, each starting from the state that the one before returned.
+    @Test(arguments: Table.all, ["rnn-long", "gru-long", "lstm-long", "lstm-proj-1"])
+    func piecesMakeTheWhole(_ table: Table, _ name: String) throws {
+        let directory = Self.folder + "/" + name
+        let model = try Model.load(directory: directory, name: name, kernels: table.kernels)
+        let expected = try Expected(directory)
+        let d = model.description
+        let shape = try expected.shape("0.input")
+        let values = try expected.floats("0.input")
+        var state: RecurrentState?
+        var states: [Float] = []
+        var first = 0
+        for length in [1, 2, shape[0] / 2, shape[0]] {
+            let steps = min(length, shape[0] - first)
+            if steps == 0 { break }
+            var outputs = OutputSelection()
+            outputs.stateLayers = [d.layers]
+            outputs.initialState = state
+            outputs.finalState = true
+            let piece = Array(values[(first * shape[1])..<((first + steps) * shape[1])])
+            let request = SequenceRequest(input: .features(piece, steps: steps), outputs: outputs)
+            let result = try #require(model.network.forward([request], scratch: Scratch()).first)
+            states += result.states[0].values
+            state = result.finalState
+            first += steps
+        }
+        #expect(first == shape[0])
+        #expect(relativeDifference(states, try expected.floats("0.zero.states.\(d.layers)")) < 1e-5)
+        #expect(relativeDifference(try #require(state).hidden.values, try expected.floats("0.zero.h")) < 1e-5)
+    }
+
+    /// Rows of a map on their own, out of order, are those of the whole map.
+    @Test(arguments: ["gru-2-2-bias", "lstm-2-2-bias", "rnn-2-2-bias"]) func rowsOfMaps(_ name: String) throws {
+        let directory = Self.folder + "/" + name
+        let model = try Model.load(directory: directory, name: name, kernels: Table.all[0].kernels)
+        let expected = try Expected(directory)
+        let method = try #require(model.description.attentionMethods.first)
+        func maps(_ layers: [Int], _ directions: [Int], _ queries: [Int]?) throws -> AttentionMaps {
+            var outputs = OutputSelection()
+            outputs.attention = AttentionSelection(method: method, layers: layers, heads: directions, queries: queries)
+            let request = SequenceRequest(input: try Self.input(expected, 0), outputs: outputs)
+            return try #require(model.network.forward([request], scratch: Scratch()).first?.attention)
+        }
+        if method == .jacobian {
+            let whole = try maps([], [], nil)
+            let some = try maps([], [], [4, 0])
+            #expect(some.shape == [2, 9])
+            #expect(some.weights == Array(whole.weights[36..<45] + whole.weights[0..<9]))
+        } else {
+            let whole = try maps([0, 1], [0, 1], nil)
+            let some = try maps([1], [1], [4, 0])
+            #expect(some.shape == [1, 1, 2, 10])
+            let last = Array(whole.weights.suffix(90))
+            #expect(some.weights == Array(last[40..<50] + last[0..<10]))
+        }
+    }
+
+    @Test(arguments: Table.all) func publishedCheckpoints(_ table: Table) throws {
+        let expected = try Expected(repository + "/Tests/Reference/data", "recurrent_real.safetensors")
+        let g2p = try Model.load(directory: repository + "/models/g2p", name: "g2p", kernels: table.kernels)
+        for n in 0..<4 {
+            var outputs = OutputSelection()
+            outputs.stateLayers = [1]
+            let ids = try expected.ids("g2p.\(n).ids")
+            let result = g2p.network.forward(
+                [SequenceRequest(input: .tokens(ids: ids, typeIDs: []), outputs: outputs)], scratch: Scratch())
+            let states = try #require(result.first?.states.first)
+            #expect(relativeDifference(states.values, try expected.floats("g2p.\(n).states")) < 1e-5)
+        }
+        #expect(
+            g2p.tokenizer?.encode("transformer", pair: nil, maxLength: nil).tokens.map(\.id)
+                == (try expected.ids("g2p.0.ids")))
+
+        let voice = try Model.load(
+            directory: repository + "/models/resemblyzer", name: "voice", kernels: table.kernels)
+        #expect(voice.description.pooling == .last && voice.description.normalize && !voice.description.answersLogits)
+        for n in 0..<2 {
+            var outputs = OutputSelection()
+            outputs.stateLayers = [3]
+            outputs.embedding = .last
+            outputs.embeddingLayer = 3
+            let steps = try expected.shape("voice.\(n).input")[0]
+            let input = SequenceInput.features(try expected.floats("voice.\(n).input"), steps: steps)
+            let result = try #require(
+                voice.network.forward([SequenceRequest(input: input, outputs: outputs)], scratch: Scratch()).first)
+            let states = try expected.floats("voice.\(n).states")
+            #expect(relativeDifference(Array(result.states[0].values.suffix(states.count)), states) < 1e-5)
+            let embedding = try #require(result.embedding)
+            let norm = embedding.reduce(0) { $0 + $1 * $1 }.squareRoot()
+            #expect(relativeDifference(embedding.map { $0 / norm }, try expected.floats("voice.\(n).embedding")) < 1e-5)
+        }
+    }
+
+    @Test(arguments: [
+        (#""nonlinearity": "relu""#, "gru", "'nonlinearity' is for model_type 'rnn'"),
+        (#""proj_size": 2"#, "gru", "only model_type 'lstm'"),
+        (#""proj_size": 4"#, "lstm", "must be smaller than 'hidden_size'"),
+        (#""output_activation": "relu""#, "rnn", "give its 'output_size'"),
+        (#""output_activation": "selu", "output_size": 2"#, "rnn", "'output_activation' is 'selu'"),
+        (#""id2label": ["a"]"#, "rnn", "give 'output_size'"),
+        (#""pooling": "first""#, "rnn", "'pooling' is 'first'"),
+        (#""num_layers": 0"#, "rnn", "'num_layers' is 0"),
+        (#""bidirectional": "yes""#, "rnn", "'bidirectional' is 'yes'"),
+        (#""vocab_size": -1"#, "rnn", "'vocab_size' is -1"),
+    ])
+    func refusesConfigurations(keys: String, family: String, message: String) throws {
+        let json = #"{"model_type": "\#(family)", "input_size": 3, "hidden_size": 4, \#(keys)}"#
+        let error = #expect(throws: ModelError.self) {
+            try LoaderTests.withDirectory(["config.json": json]) {
+                _ = try RecurrentConfiguration(try #require(try Configuration.read("config.json", in: $0)))
+            }
+        }
+        #expect(error?.message.contains(message) == true, "\(error?.message ?? "none")")
+    }
+}
