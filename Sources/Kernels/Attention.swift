@@ -1,4 +1,4 @@
-public import CIntrinsics
+import CIntrinsics
 
 /// Where the parts of the scratch of `attention` and `attentionWeights` lie, in floats. It grows with the keys, never
 /// with queries × keys.
@@ -76,8 +76,9 @@ public func attentionHead<I: Instructions>(_: I.Type, _ h: AttentionHead) {
         for r in 0..<rows {
             let (maximum, sum) = exponentials(I.self, scores + r * pitch, h.keys, scale: h.scale)
             inverseSums[r] = 1 / sum
-            if let logSumExp = h.logSumExp {
-                logSumExp[first + r] = Float(Double(maximum) + encoderd_log(Double(sum)))
+            if let statistics = h.statistics {
+                statistics[2 * (first + r)] = maximum
+                statistics[2 * (first + r) + 1] = sum
             }
         }
         let out = h.out + first * h.ldOut
@@ -96,7 +97,7 @@ public func attentionHead<I: Instructions>(_: I.Type, _ h: AttentionHead) {
 
 /// `KernelTable.attentionWeights`.
 ///
-/// Each row sums to 1 within |logSumExp| · 2⁻²⁴ (the rounding of the stored logarithm) + 3e-7.
+/// Bit for bit the exponentials of `attention` times one over the same sum.
 @inlinable @inline(__always)
 public func rebuildWeights<I: Instructions>(_: I.Type, _ w: AttentionWeights) {
     if w.rowCount <= 0 { return }
@@ -119,13 +120,20 @@ public func rebuildWeights<I: Instructions>(_: I.Type, _ w: AttentionWeights) {
             I.self, q: queries, ldq: w.headDim, keyPanels: keyPanels, scores: scores, pitch: pitch, rows: rows,
             headDim: w.headDim)
         for r in 0..<rows {
-            let logSumExp = I.splat(w.logSumExp[Int(w.rows[first + r])])
+            let statistics = w.statistics + 2 * Int(w.rows[first + r])
+            let maximum = I.splat(statistics[0])
+            let inverse = I.splat(1 / statistics[1])
             let row = scores + r * pitch
             let out = w.out + (first + r) * w.keys
             var j = 0
             while j < w.keys {
-                let e = VectorMath<I>.exp(I.sub(I.mul(I.load(row + j), scale), logSumExp))
-                if j + I.lanes <= w.keys { I.store(out + j, e) } else { I.store(out + j, count: w.keys - j, e) }
+                let e = VectorMath<I>.exp(I.sub(I.mul(I.load(row + j), scale), maximum))
+                let weight = I.mul(e, inverse)
+                if j + I.lanes <= w.keys {
+                    I.store(out + j, weight)
+                } else {
+                    I.store(out + j, count: w.keys - j, weight)
+                }
                 j += I.lanes
             }
         }

@@ -65,8 +65,9 @@ public struct AttentionHead {
     /// [queries, valueDim], rows `ldOut` floats apart.
     public var out: UnsafeMutablePointer<Float>
     public var ldOut: Int
-    /// [queries] or nil: where to leave each row's log-sum-exp of the scaled scores, natural logarithm.
-    public var logSumExp: UnsafeMutablePointer<Float>?
+    /// [queries, 2] or nil: where to leave each row's maximum of the scaled scores and its sum of exp(score − maximum). As
+    /// one number, their log-sum-exp, they would lose the digits that the weights need.
+    public var statistics: UnsafeMutablePointer<Float>?
     public var queries: Int
     public var keys: Int
     public var headDim: Int
@@ -77,7 +78,7 @@ public struct AttentionHead {
 
     public init(
         q: UnsafePointer<Float>, ldq: Int, k: UnsafePointer<Float>, ldk: Int, v: UnsafePointer<Float>, ldv: Int,
-        out: UnsafeMutablePointer<Float>, ldOut: Int, logSumExp: UnsafeMutablePointer<Float>? = nil,
+        out: UnsafeMutablePointer<Float>, ldOut: Int, statistics: UnsafeMutablePointer<Float>? = nil,
         queries: Int, keys: Int, headDim: Int, valueDim: Int, scale: Float, scratch: UnsafeMutablePointer<Float>
     ) {
         self.q = q
@@ -88,7 +89,7 @@ public struct AttentionHead {
         self.ldv = ldv
         self.out = out
         self.ldOut = ldOut
-        self.logSumExp = logSumExp
+        self.statistics = statistics
         self.queries = queries
         self.keys = keys
         self.headDim = headDim
@@ -98,15 +99,15 @@ public struct AttentionHead {
     }
 }
 
-/// The weights of one head, rebuilt: `out[r, j] = exp(scale · q_{rows[r]}·k_j − logSumExp[rows[r]])`.
+/// The weights of one head, rebuilt: `out[r, j] = exp(scale · q_{rows[r]}·k_j − maximum) / sum` of that row's `statistics`.
 public struct AttentionWeights {
     /// [queries, headDim] and [keys, headDim] as in `AttentionHead`.
     public var q: UnsafePointer<Float>
     public var ldq: Int
     public var k: UnsafePointer<Float>
     public var ldk: Int
-    /// [queries], as `AttentionHead` left it.
-    public var logSumExp: UnsafePointer<Float>
+    /// [queries, 2], as `AttentionHead` left it.
+    public var statistics: UnsafePointer<Float>
     /// [rowCount]: the query positions wanted.
     public var rows: UnsafePointer<Int32>
     public var rowCount: Int
@@ -119,7 +120,7 @@ public struct AttentionWeights {
     public var scratch: UnsafeMutablePointer<Float>
 
     public init(
-        q: UnsafePointer<Float>, ldq: Int, k: UnsafePointer<Float>, ldk: Int, logSumExp: UnsafePointer<Float>,
+        q: UnsafePointer<Float>, ldq: Int, k: UnsafePointer<Float>, ldk: Int, statistics: UnsafePointer<Float>,
         rows: UnsafePointer<Int32>, rowCount: Int, keys: Int, headDim: Int, scale: Float,
         out: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
     ) {
@@ -127,7 +128,7 @@ public struct AttentionWeights {
         self.ldq = ldq
         self.k = k
         self.ldk = ldk
-        self.logSumExp = logSumExp
+        self.statistics = statistics
         self.rows = rows
         self.rowCount = rowCount
         self.keys = keys

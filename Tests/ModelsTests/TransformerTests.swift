@@ -121,7 +121,13 @@ import Testing
             #expect(
                 relativeDifference(embedding.map { $0 / norm }, try expected.floats("\(n).embedding")) < 2e-6, "\(n)")
             let maps = try #require(result.attention)
-            #expect(absoluteDifference(maps.weights, try expected.floats("\(n).attention")) < 1e-6, "\(n)")
+            // Scores of a long, repetitive text are large, and torch's own f32 maps are up to 3e-6 from f64's.
+            let exact = try expected.floats("\(n).attention.f64")
+            let torch = try expected.floats("\(n).attention")
+            #expect(
+                absoluteDifference(maps.weights, torch) < 1e-6
+                    || absoluteDifference(maps.weights, exact) < absoluteDifference(torch, exact), "\(n)")
+            #expect(absoluteDifference(maps.weights, torch) < 3e-6, "\(n)")
             #expect(try #require(maps.rowSumMaxError) < 2e-6)
         }
     }

@@ -158,6 +158,7 @@ bert("bert-tokens", BertForTokenClassification, 32, 4, 1, 48, labels=["O", "B-PE
 # MiniLM. The model's limit is 256 tokens; the last text is cut there.
 tokenizer = AutoTokenizer.from_pretrained(MODELS / "minilm")
 model = AutoModel.from_pretrained(MODELS / "minilm", attn_implementation="eager").eval()
+double = AutoModel.from_pretrained(MODELS / "minilm", attn_implementation="eager").eval().double()
 texts = ["an RNN reads one step at a time", "", "A", "The quick brown fox jumps over the lazy dog.", "naïve café — Ünïcödé ✓ 漢字 🙂",
          "Attention is all you need, said the paper; recurrence was all they had.", "0123456789 " * 12, "Long ago, " * 90]
 expected = {}
@@ -175,5 +176,7 @@ for n, text in enumerate(texts):
     expected[f"{n}.states.3"] = out.hidden_states[3][0][list(rows)[:4]]
     some = list(rows)[:4]
     expected[f"{n}.attention"] = torch.stack([out.attentions[l][0][:, some] for l in (0, 5)])
+    exact = double(**e, output_attentions=True).attentions
+    expected[f"{n}.attention.f64"] = torch.stack([exact[l][0][:, some] for l in (0, 5)]).float()
 (ROOT / "data" / "minilm.json").write_text(json.dumps(texts) + "\n")
 save_file({k: v.detach().clone().contiguous() for k, v in expected.items()}, ROOT / "data" / "minilm.safetensors")

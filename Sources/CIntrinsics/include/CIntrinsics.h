@@ -105,9 +105,6 @@ ENCODERD_INLINE void f32x16_store_partial(float *p, long count, f32x16 v) {
 }
 #endif
 
-// Natural logarithm, without importing a C library into the kernels.
-ENCODERD_INLINE double encoderd_log(double x) { return __builtin_log(x); }
-
 // Both also say that the operating system saves the registers (XCR0), without which the instructions fault.
 int encoderd_has_avx2(void);
 int encoderd_has_avx512(void);

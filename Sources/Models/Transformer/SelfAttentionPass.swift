@@ -18,7 +18,7 @@ struct SelfAttentionPass {
     func scratchCount(longest: Int) -> Int {
         max(
             kernels.attentionScratch(longest, longest, headDim, valueDim),
-            kernels.attentionScratch(longest, longest, headDim, 0)) + Scratch.rounded(longest)
+            kernels.attentionScratch(longest, longest, headDim, 0)) + Scratch.rounded(2 * longest)
     }
 
     /// - Parameters:
@@ -31,8 +31,8 @@ struct SelfAttentionPass {
         _ batch: RaggedBatch, joined: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>,
         scratch: UnsafeMutablePointer<Float>, layer: Int, maps: inout [MapBuilder?]
     ) {
-        let logSumExp = scratch
-        let working = scratch + Scratch.rounded(batch.longest)
+        let statistics = scratch
+        let working = scratch + Scratch.rounded(2 * batch.longest)
         for sequence in batch.requests.indices {
             let length = batch.lengths[sequence]
             let rows = joined + batch.offsets[sequence] * columns
@@ -46,13 +46,13 @@ struct SelfAttentionPass {
                 kernels.attention(
                     AttentionHead(
                         q: q, ldq: columns, k: k, ldk: columns, v: v, ldv: columns, out: target + head * valueDim,
-                        ldOut: outputs, logSumExp: wantsHead ? logSumExp : nil, queries: length, keys: length,
+                        ldOut: outputs, statistics: wantsHead ? statistics : nil, queries: length, keys: length,
                         headDim: headDim, valueDim: valueDim, scale: scale, scratch: working))
                 guard wantsHead else { continue }
                 maps[sequence]?.add(layer: layer, head: head) { queries, weights in
                     kernels.attentionWeights(
                         AttentionWeights(
-                            q: q, ldq: columns, k: k, ldk: columns, logSumExp: logSumExp, rows: queries.baseAddress!,
+                            q: q, ldq: columns, k: k, ldk: columns, statistics: statistics, rows: queries.baseAddress!,
                             rowCount: queries.count, keys: length, headDim: headDim, scale: scale, out: weights,
                             scratch: working))
                     return reconstructionError(
