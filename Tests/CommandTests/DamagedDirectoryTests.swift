@@ -201,7 +201,7 @@ import Testing
         Case(
             name: "unknown normaliser", says: ["tokenizer.json", "Hypothetical"],
             files: miniLM { files in
-                try replace(&files, "tokenizer.json", #""type": "BertNormalizer""#, #""type": "Hypothetical""#)
+                try replace(&files, "tokenizer.json", #""type":"BertNormalizer""#, #""type":"Hypothetical""#)
             }),
         Case(
             name: "heads that do not divide", says: ["num_attention_heads", "7"],

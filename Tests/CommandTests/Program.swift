@@ -75,7 +75,7 @@ final class TemporaryFolder {
 }
 
 /// A server process on a free port.
-final class RunningServer {
+final class RunningServer: @unchecked Sendable {
     let process: Process
     let port: Int
     private let log: TemporaryFile

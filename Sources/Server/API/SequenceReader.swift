@@ -192,18 +192,16 @@ struct SequenceReader {
         var ids: [Int32] = []
         ids.reserveCapacity(count)
         for (position, item) in items.enumerated() {
-            guard let id = item.int else {
-                let param = "\(param)[\(position)]"
-                if item.double != nil {
-                    throw APIError(
-                        400, "invalid_token_id", param: param, "'\(param)' must be a whole number: it is a token id.")
-                }
-                throw .type(param, "a token id, a whole number", found: item)
-            }
-            guard id >= 0, id < vocabularySize, let narrow = Int32(exactly: id) else {
+            let param = "\(param)[\(position)]"
+            guard let number = item.double else { throw .type(param, "a token id, a whole number", found: item) }
+            guard number == number.rounded() else {
                 throw APIError(
-                    400, "token_id_out_of_range", param: "\(param)[\(position)]",
-                    "'\(param)[\(position)]' is \(id), outside the vocabulary of '\(model.name)': 0 … "
+                    400, "invalid_token_id", param: param, "'\(param)' must be a whole number: it is a token id.")
+            }
+            guard let id = item.int, id >= 0, id < vocabularySize, let narrow = Int32(exactly: id) else {
+                throw APIError(
+                    400, "token_id_out_of_range", param: param,
+                    "'\(param)' is \(item.int.map { "\($0)" } ?? "\(number)"), outside the vocabulary of '\(model.name)': 0 … "
                         + "\(vocabularySize - 1).")
             }
             if position < count { ids.append(narrow) }

@@ -1,0 +1,350 @@
+import Foundation
+import Testing
+
+/// The server process with the three published models, from outside.
+@Suite(.serialized) struct ServeTests {
+    static let models = ["minilm", "g2p", "resemblyzer"].flatMap { ["--model", "\($0)=\(Program.model($0))"] }
+    /// Started once for all tests of this file; ended with the test process.
+    static let shared = Result { try RunningServer(models) }
+
+    static func server() throws -> RunningServer { try shared.get() }
+
+    static func reference(_ name: String) throws -> [String: Any] {
+        let data = try Data(contentsOf: URL(fileURLWithPath: "\(Program.root)/Tests/Reference/data/\(name)"))
+        return try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    }
+
+    static func numbers(_ value: Any?) throws -> [Double] { try #require(value as? [Double]) }
+
+    // MARK: What it answers
+
+    /// Tests/Reference/serve.py: sentence-transformers for MiniLM, numpy for g2p, torch for Resemblyzer.
+    @Test func encodes() throws {
+        let server = try Self.server()
+        let expected = try Self.reference("serve.json")
+        for (model, input, output) in [
+            ("minilm", "text", "embedding"), ("minilm", "texts", "embedding"), ("minilm", "pair", "states"),
+            ("g2p", "word", "states"), ("g2p", "ids", "embedding"), ("resemblyzer", "frames", "embedding"),
+        ] {
+            let sent = try #require((expected["inputs"] as? [String: Any])?[input])
+            let answer = try server.post("/v1/encode", ["model": model, "input": sent, "output": output])
+            #expect(answer.status == 200, "\(String(decoding: answer.body, as: UTF8.self).prefix(300))")
+            let json = try answer.json()
+            #expect(json["model"] as? String == model)
+            let data = try #require(json["data"] as? [[String: Any]])
+            let want = try #require((expected["outputs"] as? [String: [Any]])?["\(model).\(input)"])
+            #expect(data.count == want.count)
+            for (item, wanted) in zip(data, want) {
+                let got = item[output]
+                let flat = try (got as? [[Double]])?.flatMap { $0 } ?? Self.numbers(got)
+                let values = try (wanted as? [[Double]])?.flatMap { $0 } ?? Self.numbers(wanted)
+                let largest = values.reduce(0) { max($0, abs($1)) }
+                let error =
+                    flat.count == values.count ? zip(flat, values).reduce(0) { max($0, abs($1.0 - $1.1)) } : .infinity
+                #expect(error < 2e-6 * largest * (output == "states" ? 5 : 1), "\(model) \(input) \(error)")
+            }
+            #expect(answer.headers["x-request-id"] != nil)
+            let timing = try #require(answer.headers["server-timing"])
+            for phase in ["tokenize", "queue", "infer", "serialize"] { #expect(timing.contains("\(phase);dur=")) }
+        }
+    }
+
+    @Test func drawsMaps() throws {
+        let server = try Self.server()
+        let maps: [(String, [Int], [String])] = [
+            ("model=minilm&input=hello+world&layers=-1", [1, 12, 4, 4], ["layer", "head", "query", "key"]),
+            ("model=g2p&input=hello", [1, 1, 6, 7], ["layer", "direction", "query", "key"]),
+        ]
+        for (query, shape, axes) in maps {
+            let json = try server.get("/v1/attention?\(query)").json()
+            #expect(json["shape"] as? [Int] == shape && json["axes"] as? [String] == axes)
+            #expect(json["note"] is String && json["checks"] is [String: Any])
+        }
+        let picture = try server.get("/v1/attention?model=minilm&input=hello+world&layers=5&format=svg")
+        let text = String(decoding: picture.body, as: UTF8.self)
+        #expect(
+            picture.headers["content-type"]?.hasPrefix("image/svg+xml") == true && text.contains("hello")
+                && text.contains("<svg"))
+        let png = try server.get("/v1/attention?model=g2p&input=hello&format=png")
+        #expect(png.headers["content-type"] == "image/png" && png.body.starts(with: [0x89, 0x50, 0x4E, 0x47]))
+        let npy = try server.get("/v1/attention?model=minilm&input=hello+world", accept: "application/x-npy")
+        #expect(npy.body.starts(with: [0x93] + Array("NUMPY".utf8)))
+        let tensors = try server.get("/v1/attention?model=minilm&input=hello+world&format=safetensors")
+        #expect(tensors.status == 200 && tensors.body.count > 6 * 12 * 16 * 4)
+    }
+
+    @Test func tellsOfItself() throws {
+        let server = try Self.server()
+        #expect(try server.get("/health").status == 200)
+        #expect(try server.get("/ready").status == 200)
+        let models = try server.get("/v1/models").json()
+        let names = try #require(models["data"] as? [[String: Any]]).compactMap { $0["id"] as? String }
+        #expect(names == ["minilm", "g2p", "resemblyzer"])
+        #expect(try server.get("/v1/models/g2p").status == 200)
+        #expect(try server.get("/metrics").headers["content-type"]?.hasPrefix("text/plain") == true)
+        let document = try server.get("/openapi.json").json()
+        #expect((document["paths"] as? [String: Any])?["/v1/encode"] != nil)
+        #expect(try server.get("/").headers["content-type"]?.hasPrefix("text/html") == true)
+    }
+
+    // MARK: What it refuses
+
+    struct Refusal: CustomTestStringConvertible, Sendable {
+        var target = "/v1/encode"
+        let body: String
+        let status: Int
+        let code: String
+        /// The field, and what the message must contain.
+        let param: String?
+        let says: String
+        var testDescription: String { "\(target) \(body.prefix(60))" }
+    }
+
+    private static func frames(_ width: Int, _ value: String = "0") -> String {
+        "[[" + Array(repeating: value, count: width).joined(separator: ",") + "]]"
+    }
+
+    static let refusals: [Refusal] = [
+        .init(body: #"{"input": "x""#, status: 400, code: "invalid_json", param: nil, says: "JSON"),
+        .init(body: "", status: 400, code: "invalid_json", param: nil, says: "JSON"),
+        .init(body: "[1]", status: 400, code: "invalid_type", param: nil, says: "object"),
+        .init(body: #"{"input": "x", "input": "y"}"#, status: 400, code: "invalid_json", param: nil, says: "input"),
+        .init(body: #"{"input": "\ud800"}"#, status: 400, code: "invalid_json", param: nil, says: "surrogate"),
+        .init(body: #"{"input": NaN}"#, status: 400, code: "invalid_json", param: nil, says: "JSON"),
+        .init(body: #"{"input": "x"} {}"#, status: 400, code: "invalid_json", param: nil, says: "JSON"),
+        .init(
+            body: String(repeating: "[", count: 100_000), status: 400, code: "invalid_json", param: nil, says: "deep"),
+        .init(body: "{}", status: 400, code: "missing_field", param: "input", says: "'input'"),
+        .init(body: #"{"input": null}"#, status: 400, code: "invalid_type", param: "input", says: "'input'"),
+        .init(
+            body: #"{"input": "x", "inputs": "y"}"#, status: 400, code: "unknown_field", param: "inputs", says: "inputs"
+        ),
+        .init(
+            body: #"{"input": "x", "model": "nope"}"#, status: 404, code: "model_not_found", param: "model",
+            says: "minilm"),
+        .init(body: #"{"input": "x", "model": 3}"#, status: 400, code: "invalid_type", param: "model", says: "string"),
+        .init(body: #"{"input": 3}"#, status: 400, code: "invalid_type", param: "input", says: "input"),
+        .init(body: #"{"input": true}"#, status: 400, code: "invalid_type", param: "input", says: "input"),
+        .init(body: #"{"input": []}"#, status: 400, code: "empty_input", param: "input", says: "empty"),
+        .init(body: #"{"input": [[]]}"#, status: 400, code: "empty_input", param: "input[0]", says: "input[0]"),
+        .init(body: #"{"input": ["a", 3]}"#, status: 400, code: "invalid_type", param: "input[1]", says: "input[1]"),
+        .init(
+            body: #"{"input": [101, 30522]}"#, status: 400, code: "token_id_out_of_range", param: "input[1]",
+            says: "30521"
+        ),
+        .init(
+            body: #"{"input": [101, -1]}"#, status: 400, code: "token_id_out_of_range", param: "input[1]", says: "-1"),
+        .init(
+            body: #"{"input": [101, 1.5]}"#, status: 400, code: "invalid_token_id", param: "input[1]", says: "input[1]"),
+        .init(
+            body: #"{"input": [101, 1e30]}"#, status: 400, code: "token_id_out_of_range", param: "input[1]",
+            says: "input[1]"),
+        .init(
+            body: #"{"input": [[101], [102, 99999999999999999999]]}"#, status: 400, code: "token_id_out_of_range",
+            param: "input[1][1]", says: "input[1][1]"),
+        .init(
+            body: #"{"input": {"text": "a"}}"#, status: 400, code: "missing_field", param: "input.pair", says: "pair"),
+        .init(
+            body: #"{"input": {"text": "a", "pair": 3}}"#, status: 400, code: "invalid_type", param: "input.pair",
+            says: "string"),
+        .init(
+            body: #"{"input": {"text": "a", "pair": "b", "third": "c"}}"#, status: 400, code: "unknown_field",
+            param: "input.third", says: "third"),
+        .init(
+            body: #"{"input": "\#(String(repeating: "word ", count: 400))", "truncate": false}"#, status: 400,
+            code: "sequence_too_long", param: "input", says: "256"),
+        .init(
+            body: #"{"input": "x", "truncate": "no"}"#, status: 400, code: "invalid_type", param: "truncate",
+            says: "true or false"),
+        .init(
+            body: #"{"input": "x", "output": "vector"}"#, status: 400, code: "invalid_value", param: "output",
+            says: "embedding"),
+        .init(
+            body: #"{"input": "x", "output": []}"#, status: 400, code: "invalid_value", param: "output", says: "empty"),
+        .init(
+            body: #"{"input": "x", "output": ["states", "states"]}"#, status: 400, code: "invalid_value",
+            param: "output[1]",
+            says: "more than once"),
+        .init(
+            body: #"{"input": "x", "output": "logits"}"#, status: 422, code: "no_head", param: "output", says: "head"),
+        .init(body: #"{"input": "x", "layer": 7}"#, status: 400, code: "invalid_value", param: "layer", says: "6"),
+        .init(body: #"{"input": "x", "layer": -8}"#, status: 400, code: "invalid_value", param: "layer", says: "-7"),
+        .init(
+            body: #"{"input": "x", "layer": "last"}"#, status: 400, code: "invalid_type", param: "layer", says: "layer"),
+        .init(
+            body: #"{"input": "x", "pooling": "sum"}"#, status: 400, code: "invalid_value", param: "pooling",
+            says: "mean"),
+        .init(
+            body: #"{"input": "x", "normalize": 1}"#, status: 400, code: "invalid_type", param: "normalize",
+            says: "true or false"),
+        .init(
+            body: #"{"input": "x", "dimensions": 0}"#, status: 400, code: "invalid_value", param: "dimensions",
+            says: "384"),
+        .init(
+            body: #"{"input": "x", "dimensions": 385}"#, status: 400, code: "invalid_value", param: "dimensions",
+            says: "384"),
+        .init(
+            body: #"{"input": "x", "encoding_format": "hex"}"#, status: 400, code: "invalid_value",
+            param: "encoding_format",
+            says: "base64"),
+        .init(
+            body: #"{"input": "x", "return_state": true}"#, status: 422, code: "no_state", param: "return_state",
+            says: "recurrent"),
+        .init(
+            body: #"{"input": [[0.5, 1.5]]}"#, status: 422, code: "wrong_input_kind", param: "input",
+            says: "feature"),
+        .init(
+            body: #"{"model": "resemblyzer", "input": "hello"}"#, status: 422, code: "wrong_input_kind",
+            param: "input",
+            says: "feature"),
+        .init(
+            body: #"{"model": "resemblyzer", "input": \#(frames(39))}"#, status: 400, code: "wrong_feature_width",
+            param: "input[0]", says: "40"),
+        .init(
+            body: #"{"model": "resemblyzer", "input": \#(frames(40, "\"a\""))}"#, status: 400, code: "invalid_type",
+            param: "input[0][0]", says: "number"),
+        .init(
+            body: #"{"model": "resemblyzer", "input": \#(frames(40, "1e39"))}"#, status: 400,
+            code: "number_out_of_range",
+            param: "input[0][0]", says: "32-bit float"),
+        .init(
+            body: #"{"model": "resemblyzer", "input": [[[0.1]]]}"#, status: 400, code: "wrong_feature_width",
+            param: "input[0][0]", says: "40"),
+        .init(
+            body: #"{"model": "resemblyzer", "input": \#(frames(40)), "initial_state": {"hidden": [[0]]}}"#,
+            status: 400,
+            code: "invalid_shape", param: "initial_state.hidden", says: "256"),
+        .init(
+            target: "/v1/attention", body: #"{"input": "x", "method": "jacobian"}"#, status: 422,
+            code: "method_not_supported",
+            param: "method", says: "raw"),
+        .init(
+            target: "/v1/attention", body: #"{"model": "g2p", "input": "x", "method": "raw"}"#, status: 422,
+            code: "method_not_supported", param: "method", says: "write_contribution"),
+        .init(
+            target: "/v1/attention", body: #"{"input": ["x", "y"]}"#, status: 400, code: "invalid_value",
+            param: "input",
+            says: "one sequence"),
+        .init(
+            target: "/v1/attention", body: #"{"input": "x", "layers": [6]}"#, status: 400, code: "invalid_value",
+            param: "layers", says: "5"),
+        .init(
+            target: "/v1/attention", body: #"{"input": "x", "heads": "first"}"#, status: 400, code: "invalid_value",
+            param: "heads", says: "all"),
+        .init(
+            target: "/v1/attention", body: #"{"input": "x", "select": {"top_k": 0}}"#, status: 400,
+            code: "invalid_value",
+            param: "select.top_k", says: "top_k"),
+        .init(
+            target: "/v1/attention", body: #"{"input": "\#(String(repeating: "word ", count: 300))"}"#, status: 413,
+            code: "too_many_weights", param: nil, says: "1000000"),
+    ]
+
+    @Test(arguments: refusals) func refuses(_ refusal: Refusal) throws {
+        let answer = try Self.server().post(refusal.target, refusal.body)
+        let text = String(decoding: answer.body.prefix(600), as: UTF8.self)
+        let error = try #require(try answer.json()["error"] as? [String: Any], "\(text)")
+        #expect(answer.status == refusal.status, "\(text)")
+        #expect(error["code"] as? String == refusal.code, "\(text)")
+        if let param = refusal.param { #expect(error["param"] as? String == param, "\(text)") }
+        #expect((error["message"] as? String)?.contains(refusal.says) == true, "\(text)")
+        #expect(error["type"] as? String == "invalid_request_error")
+    }
+
+    @Test func refusesByHTTP() throws {
+        let server = try Self.server()
+        #expect(Self.refusals.count >= 40)
+        #expect(try server.get("/nowhere").status == 404)
+        let method = try server.get("/v1/encode")
+        #expect(method.status == 405 && method.headers["allow"] == "POST")
+        let body = Data(#"{"input": "x"}"#.utf8)
+        let head = "POST /v1/encode HTTP/1.1\r\nHost: test\r\nContent-Length: \(body.count)\r\n"
+        #expect(try server.exchange(head + "Content-Type: text/plain\r\n", body: body).status == 415)
+        #expect(
+            try server.exchange(head + "Content-Type: application/json\r\nContent-Encoding: zstd\r\n", body: body)
+                .status == 415)
+        let huge =
+            "POST /v1/encode HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: 99999999999\r\n"
+        #expect(try server.exchange(huge, body: Data()).status == 413)
+        let noLength = "POST /v1/encode HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
+        #expect([400, 411].contains(try server.exchange(noLength, body: Data()).status))
+    }
+
+    // MARK: How it starts and ends
+
+    @Test func takesOptionsFromTheEnvironment() throws {
+        let folder = try TemporaryFolder()
+        try folder.link("voice", to: Program.model("resemblyzer"))
+        let server = try RunningServer(
+            [], environment: ["ENCODERD_MODELS": folder.path, "ENCODERD_THREADS": "1", "ENCODERD_ISA": "baseline"])
+        #expect(try server.logText().contains("baseline kernels"))
+        #expect(try server.logText().contains("1 worker thread"))
+        #expect(try server.get("/v1/models/voice").status == 200)
+    }
+
+    @Test(
+        arguments: [
+            (["--port", "70000"], [:], "--port takes 0 to 65535"),
+            ([], ["ENCODERD_PORT": "many"], "'many' is invalid for '--port"),
+            (["--model", "a="], [:], "NAME=DIRECTORY"),
+            ([], [:], "nothing to serve"),
+            (
+                ["--model", "m=\(Program.model("g2p"))", "--model", "m=\(Program.model("g2p"))"], [:],
+                "Two models are named 'm'"
+            ),
+            (["--model", Program.model("g2p")], ["ENCODERD_ISA": "mmx"], "ENCODERD_ISA"),
+            (["--model", Program.model("g2p"), "--host", "nowhere.invalid"], [:], "nowhere.invalid"),
+            (["--model", Program.model("g2p"), "--threads", "0"], [:], "--threads takes 1 to 1024"),
+        ] as [([String], [String: String], String)])
+    func refusesOptions(arguments: [String], environment: [String: String], message: String) throws {
+        let outcome = try Program.run(["serve"] + arguments, environment: environment)
+        #expect(!outcome.crashed && outcome.code != 0)
+        #expect(outcome.errors.contains(message), "\(outcome.errors)")
+    }
+
+    /// SIGTERM while a request is being computed: it is answered, and the process ends with 0.
+    @Test func drainsOnSIGTERM() throws {
+        let server = try RunningServer(["--model", "m=\(Program.model("minilm"))"])
+        let descriptor = try server.open()
+        defer { close(descriptor) }
+        let texts = Array(repeating: String(repeating: "word ", count: 250), count: 24)
+        let body = try JSONSerialization.data(withJSONObject: ["input": texts])
+        let head =
+            "POST /v1/encode HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nContent-Length: \(body.count)\r\n\r\n"
+        RunningServer.send(descriptor, Data(head.utf8) + body)
+        usleep(100_000)
+        kill(server.process.processIdentifier, SIGTERM)
+        let answer = try RunningServer.finish(descriptor, Data())
+        #expect(answer.status == 200)
+        #expect((try answer.json()["data"] as? [Any])?.count == 24)
+        server.process.waitUntilExit()
+        #expect(server.process.terminationStatus == 0 && server.process.terminationReason == .exit)
+    }
+
+    // MARK: Without a server
+
+    @Test func encodesOnce() throws {
+        let expected = try Self.reference("serve.json")
+        let text = try #require((expected["inputs"] as? [String: Any])?["text"] as? String)
+        let outcome = try Program.run(["encode", "--model", Program.model("minilm"), text])
+        let got = try #require(try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [Double])
+        let want = try Self.numbers((expected["outputs"] as? [String: [Any]])?["minilm.text"]?.first)
+        #expect(got.count == want.count && zip(got, want).allSatisfy { abs($0 - $1) < 1e-6 })
+        let piped = try Program.run(["encode", "--model", Program.model("minilm"), "-"], input: text + "\n")
+        #expect(piped.output == outcome.output)
+        let ids = try Program.run(["encode", "--model", Program.model("g2p"), "--json", "[5, 3, 29]"])
+        #expect(ids.code == 1 && ids.errors.contains("28"), "\(ids.errors)")
+    }
+
+    @Test func inspects() throws {
+        let outcome = try Program.run(["inspect", Program.model("minilm")])
+        #expect(outcome.code == 0)
+        for fact in [
+            "bert", "22565376", "WordPiece, 30522 tokens", "256 tokens", "safetensors",
+            "encoder.layer.5.output.dense.weight",
+            "[384, 1536]", "resident",
+        ] {
+            #expect(outcome.output.contains(fact), "\(fact)")
+        }
+    }
+}
