@@ -17,6 +17,22 @@ struct RecurrentJacobian {
     /// Floats of tangents of whole layers that are kept at once, about (32 MB), and the most tangents carried together.
     private static let keptFloats = 8 << 20
     private static let mostTangents = 1024
+    /// Multiplications for one map, at most: about 20 s of one Zen 4 core with AVX-512.
+    private static let mostMultiplications = 1e12
+
+    /// Steps for which a map takes no more work than `mostMultiplications`, at least 1.
+    static func maxLength(_ c: RecurrentConfiguration) -> Int {
+        let (gates, state) = (Double(c.gateSize), Double(c.stateSize))
+        let projection = c.projectionSize == nil ? 0 : state * Double(c.hiddenSize)
+        var perTangent = 0.0
+        for layer in 0..<c.layers {
+            let work = gates * (state + (layer > 0 ? Double(c.layerSize) : 0)) + projection
+            // On average half of the positions have tangents, where what is read later has none yet.
+            perTangent += Double(c.directions) * work * (layer == 0 || c.directions == 1 ? 0.5 : 1)
+        }
+        let steps = (mostMultiplications / (Double(c.inputSize) * perTangent)).squareRoot()
+        return max(1, Int(min(steps, 1e9)))
+    }
 
     /// nil where the request wants no such map.
     init?(_ request: SequenceRequest, _ network: RecurrentNetwork) {

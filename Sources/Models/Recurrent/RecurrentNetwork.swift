@@ -24,7 +24,8 @@ public struct RecurrentNetwork: Network {
             answersLogits: c.outputSize != nil && !c.embedsOutput, pooling: c.pooling, normalize: c.normalize,
             attentionMethods: isGated ? [.writeContribution, .jacobian] : [.jacobian],
             stateShape: (c.layers * c.directions, c.stateSize, c.cell == .lstm ? c.hiddenSize : 0),
-            parameters: weights.parameters, precision: "f32", instructionSet: kernels.instructionSet)
+            parameters: weights.parameters, precision: "f32", instructionSet: kernels.instructionSet,
+            maxJacobianLength: RecurrentJacobian.maxLength(c))
     }
 
     public func forward(_ requests: [SequenceRequest], scratch: Scratch) -> [SequenceResult] {
