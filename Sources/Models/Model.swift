@@ -172,6 +172,8 @@ public struct ModelDescription: Sendable {
     public var normalize: Bool
     /// Methods that `/v1/attention` can honour, the default first.
     public var attentionMethods: [AttentionMethod]
+    /// Tokens or steps a sequence may have for `jacobian`, whose work grows with their square; nil: no limit.
+    public var maxJacobianLength: Int?
     /// Shape of `initial_state`: rows, and columns of hidden and cell (0: none); nil: not recurrent.
     public var stateShape: (rows: Int, hidden: Int, cell: Int)?
     public var parameters: Int
@@ -184,7 +186,7 @@ public struct ModelDescription: Sendable {
         heads: Int, directions: Int, maxLength: Int?, logitsSize: Int?, logitsPerToken: Bool, labels: [String]?,
         answersLogits: Bool, pooling: Pooling, normalize: Bool, attentionMethods: [AttentionMethod],
         stateShape: (rows: Int, hidden: Int, cell: Int)?, parameters: Int, precision: String,
-        instructionSet: InstructionSet, positions: Int? = nil
+        instructionSet: InstructionSet, positions: Int? = nil, maxJacobianLength: Int? = nil
     ) {
         self.family = family
         self.input = input
@@ -203,6 +205,7 @@ public struct ModelDescription: Sendable {
         self.pooling = pooling
         self.normalize = normalize
         self.attentionMethods = attentionMethods
+        self.maxJacobianLength = maxJacobianLength
         self.stateShape = stateShape
         self.parameters = parameters
         self.precision = precision

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Testing
 
 /// The built executable, run as a user would.
@@ -74,6 +75,12 @@ final class TemporaryFolder {
     }
 }
 
+/// Servers that are still to be ended: those that tests share live until the test process exits.
+private let runningServers = Mutex<Set<pid_t>>([])
+private let endsServersAtExit: Void = {
+    atexit { runningServers.withLock { for process in $0 { kill(process, SIGKILL) } } }
+}()
+
 /// A server process on a free port.
 final class RunningServer: @unchecked Sendable {
     let process: Process
@@ -87,6 +94,9 @@ final class RunningServer: @unchecked Sendable {
         process.standardOutput = FileHandle.nullDevice
         process.standardError = try FileHandle(forWritingTo: log.url)
         try process.run()
+        _ = endsServersAtExit
+        let identifier = process.processIdentifier
+        runningServers.withLock { _ = $0.insert(identifier) }
         var found: Int?
         for _ in 0..<1500 where found == nil && process.isRunning {
             usleep(10_000)
@@ -100,7 +110,11 @@ final class RunningServer: @unchecked Sendable {
         port = found
     }
 
-    deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
+    deinit {
+        let identifier = process.processIdentifier
+        if process.isRunning { kill(identifier, SIGKILL) }
+        runningServers.withLock { _ = $0.remove(identifier) }
+    }
 
     func logText() throws -> String { try log.text() }
 

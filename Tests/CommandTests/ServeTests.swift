@@ -220,7 +220,12 @@ import Testing
             param: "method", says: "raw"),
         .init(
             target: "/v1/attention", body: #"{"model": "g2p", "input": "x", "method": "raw"}"#, status: 422,
-            code: "method_not_supported", param: "method", says: "write_contribution"),
+            code: "method_not_supported", param: "method", says: "write_contribution, jacobian"),
+        .init(
+            target: "/v1/attention",
+            body: #"{"model": "g2p", "input": \#(Array(repeating: 3, count: 1000)), "method": "jacobian"}"#,
+            status: 413,
+            code: "sequence_too_long", param: "input", says: "at most"),
         .init(
             target: "/v1/attention", body: #"{"input": ["x", "y"]}"#, status: 400, code: "invalid_value",
             param: "input",

@@ -1,12 +1,12 @@
 """Expected values of recurrent networks, by torch.nn.RNN, GRU and LSTM in f32, and of the two published checkpoints.
 
 Writes data/recurrent/NAME/{config.json,model.safetensors,expected.safetensors} for each small random model, and
-data/recurrent_real.safetensors. Weight maps are computed here from torch's own cells, step by step in f64, and the
-Jacobian by torch.autograd.
+data/recurrent_real.safetensors. Weight maps are computed here in f64: contributions from torch's own cells, step by step,
+Jacobians by torch.autograd. Of long sequences, only the rows LONG_ROWS of them are kept.
 
     python Tests/Reference/recurrent.py
 """
-import itertools, json, pathlib, shutil
+import copy, itertools, json, pathlib, shutil
 import numpy as np
 import torch
 from safetensors.torch import save_file
@@ -15,6 +15,7 @@ torch.manual_seed(11)
 ROOT = pathlib.Path(__file__).resolve().parent
 OUT = ROOT / "data" / "recurrent"
 MODELS = ROOT.parent.parent / "models"
+LONG_ROWS = [250, 499]
 CELLS = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}
 
 
@@ -57,7 +58,16 @@ def contribution(cell, kind, inputs, layer, direction, h0, c0):
     return out.float()
 
 
-def case(name, kind, inputs, hidden, layers=1, directions=1, bias=True, lengths=(9, 1, 5), **keys):
+def jacobian(cell, kind, x, h, c, rows):
+    """The norm of d h_t / d x_s in f64, [rows, T], of torch's own cell."""
+    cell = copy.deepcopy(cell).double()
+    h, c = h.double(), c.double()
+    def top(v): return cell(v[None], (h, c) if kind == "lstm" else h)[0][0][rows]
+    j = torch.autograd.functional.jacobian(top, x.double())      # [rows, width, T, inputs]
+    return j.pow(2).sum((1, 3)).sqrt().detach().float()
+
+
+def case(name, kind, inputs, hidden, layers=1, directions=1, bias=True, lengths=(9, 1, 5), output_bias=True, **keys):
     vocabulary = keys.get("vocab_size")
     options = {"num_layers": layers, "bidirectional": directions == 2, "bias": bias, "batch_first": True}
     if keys.get("proj_size"): options["proj_size"] = keys["proj_size"]
@@ -74,8 +84,8 @@ def case(name, kind, inputs, hidden, layers=1, directions=1, bias=True, lengths=
         tensors["embedding.weight"] = embedding.weight.detach()
     output = None
     if keys.get("output_size"):
-        output = torch.nn.Linear(width, keys["output_size"])
-        tensors["output.weight"], tensors["output.bias"] = output.weight.detach(), output.bias.detach()
+        output = torch.nn.Linear(width, keys["output_size"], bias=output_bias)
+        tensors.update({"output." + k: v.detach() for k, v in output.named_parameters()})
     activation = {None: lambda x: x, "identity": lambda x: x, "relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid,
                   "softmax": lambda x: torch.softmax(x, -1)}[keys.get("output_activation")]
     expected = {}
@@ -118,19 +128,17 @@ def case(name, kind, inputs, hidden, layers=1, directions=1, bias=True, lengths=
             expected[f"{key}.last"] = (activation(output(final)) if projected else final).detach()
             expected[f"{key}.mean"] = rows.mean(0).detach()
             expected[f"{key}.max"] = rows.max(0).values.detach()
-            if length > 12: continue
-            if kind == "rnn":
-                def top(v): return cell(v[None], h)[0][0]
-                j = torch.autograd.functional.jacobian(top, x)      # [T, width, T, inputs]
-                expected[f"{key}.jacobian"] = j.pow(2).sum((1, 3)).sqrt().detach()
-            else:
-                maps, y = [], x
-                for layer in range(layers):
-                    for d in range(directions):
-                        r = layer * directions + d
-                        maps.append(contribution(cell, kind, y, layer, d, h[r, 0], c[r, 0] if kind == "lstm" else None))
-                    y = expected[f"{key}.states.{layer + 1}"]
-                expected[f"{key}.contribution"] = torch.stack(maps).reshape(layers, directions, length, length + 1)
+            if length < 500 and max(lengths) == 500: continue
+            rows = LONG_ROWS if length == 500 else list(range(length))
+            expected[f"{key}.jacobian"] = jacobian(cell, kind, x, h, c, rows)
+            if kind == "rnn": continue
+            maps, y = [], x
+            for layer in range(layers):
+                for d in range(directions):
+                    r = layer * directions + d
+                    maps.append(contribution(cell, kind, y, layer, d, h[r, 0], c[r, 0] if kind == "lstm" else None)[rows])
+                y = expected[f"{key}.states.{layer + 1}"]
+            expected[f"{key}.contribution"] = torch.stack(maps).reshape(layers, directions, len(rows), length + 1)
     folder = OUT / name
     folder.mkdir(parents=True)
     config = {"model_type": kind, "input_size": inputs, "hidden_size": hidden, "num_layers": layers,
@@ -158,6 +166,11 @@ case("lstm-norm", "lstm", 3, 8, 1, 1, output_size=6, output_activation="relu", n
 case("rnn-long", "rnn", 4, 24, 1, 1, lengths=(500, 37))
 case("gru-long", "gru", 4, 24, 1, 1, lengths=(500, 37))
 case("lstm-long", "lstm", 4, 24, 1, 1, lengths=(500, 37))
+case("rnn-deep", "rnn", 4, 17, 3, 2, False)
+case("lstm-deep", "lstm", 3, 33, 3, 2)
+case("gru-head-plain", "gru", 3, 7, 1, 2, output_size=3, output_bias=False)
+case("gru-deep-long", "gru", 3, 9, 2, 2, lengths=(500,))
+case("lstm-deep-long", "lstm", 3, 17, 2, 1, proj_size=9, lengths=(500,))
 
 # g2p-en's encoder by numpy, as the package itself computes it (g2p_en/g2p.py: grucell, gru, predict).
 real = {}

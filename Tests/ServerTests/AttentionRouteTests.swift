@@ -63,7 +63,8 @@ private struct WordTokenizer: Tokenizer {
 
 private func model(
     layers: Int = 2, heads: Int = 3, directions: Int = 0, input: InputKind = .tokens(vocabularySize: 1000),
-    methods: [AttentionMethod] = [.raw], tokenizer: Bool = true, maxLength: Int? = 600
+    methods: [AttentionMethod] = [.raw], tokenizer: Bool = true, maxLength: Int? = 600,
+    maxJacobianLength: Int? = nil
 ) -> Model {
     Model(
         name: "known", directory: "",
@@ -73,13 +74,14 @@ private func model(
                 stateSizes: [4, 4, 4], layers: layers, heads: heads, directions: directions, maxLength: maxLength,
                 logitsSize: nil, logitsPerToken: false, labels: nil, answersLogits: false, pooling: .mean,
                 normalize: false, attentionMethods: methods, stateShape: nil, parameters: 1, precision: "f32",
-                instructionSet: .avx2)), tokenizer: tokenizer ? WordTokenizer() : nil)
+                instructionSet: .avx2, maxJacobianLength: maxJacobianLength)),
+        tokenizer: tokenizer ? WordTokenizer() : nil)
 }
 
 private let bert = model()
 private let gru = model(
     heads: 0, directions: 2, input: .features(size: 2), methods: [.writeContribution, .jacobian], tokenizer: false,
-    maxLength: nil)
+    maxLength: nil, maxJacobianLength: 3)
 private let idsOnly = model(tokenizer: false, maxLength: 4)
 
 private func answer(
@@ -165,6 +167,9 @@ private let refusals: [Refusal] = [
     Refusal(post(#"{"input": [[1, 2]], "method": "raw"}"#), gru, 422, "method_not_supported", "method"),
     Refusal(post(#"{"input": [[1, 2]], "method": "jacobian", "layers": 0}"#), gru, 422, "method_has_no_axis", "layers"),
     Refusal(post(#"{"input": [[1, 2]], "method": "jacobian", "heads": 0}"#), gru, 422, "method_has_no_axis", "heads"),
+    Refusal(
+        post(#"{"input": [[1, 2], [1, 2], [1, 2], [1, 2]], "method": "jacobian"}"#), gru, 413, "sequence_too_long",
+        "input"),
     Refusal(post(#"{"input": [[1, 2]], "head_reduce": "mean"}"#), gru, 422, "method_has_no_axis", "head_reduce"),
     Refusal(post(#"{"input": "text"}"#), gru, 422, "wrong_input_kind", "input"),
     Refusal(post(#"{"input": [[1, 2], [3]]}"#), gru, 400, "wrong_feature_width", "input[1]"),

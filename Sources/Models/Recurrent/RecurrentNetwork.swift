@@ -15,16 +15,17 @@ public struct RecurrentNetwork: Network {
         configuration = c
         weights = try RecurrentWeights(c, source.weights)
         kernels = source.weights.kernels
-        let method: AttentionMethod = c.cell == .gru || c.cell == .lstm ? .writeContribution : .jacobian
+        let isGated = c.cell == .gru || c.cell == .lstm
         description = ModelDescription(
             family: c.family, input: c.input, hiddenSize: c.layerSize,
             embeddingSize: c.embedsOutput ? c.outputSize ?? c.layerSize : c.layerSize,
             stateSizes: [c.inputSize] + Array(repeating: c.layerSize, count: c.layers), layers: c.layers, heads: 0,
             directions: c.directions, maxLength: nil, logitsSize: c.outputSize, logitsPerToken: true, labels: c.labels,
             answersLogits: c.outputSize != nil && !c.embedsOutput, pooling: c.pooling, normalize: c.normalize,
-            attentionMethods: [method],
+            attentionMethods: isGated ? [.writeContribution, .jacobian] : [.jacobian],
             stateShape: (c.layers * c.directions, c.stateSize, c.cell == .lstm ? c.hiddenSize : 0),
-            parameters: weights.parameters, precision: "f32", instructionSet: kernels.instructionSet)
+            parameters: weights.parameters, precision: "f32", instructionSet: kernels.instructionSet,
+            maxJacobianLength: RecurrentJacobian.maxLength(c))
     }
 
     public func forward(_ requests: [SequenceRequest], scratch: Scratch) -> [SequenceResult] {
@@ -32,16 +33,15 @@ public struct RecurrentNetwork: Network {
         let batch = RaggedBatch(requests)
         let layout = RecurrentLayout(batch)
         let wantsMaps = requests.contains { $0.outputs.attention != nil }
-        // The Jacobian needs the states of all layers at once; otherwise two take turns.
-        let kept = wantsMaps ? c.layers + 1 : 2
         let width = Scratch.rounded(batch.rows * max(c.inputSize, c.layerSize))
         let output = c.outputSize ?? 0
         scratch.reserve(
-            floats: kept * width
+            floats: 2 * width
                 + RecurrentPass.Memory.count(c, rows: batch.rows, sequences: requests.count, keepsGates: wantsMaps)
                 + Scratch.rounded(batch.rows * output) + Scratch.rounded(requests.count * output)
                 + Scratch.rounded(requests.count * c.layerSize))
-        let buffers = (0..<kept).map { _ in scratch.take(batch.rows * max(c.inputSize, c.layerSize)) }
+        var x = scratch.take(width)
+        var y = scratch.take(width)
         let memory = RecurrentPass.Memory(
             c, rows: batch.rows, sequences: requests.count, keepsGates: wantsMaps, scratch)
         let pass = RecurrentPass(kernels: kernels, configuration: c, layout: layout)
@@ -49,38 +49,37 @@ public struct RecurrentNetwork: Network {
         var results = batch.emptyResults()
         var states = requests.map { $0.outputs.finalState ? emptyState : nil }
         var contributions = requests.map { WriteContribution($0, c) }
+        var jacobians = requests.map { RecurrentJacobian($0, self) }
         if let table = weights.embedding?.values.baseAddress {
-            batch.gatherTokens(table, width: c.inputSize, buffers[0])
+            batch.gatherTokens(table, width: c.inputSize, x)
         } else {
-            batch.gatherFeatures(width: c.inputSize, buffers[0])
+            batch.gatherFeatures(width: c.inputSize, x)
         }
-        collect(batch, 0, buffers[0], &results)
+        collect(batch, 0, x, &results)
         for layer in 0..<c.layers {
-            let x = buffers[layer % kept]
-            let y = buffers[(layer + 1) % kept]
             for direction in 0..<c.directions {
                 let index = layer * c.directions + direction
                 pass.run(
                     weights.layers[layer][direction], reverse: direction == 1, x: x, y: y + direction * c.stateSize,
                     pitch: c.layerSize, index: index, memory: memory, states: &states)
                 guard wantsMaps else { continue }
-                for i in requests.indices {
+                let states = y + direction * c.stateSize
+                for (i, first) in batch.offsets.enumerated() {
                     contributions[i]?.add(
-                        layer: layer, direction: direction, memory: memory, first: batch.offsets[i],
-                        states: y + direction * c.stateSize, pitch: c.layerSize)
+                        layer: layer, direction: direction, memory: memory, first: first, states: states,
+                        pitch: c.layerSize)
+                    jacobians[i]?.add(
+                        layer: layer, direction: direction, memory: memory, first: first, states: states,
+                        pitch: c.layerSize)
                 }
             }
             collect(batch, layer + 1, y, &results)
+            swap(&x, &y)
         }
-        let last = buffers[c.layers % kept]
-        applyOutput(batch, last, scratch, &results)
+        applyOutput(batch, x, scratch, &results)
         for i in requests.indices {
             results[i].finalState = states[i]
-            results[i].attention = contributions[i]?.maps
-            if requests[i].outputs.attention?.method == .jacobian {
-                let rows = buffers.map { UnsafePointer($0) }
-                results[i].attention = RecurrentJacobian(self, requests[i], first: batch.offsets[i], states: rows).maps
-            }
+            results[i].attention = contributions[i]?.maps ?? jacobians[i]?.maps
         }
         return results
     }

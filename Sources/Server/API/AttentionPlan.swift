@@ -38,6 +38,12 @@ struct AttentionPlan: Sendable {
             throw .value("select", "A selection is several arrays, and npy holds one: ask for json or safetensors.")
         }
         let method = try AttentionPlan.method(request.method, model)
+        if method == .jacobian, let most = model.maxJacobianLength, length > most {
+            throw APIError(
+                413, "sequence_too_long", param: "input",
+                "'input' has \(length) tokens or steps, and this model's jacobian takes at most \(most), for its work "
+                    + "grows with their square: send a shorter piece.")
+        }
         let axis = method == .raw ? "heads" : "directions"
         let count = method == .raw ? model.heads : model.directions
         var layers: [Int] = []
