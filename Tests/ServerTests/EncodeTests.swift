@@ -189,7 +189,8 @@ struct BadRequest: Sendable, CustomTestStringConvertible {
         #expect(api.encode("{\"input\": \"a b\"}").status == 200)
         let response = api.encode("{\"input\": [\"a\", {\"text\": \"a\", \"pair\": \"b\"}]}")
         #expect(response.status == 422 && response.error["code"]?.string == "token_type_without_embedding")
-        #expect(response.error["param"]?.string == "input[1]" && response.text.contains("only types 0 … 0; send one text"))
+        #expect(
+            response.error["param"]?.string == "input[1]" && response.text.contains("only types 0 … 0; send one text"))
     }
 
     @Test func ranksLabels() throws {

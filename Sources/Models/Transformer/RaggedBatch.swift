@@ -79,17 +79,6 @@ struct RaggedBatch {
         }
     }
 
-    /// Stacks the rows of `table` [vocabulary, width] that the sequences' ids name: `out` [rows, width]. The ids must have
-    /// been checked.
-    func gatherTokens(_ table: UnsafePointer<Float>, width: Int, _ out: UnsafeMutablePointer<Float>) {
-        for (i, request) in requests.enumerated() {
-            guard case .tokens(let ids, _) = request.input else { continue }
-            for (place, id) in ids.enumerated() {
-                (out + (offsets[i] + place) * width).update(from: table + Int(id) * width, count: width)
-            }
-        }
-    }
-
     /// Stacks the rows of `table` [vocabulary, width] that the sequences' ids name: `out` [rows, width].
     func gatherTokens(_ table: FloatTensor, width: Int, _ out: UnsafeMutablePointer<Float>) {
         for (i, request) in requests.enumerated() {
