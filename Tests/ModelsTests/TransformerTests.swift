@@ -129,6 +129,19 @@ import Testing
                 #expect(results[1].states[model.description.layers].values.contains { $0.isNaN })
             }
         }
+        // Features where ids are read, and features of another width.
+        let features = SequenceInput.features([1, 2, 3, 4], steps: 2)
+        for name in ["bert", "post-relu-learned-ids", "post-relu-learned-features", "self-cosine"] {
+            let directory = Self.folder + "/" + name
+            let model = try Model.load(directory: directory, name: name, kernels: table.kernels)
+            let good = try Self.request(try Expected(directory), 0, model.description)
+            var outputs = OutputSelection()
+            outputs.stateLayers = [0]
+            let bad = SequenceRequest(input: features, outputs: outputs)
+            let results = model.network.forward([bad, good], scratch: Scratch())
+            #expect(results[0].states[0].values.allSatisfy { $0.isNaN })
+            #expect(results[1].states.allSatisfy { $0.values.allSatisfy(\.isFinite) })
+        }
         // Types that run short count as 0.
         let directory = Self.folder + "/bert"
         let model = try Model.load(directory: directory, name: "bert", kernels: table.kernels)

@@ -122,11 +122,11 @@ struct BertEmbeddings: Sendable {
 
     /// Writes `out` [rows, hidden]. Summed in transformers' order: words, types, positions.
     func embed(_ batch: RaggedBatch, _ out: UnsafeMutablePointer<Float>, _ kernels: KernelTable) {
+        batch.gatherTokens(words, width: hidden, out)
         for (i, request) in batch.requests.enumerated() {
-            guard case .tokens(let ids, let typeIDs) = request.input else { continue }
-            for (place, id) in ids.enumerated() {
+            guard case .tokens(_, let typeIDs) = request.input else { continue }
+            for place in 0..<batch.lengths[i] {
                 let row = out + (batch.offsets[i] + place) * hidden
-                words.copyRow(Int(id), to: row, width: hidden)
                 types.addRow(place < typeIDs.count ? Int(typeIDs[place]) : 0, to: row, width: hidden, kernels)
                 positions.addRow(place, to: row, width: hidden, kernels)
             }

@@ -64,17 +64,16 @@ struct RaggedBatch {
         }
     }
 
-    /// Stacks the sequences' feature vectors: `out` [rows, width].
+    /// Stacks the sequences' feature vectors: `out` [rows, width]. As with ids, callers check; NaN where one has not.
     func gatherFeatures(width: Int, _ out: UnsafeMutablePointer<Float>) {
         for (i, request) in requests.enumerated() {
-            guard case .features(let values, let steps) = request.input else { continue }
             let target = out + offsets[i] * width
+            guard case .features(let values, let steps) = request.input, values.count == steps * width else {
+                target.update(repeating: .nan, count: lengths[i] * width)
+                continue
+            }
             values.withUnsafeBufferPointer { values in
-                if let base = values.baseAddress, values.count == steps * width {
-                    target.update(from: base, count: values.count)
-                } else {
-                    target.update(repeating: .nan, count: lengths[i] * width)
-                }
+                if let base = values.baseAddress { target.update(from: base, count: values.count) }
             }
         }
     }
@@ -82,7 +81,10 @@ struct RaggedBatch {
     /// Stacks the rows of `table` [vocabulary, width] that the sequences' ids name: `out` [rows, width].
     func gatherTokens(_ table: FloatTensor, width: Int, _ out: UnsafeMutablePointer<Float>) {
         for (i, request) in requests.enumerated() {
-            guard case .tokens(let ids, _) = request.input else { continue }
+            guard case .tokens(let ids, _) = request.input else {
+                (out + offsets[i] * width).update(repeating: .nan, count: lengths[i] * width)
+                continue
+            }
             for (place, id) in ids.enumerated() {
                 table.copyRow(Int(id), to: out + (offsets[i] + place) * width, width: width)
             }
