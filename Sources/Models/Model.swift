@@ -143,6 +143,8 @@ public struct ModelDescription: Sendable {
     /// config.json's `model_type`.
     public var family: String
     public var input: InputKind
+    /// Types (segments) a token can have, ids 0 … tokenTypes − 1; nil: the model has none and ignores them.
+    public var tokenTypes: Int?
     /// Width of the last layer's states.
     public var hiddenSize: Int
     /// Width of `embedding`.

@@ -4,7 +4,7 @@ extension Pooling {
     /// One vector of a sequence's states, as sentence-transformers' Pooling module makes it
     /// (https://sbert.net/docs/package_reference/sentence_transformer/models.html).
     /// - Parameter states: [length, width], contiguous; `length` at least 1.
-    /// - Returns: [width]. Sums are kept in f32, in the order of the tokens, as torch keeps them.
+    /// - Returns: [width]. Sums are kept in f64, so that a long sequence costs no digits.
     func pool(_ states: UnsafePointer<Float>, length: Int, width: Int) -> [Float] {
         func row(_ position: Int) -> UnsafeBufferPointer<Float> {
             UnsafeBufferPointer(start: states + position * width, count: width)
@@ -20,26 +20,21 @@ extension Pooling {
             }
             return result
         case .mean, .meanSqrtLength, .weightedMean:
-            var result = [Float](repeating: 0, count: width)
-            result.withUnsafeMutableBufferPointer { result in
+            var sums = [Double](repeating: 0, count: width)
+            sums.withUnsafeMutableBufferPointer { sums in
                 for position in 0..<length {
                     let values = row(position)
-                    if self == .weightedMean {
-                        let weight = Float(position + 1)
-                        for i in 0..<width { result[i] += weight * values[i] }
-                    } else {
-                        for i in 0..<width { result[i] += values[i] }
-                    }
+                    let weight = self == .weightedMean ? Double(position + 1) : 1
+                    for i in 0..<width { sums[i] += weight * Double(values[i]) }
                 }
-                let divisor =
-                    switch self {
-                    case .mean: Float(length)
-                    case .meanSqrtLength: Float(length).squareRoot()
-                    default: Float(length) * Float(length + 1) / 2
-                    }
-                for i in 0..<width { result[i] /= divisor }
             }
-            return result
+            let divisor =
+                switch self {
+                case .mean: Double(length)
+                case .meanSqrtLength: Double(length).squareRoot()
+                default: Double(length) * Double(length + 1) / 2
+                }
+            return sums.map { Float($0 / divisor) }
         }
     }
 }

@@ -50,23 +50,119 @@ import Testing
         }
     }
 
-    /// A sequence's numbers are the same, to the bit, alone and in company.
-    @Test(arguments: Table.all, ["bert", "pre-gelu-learned-features", "self-cosine-wide"])
+    /// A sequence's numbers are the same, to the bit, alone and in company, whatever of it was asked for before.
+    @Test(
+        arguments: Table.all,
+        ["bert", "bert-classes", "bert-tokens", "pre-gelu-learned-features", "long", "self-cosine-wide"])
     func companyChangesNothing(_ table: Table, _ name: String) throws {
         let directory = Self.folder + "/" + name
         let model = try Model.load(directory: directory, name: name, kernels: table.kernels)
         let expected = try Expected(directory)
-        let requests = try (0..<3).map { try Self.request(expected, $0, model.description) }
+        let requests = try (0..<3).map {
+            var request = try Self.request(expected, $0, model.description)
+            request.outputs.embedding = .mean
+            return request
+        }
         let scratch = Scratch()
         let together = model.network.forward(requests + requests.reversed(), scratch: scratch)
         for n in 0..<3 {
             let alone = try #require(model.network.forward([requests[n]], scratch: scratch).first)
             for other in [together[n], together[5 - n]] {
-                #expect(zip(alone.states, other.states).allSatisfy { relativeDifference($0.values, $1.values) < 2e-6 })
-                let maps = (try #require(alone.attention).weights, try #require(other.attention).weights)
-                #expect(absoluteDifference(maps.0, maps.1) < 1e-6)
+                #expect(alone.states == other.states && !alone.states.isEmpty)
+                #expect(alone.embedding != nil && alone.embedding == other.embedding)
+                #expect(alone.logits == other.logits)
+                #expect(alone.attention != nil && alone.attention?.weights == other.attention?.weights)
             }
         }
+        let few = model.network.forward(
+            [SequenceRequest(input: requests[0].input, outputs: OutputSelection())], scratch: scratch)
+        #expect(few[0].states.isEmpty && few[0].embedding == nil && few[0].logits == nil && few[0].attention == nil)
+    }
+
+    /// Layers, heads and queries in the order asked for, repeated ones repeated; an embedding of a lower layer.
+    @Test(arguments: Table.all) func answersInTheOrderAsked(_ table: Table) throws {
+        let directory = Self.folder + "/bert"
+        let model = try Model.load(directory: directory, name: "bert", kernels: table.kernels)
+        let expected = try Expected(directory)
+        let (layers, heads, queries) = ([1, 0, 1], [3, 0, 3], [5, 0, 5, 2])
+        var request = try Self.request(expected, 0, model.description)
+        request.outputs.stateLayers = [2, 0, 2]
+        request.outputs.embedding = .mean
+        request.outputs.embeddingLayer = 0
+        request.outputs.attention = AttentionSelection(method: .raw, layers: layers, heads: heads, queries: queries)
+        let result = model.network.forward([request], scratch: Scratch())[0]
+        for (states, layer) in zip(result.states, [2, 0, 2]) {
+            #expect(relativeDifference(states.values, try expected.floats("0.states.\(layer)")) < 1e-5)
+        }
+        let embedding = try #require(result.embedding)
+        #expect(relativeDifference(embedding, try expected.floats("0.mean.0")) < 1e-5)
+        let all = try expected.floats("0.attention")
+        let maps = try #require(result.attention)
+        #expect(maps.shape == [3, 3, 4, 7] && maps.axes == ["layer", "head", "query", "key"])
+        let rows = layers.flatMap { layer in
+            heads.flatMap { head in queries.flatMap { all[(((layer * 4 + head) * 7 + $0) * 7)...].prefix(7) } }
+        }
+        #expect(absoluteDifference(maps.weights, rows) < 1e-6)
+    }
+
+    /// Callers check ids, types and lengths. Should one not, its sequence is NaN, and its neighbours are untouched.
+    @Test(arguments: Table.all) func unknownIDsHarmOnlyTheirSequence(_ table: Table) throws {
+        for (name, inputs) in [
+            (
+                "bert",
+                [
+                    ([1, 29], []), ([-1], []), ([.max], [0]), ([1, 2], [0, 2]), ([1, 2], [0, -1]),
+                    (Array(repeating: 1, count: 17), []),
+                ]
+            ),
+            ("post-relu-learned-ids", [([13], []), ([-1, 0], []), (Array(repeating: 1, count: 21), [])]),
+        ] as [(String, [([Int32], [Int32])])] {
+            let directory = Self.folder + "/" + name
+            let model = try Model.load(directory: directory, name: name, kernels: table.kernels)
+            let good = try Self.request(try Expected(directory), 0, model.description)
+            let alone = model.network.forward([good], scratch: Scratch())[0]
+            for (ids, types) in inputs {
+                var bad = good
+                bad.input = .tokens(ids: ids, typeIDs: types)
+                let results = model.network.forward([good, bad, good], scratch: Scratch())
+                #expect(results[0].states == alone.states && results[2].states == alone.states)
+                #expect(results[1].states[model.description.layers].values.contains { $0.isNaN })
+            }
+        }
+        // Features where ids are read, and features of another width.
+        let features = SequenceInput.features([1, 2, 3, 4], steps: 2)
+        for name in ["bert", "post-relu-learned-ids", "post-relu-learned-features", "self-cosine"] {
+            let directory = Self.folder + "/" + name
+            let model = try Model.load(directory: directory, name: name, kernels: table.kernels)
+            let good = try Self.request(try Expected(directory), 0, model.description)
+            var outputs = OutputSelection()
+            outputs.stateLayers = [0]
+            let bad = SequenceRequest(input: features, outputs: outputs)
+            let results = model.network.forward([bad, good], scratch: Scratch())
+            #expect(results[0].states[0].values.allSatisfy { $0.isNaN })
+            #expect(results[1].states.allSatisfy { $0.values.allSatisfy(\.isFinite) })
+        }
+        // Types that run short count as 0.
+        let directory = Self.folder + "/bert"
+        let model = try Model.load(directory: directory, name: "bert", kernels: table.kernels)
+        var outputs = OutputSelection()
+        outputs.stateLayers = [0]
+        let (short, full) = ([1, 0], [1, 0, 0]) as ([Int32], [Int32])
+        let results = model.network.forward(
+            [short, full].map { SequenceRequest(input: .tokens(ids: [3, 4, 5], typeIDs: $0), outputs: outputs) },
+            scratch: Scratch())
+        #expect(results[0].states == results[1].states)
+    }
+
+    /// Every number of the file counts once, but for the pooler of a BertModel, which is not used.
+    @Test(arguments: names) func countsParameters(_ name: String) throws {
+        let directory = Self.folder + "/" + name
+        let model = try Model.load(directory: directory, name: name, kernels: Table.all[0].kernels)
+        let file = try WeightFiles.open(directory: directory, configured: nil)
+        let used = file.names.filter { model.description.logitsSize != nil || !$0.contains("pooler.") }
+        #expect(model.description.parameters == used.reduce(0) { $0 + (file.tensor($1)?.count ?? 0) })
+        #expect(model.description.tokenTypes == (model.description.family == "bert" ? 2 : nil))
+        #expect(model.description.stateSizes.count == model.description.layers + 1)
     }
 
     private static func request(_ expected: Expected, _ n: Int, _ d: ModelDescription) throws -> SequenceRequest {
@@ -95,27 +191,31 @@ import Testing
         let expected = try Expected(data, "minilm.safetensors")
         let bytes = Array(try Data(contentsOf: URL(fileURLWithPath: data + "/minilm.json")))
         let texts = try #require(try JSONValue(parsing: bytes).array).compactMap(\.string)
-        #expect(texts.count == 8)
+        #expect(texts.count == 12)
         let tokenizer = try #require(model.tokenizer)
         var requests: [SequenceRequest] = []
         for (n, text) in texts.enumerated() {
             let ids = tokenizer.encode(text, pair: nil, maxLength: d.maxLength).tokens.map(\.id)
             #expect(try ids == expected.ids("\(n).ids"))
             var outputs = OutputSelection()
-            outputs.stateLayers = [6, 3]
+            outputs.stateLayers = [0, 3, 6]
             outputs.embedding = .mean
             outputs.embeddingLayer = 6
-            let rows = try expected.ids("\(n).rows").prefix(4).map { Int($0) }
+            let rows = try expected.ids("\(n).rows").prefix(ids.count < 200 ? 4 : 2).map { Int($0) }
             outputs.attention = AttentionSelection(method: .raw, layers: [0, 5], heads: Array(0..<12), queries: rows)
             requests.append(SequenceRequest(input: .tokens(ids: ids, typeIDs: []), outputs: outputs))
         }
-        let results = model.network.forward(requests, scratch: Scratch())
+        #expect(requests.map(\.length).max() == 256)
+        let scratch = Scratch()
+        let results = model.network.forward(requests, scratch: scratch)
         for (n, result) in results.enumerated() {
             let rows = try expected.ids("\(n).rows").map { Int($0) }
-            let states = rows.flatMap { result.states[0].values[($0 * 384)..<(($0 + 1) * 384)] }
-            #expect(relativeDifference(states, try expected.floats("\(n).states.6")) < 1e-5, "\(n)")
-            let middle = rows.prefix(4).flatMap { result.states[1].values[($0 * 384)..<(($0 + 1) * 384)] }
-            #expect(relativeDifference(middle, try expected.floats("\(n).states.3")) < 1e-5, "\(n)")
+            for (states, layer) in zip(result.states, [0, 3, 6]) {
+                let some = rows.flatMap { states.values[($0 * 384)..<(($0 + 1) * 384)] }
+                #expect(relativeDifference(some, try expected.floats("\(n).states.\(layer)")) < 1e-5, "\(n) \(layer)")
+            }
+            let alone = model.network.forward([requests[n]], scratch: scratch)[0]
+            #expect(alone.states == result.states && alone.embedding == result.embedding, "\(n)")
             let embedding = try #require(result.embedding)
             let norm = embedding.reduce(0) { $0 + $1 * $1 }.squareRoot()
             #expect(
@@ -152,6 +252,77 @@ import Testing
         ),
         ("post-relu-none-ids", "\(encoder), \"nhead\": 4, \"vocab_size\": 14, \"dim_feedforward\": 24", "[13, 16]"),
         ("post-relu-none-ids", "\(encoder), \"nhead\": 4, \"vocab_size\": 13", "linear1.weight"),
+        (
+            "post-relu-none-ids",
+            #""model_type": "transformer_encoder", "d_model": 16, "nhead": 4, "num_layers": 1, "dim_feedforward": 24, "#
+                + #""vocab_size": 13"#, "is not part of the network"
+        ),
+        (
+            "post-relu-none-ids",
+            "\(encoder), \"nhead\": 4, \"vocab_size\": 13, \"dim_feedforward\": 24, \"bias\": false",
+            "is not part of the network"
+        ),
+        (
+            "post-relu-none-ids",
+            #""model_type": "transformer_encoder", "d_model": 16, "nhead": 4, "num_layers": 3, "dim_feedforward": 24, "#
+                + #""vocab_size": 13"#, "has no tensor 'encoder.layers.2.self_attn.in_proj_weight'"
+        ),
+        (
+            "post-relu-none-ids",
+            "\(encoder), \"nhead\": 4, \"vocab_size\": 13, \"tensors\": {\"embedding.weight\": \"words\"}",
+            "'words' (mapped from 'embedding.weight')"
+        ),
+        ("post-relu-none-ids", "\(encoder), \"nhead\": 4, \"vocab_size\": 268435456", "[268435456, 16]"),
+        ("post-relu-none-ids", "\(encoder), \"nhead\": 0, \"vocab_size\": 13", "'nhead' is 0"),
+        ("post-relu-none-ids", "\(encoder), \"nhead\": 4, \"vocab_size\": -13", "'vocab_size' is -13"),
+        (
+            "post-relu-none-ids", "\(encoder), \"nhead\": 4, \"input_size\": 3, \"scale_embedding\": true",
+            "'scale_embedding' is true"
+        ),
+        (
+            "post-relu-none-ids", #""model_type": "transformer_encoder", "d_model": 9223372036854775807"#,
+            "'d_model' is 9223372036854775807"
+        ),
+        (
+            "post-relu-none-ids",
+            #""model_type": "transformer_encoder", "d_model": 65536, "nhead": 4, "num_layers": 1024, "#
+                + #""dim_feedforward": 1048576, "vocab_size": 268435456"#, "[268435456, 65536]"
+        ),
+        ("post-relu-none-ids", "\(encoder), \"nhead\": 4, \"vocab_size\": 13, \"norm_first\": 1", "true or false"),
+        ("bert", "\(bert), \"hidden_size\": 32", "'num_attention_heads' is missing"),
+        (
+            "bert", "\(bert), \"hidden_size\": 32, \"num_attention_heads\": 4, \"type_vocab_size\": 0",
+            "'type_vocab_size' is 0"
+        ),
+        (
+            "bert", "\(bert), \"hidden_size\": 32, \"num_attention_heads\": 4, \"layer_norm_eps\": -1",
+            "'layer_norm_eps' is -1"
+        ),
+        (
+            "bert", "\(bert), \"hidden_size\": 1e300, \"num_attention_heads\": 4",
+            "should be a whole number from 1 to 65536"
+        ),
+        (
+            "bert",
+            #""model_type": "bert", "vocab_size": 29, "num_hidden_layers": 3, "intermediate_size": 48, "#
+                + #""max_position_embeddings": 16, "hidden_size": 32, "num_attention_heads": 4"#,
+            "has no tensor 'encoder.layer.2.attention.self.query.weight'"
+        ),
+        (
+            "bert-prefix",
+            #""model_type": "bert", "vocab_size": 29, "num_hidden_layers": 1, "intermediate_size": 36, "#
+                + #""max_position_embeddings": 16, "hidden_size": 20, "num_attention_heads": 5"#, "[37, 20]"
+        ),
+        (
+            "self-cosine",
+            #""model_type": "self_attention", "input_size": 6, "key_size": 5, "value_size": 9, "pooling": "sum""#,
+            "'pooling' is 'sum'"
+        ),
+        (
+            "self-cosine",
+            #""model_type": "self_attention", "input_size": 6, "key_size": 5, "value_size": 9, "#
+                + #""tensors": {"key.weight": "gone"}"#, "has no tensor 'gone'"
+        ),
         (
             "bert", "\(bert), \"hidden_size\": 32, \"num_attention_heads\": 5",
             "'num_attention_heads', 5, does not divide"

@@ -50,7 +50,7 @@ def attend(attention, x):
 
 
 def encoder(name, d, heads, layers, ff, *, norm_first=False, activation="relu", bias=True, encoding="sinusoidal", vocab=None,
-            inputs=None, scale=False, final=False, lengths=LENGTHS):
+            inputs=None, scale=False, final=False, lengths=LENGTHS, limit=20):
     layer = torch.nn.TransformerEncoderLayer(d, heads, ff, dropout=0, activation=activation, batch_first=True, norm_first=norm_first, bias=bias)
     norm = torch.nn.LayerNorm(d, bias=bias) if final else None
     model = torch.nn.TransformerEncoder(layer, layers, norm=norm, enable_nested_tensor=False).eval()
@@ -59,7 +59,7 @@ def encoder(name, d, heads, layers, ff, *, norm_first=False, activation="relu", 
         if "norm" in n and n.endswith("weight"): p.add_(1)
     tensors = {"encoder." + k: v for k, v in model.state_dict().items()}
     config = {"model_type": "transformer_encoder", "d_model": d, "nhead": heads, "num_layers": layers, "dim_feedforward": ff,
-              "activation": activation, "norm_first": norm_first, "positional_encoding": encoding, "max_length": 20}
+              "activation": activation, "norm_first": norm_first, "positional_encoding": encoding, "max_length": limit}
     if not bias: config["bias"] = False
     if vocab:
         config.update(vocab_size=vocab, scale_embedding=scale)
@@ -68,7 +68,7 @@ def encoder(name, d, heads, layers, ff, *, norm_first=False, activation="relu", 
     else:
         config["input_size"] = inputs
         tensors["input.weight"], tensors["input.bias"] = torch.randn(d, inputs) / math.sqrt(inputs), torch.randn(d) * 0.3
-    if encoding == "learned": tensors["position.weight"] = torch.randn(20, d) * 0.5
+    if encoding == "learned": tensors["position.weight"] = torch.randn(limit, d) * 0.5
     expected = {}
     for n, length in enumerate(lengths):
         if vocab:
@@ -94,12 +94,13 @@ def encoder(name, d, heads, layers, ff, *, norm_first=False, activation="relu", 
     save(name, config, tensors, expected)
 
 
-def self_attention(name, inputs, key, value, score):
+def self_attention(name, inputs, key, value, score, zero=False):
     tensors = {"query.weight": torch.randn(key, inputs), "key.weight": torch.randn(key, inputs), "value.weight": torch.randn(value, inputs)}
     config = {"model_type": "self_attention", "input_size": inputs, "key_size": key, "value_size": value, "attention_score": score}
     expected = {}
     for n, length in enumerate(LENGTHS):
         x = torch.randn(length, inputs)
+        if zero: x[length // 2] = 0
         q, k, v = (x @ tensors[f"{p}.weight"].T for p in ("query", "key", "value"))
         scores = q @ k.T / math.sqrt(key) if score == "scaled_dot_product" else torch.nn.functional.cosine_similarity(q[:, None], k[None], dim=-1)
         a = torch.softmax(scores, -1)
@@ -109,7 +110,7 @@ def self_attention(name, inputs, key, value, score):
     save(name, config, tensors, expected)
 
 
-def bert(name, cls, hidden, heads, layers, ff, activation="gelu", labels=None, prefix=False, **options):
+def bert(name, cls, hidden, heads, layers, ff, activation="gelu", labels=None, prefix=False, tensorflow=False, **options):
     config = BertConfig(vocab_size=29, hidden_size=hidden, num_attention_heads=heads, num_hidden_layers=layers, intermediate_size=ff,
                         hidden_act=activation, max_position_embeddings=16, type_vocab_size=2, attn_implementation="eager", **options)
     if labels: config.id2label, config.label2id = dict(enumerate(labels)), {l: i for i, l in enumerate(labels)}
@@ -124,6 +125,7 @@ def bert(name, cls, hidden, heads, layers, ff, activation="gelu", labels=None, p
         out = model(input_ids=ids[None], token_type_ids=types[None], attention_mask=torch.ones(1, length, dtype=torch.long),
                     output_hidden_states=True, output_attentions=True)
         for i, h in enumerate(out.hidden_states): expected[f"{n}.states.{i}"] = h[0]
+        expected[f"{n}.mean.0"] = out.hidden_states[0][0].mean(0)
         expected[f"{n}.attention"] = torch.cat(out.attentions)
         if cls is not BertModel: expected[f"{n}.logits"] = out.logits.reshape(-1, len(labels))
         for k, v in poolings(out.hidden_states[-1][0]).items(): expected[f"{n}.{k}"] = v
@@ -131,6 +133,7 @@ def bert(name, cls, hidden, heads, layers, ff, activation="gelu", labels=None, p
     written["architectures"] = [cls.__name__]
     state = dict(model.state_dict())
     if prefix and cls is BertModel: state = {"bert." + k: v for k, v in state.items()}
+    if tensorflow: state = {k.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): v for k, v in state.items()}
     save(name, written, state, expected)
 
 
@@ -154,13 +157,22 @@ bert("bert-tanh", BertModel, 24, 3, 2, 40, "gelu_new", layer_norm_eps=1e-5)
 bert("bert-silu", BertModel, 16, 1, 1, 40, "silu")
 bert("bert-classes", BertForSequenceClassification, 32, 4, 2, 48, labels=["no", "maybe", "yes"])
 bert("bert-tokens", BertForTokenClassification, 32, 4, 1, 48, labels=["O", "B-PER", "I-PER", "B-LOC", "I-LOC"])
+# Positions far enough out that their phases turn many times.
+encoder("long", 12, 1, 1, 16, vocab=13, lengths=(200, 1, 40), limit=300)
+# A query and a key of zeros: torch's cosine_similarity takes them for orthogonal to all.
+self_attention("self-cosine-zero", 6, 5, 9, "cosine", zero=True)
+# Norms named as in checkpoints converted from TensorFlow; transformers 4 and older renames them while loading.
+bert("bert-tensorflow", BertModel, 16, 2, 1, 24, prefix=True, tensorflow=True)
 
 # MiniLM. The model's limit is 256 tokens; the last text is cut there.
 tokenizer = AutoTokenizer.from_pretrained(MODELS / "minilm")
 model = AutoModel.from_pretrained(MODELS / "minilm", attn_implementation="eager").eval()
 double = AutoModel.from_pretrained(MODELS / "minilm", attn_implementation="eager").eval().double()
 texts = ["an RNN reads one step at a time", "", "A", "The quick brown fox jumps over the lazy dog.", "naïve café — Ünïcödé ✓ 漢字 🙂",
-         "Attention is all you need, said the paper; recurrence was all they had.", "0123456789 " * 12, "Long ago, " * 90]
+         "Attention is all you need, said the paper; recurrence was all they had.", "0123456789 " * 12, "Long ago, " * 90,
+         "A network with attention weighs all words of a sentence at once; a recurrent one walks from word to word. " * 14,
+         "SELECT name, COUNT(*) FROM users WHERE id >= 42 GROUP BY name;", "¿Dónde está la biblioteca? Не знаю. どこですか",
+         "unbelievably counterintuitive antidisestablishmentarianism"]
 expected = {}
 for n, text in enumerate(texts):
     e = tokenizer(text, truncation=True, max_length=256, return_tensors="pt")
@@ -172,9 +184,8 @@ for n, text in enumerate(texts):
     # Whole states of the last layer where small, else every 16th row; maps of some rows.
     rows = range(0, len(y), 1 if len(y) < 24 else 32)
     expected[f"{n}.rows"] = torch.tensor(list(rows), dtype=torch.int32)
-    expected[f"{n}.states.6"] = y[list(rows)]
-    expected[f"{n}.states.3"] = out.hidden_states[3][0][list(rows)[:4]]
-    some = list(rows)[:4]
+    for l in (0, 3, 6): expected[f"{n}.states.{l}"] = out.hidden_states[l][0][list(rows)]
+    some = list(rows)[:4 if len(y) < 200 else 2]
     expected[f"{n}.attention"] = torch.stack([out.attentions[l][0][:, some] for l in (0, 5)])
     exact = double(**e, output_attentions=True).attentions
     expected[f"{n}.attention.f64"] = torch.stack([exact[l][0][:, some] for l in (0, 5)]).float()

@@ -181,6 +181,18 @@ struct BadRequest: Sendable, CustomTestStringConvertible {
     }
 
     /// torch.softmax(torch.tensor([0., 1., 2.]), 0)
+    /// A model with vectors for one token type takes a text, but not the second text of a pair.
+    @Test func refusesTokenTypesWithoutVectors() throws {
+        var description = Toy.description(.tokens(vocabularySize: 100))
+        description.tokenTypes = 1
+        let api = try TestAPI([Toy.model("one-type", description, tokenizer: ToyTokenizer())])
+        #expect(api.encode("{\"input\": \"a b\"}").status == 200)
+        let response = api.encode("{\"input\": [\"a\", {\"text\": \"a\", \"pair\": \"b\"}]}")
+        #expect(response.status == 422 && response.error["code"]?.string == "token_type_without_embedding")
+        #expect(
+            response.error["param"]?.string == "input[1]" && response.text.contains("only types 0 … 0; send one text"))
+    }
+
     @Test func ranksLabels() throws {
         let json = try TestAPI().encode("{\"model\": \"classes\", \"input\": \"a\"}").json
         let labels = try #require(json["data"]?.array?.first?["labels"]?.array)

@@ -50,8 +50,8 @@ public struct RecurrentNetwork: Network {
         var states = requests.map { $0.outputs.finalState ? emptyState : nil }
         var contributions = requests.map { WriteContribution($0, c) }
         var jacobians = requests.map { RecurrentJacobian($0, self) }
-        if let table = weights.embedding?.values.baseAddress {
-            batch.gatherTokens(table, width: c.inputSize, x)
+        if let embedding = weights.embedding {
+            batch.gatherTokens(embedding, width: c.inputSize, x)
         } else {
             batch.gatherFeatures(width: c.inputSize, x)
         }

@@ -35,9 +35,11 @@ public struct BertNetwork: Network {
 
         let prefix = reader.has("bert.embeddings.word_embeddings.weight") ? "bert." : ""
         func norm(_ name: String) throws(ModelError) -> Normalisation {
-            Normalisation(
-                weight: try reader.floats(name + ".weight", shape: [hidden]),
-                bias: try reader.floats(name + ".bias", shape: [hidden]), epsilon: epsilon)
+            // Checkpoints converted from TensorFlow, bert-base-uncased among them, have TensorFlow's names.
+            let names = reader.has(name + ".gamma") ? (".gamma", ".beta") : (".weight", ".bias")
+            return Normalisation(
+                weight: try reader.floats(name + names.0, shape: [hidden]),
+                bias: try reader.floats(name + names.1, shape: [hidden]), epsilon: epsilon)
         }
         embeddings = BertEmbeddings(
             words: try reader.floats(prefix + "embeddings.word_embeddings.weight", shape: [vocabulary, hidden]),
@@ -67,7 +69,7 @@ public struct BertNetwork: Network {
         head = try BertHead(source, prefix: prefix, hidden: hidden)
 
         let perLayer = 4 * hidden * (hidden + 1) + feedForward * (2 * hidden + 1) + 5 * hidden
-        description = ModelDescription(
+        var description = ModelDescription(
             family: "bert", input: .tokens(vocabularySize: vocabulary), hiddenSize: hidden, embeddingSize: hidden,
             stateSizes: Array(repeating: hidden, count: layers + 1), layers: layers, heads: heads, directions: 1,
             maxLength: min(sentence.maxLength ?? positions, positions), logitsSize: head?.labels,
@@ -76,6 +78,8 @@ public struct BertNetwork: Network {
             stateShape: nil,
             parameters: (vocabulary + positions + types + 2) * hidden + layers * perLayer + (head?.parameters ?? 0),
             precision: "f32", instructionSet: reader.kernels.instructionSet, positions: positions)
+        description.tokenTypes = types
+        self.description = description
     }
 
     public func forward(_ requests: [SequenceRequest], scratch: Scratch) -> [SequenceResult] {
@@ -116,21 +120,15 @@ struct BertEmbeddings: Sendable {
     let norm: Normalisation
     let hidden: Int
 
-    /// Writes `out` [rows, hidden]. A token type the model lacks counts as its last one: the ids were checked, but the
-    /// types come from the tokenizer's template.
+    /// Writes `out` [rows, hidden]. Summed in transformers' order: words, types, positions.
     func embed(_ batch: RaggedBatch, _ out: UnsafeMutablePointer<Float>, _ kernels: KernelTable) {
-        guard let words = words.values.baseAddress, let positions = positions.values.baseAddress,
-            let types = types.values.baseAddress
-        else { return }
-        let lastType = self.types.shape[0] - 1
+        batch.gatherTokens(words, width: hidden, out)
         for (i, request) in batch.requests.enumerated() {
-            guard case .tokens(let ids, let typeIDs) = request.input else { continue }
-            for (place, id) in ids.enumerated() {
+            guard case .tokens(_, let typeIDs) = request.input else { continue }
+            for place in 0..<batch.lengths[i] {
                 let row = out + (batch.offsets[i] + place) * hidden
-                let type = typeIDs.isEmpty ? 0 : min(max(Int(typeIDs[place]), 0), lastType)
-                row.update(from: words + Int(id) * hidden, count: hidden)
-                kernels.add(types + type * hidden, row, hidden)
-                kernels.add(positions + place * hidden, row, hidden)
+                types.addRow(place < typeIDs.count ? Int(typeIDs[place]) : 0, to: row, width: hidden, kernels)
+                positions.addRow(place, to: row, width: hidden, kernels)
             }
         }
         norm.apply(kernels, out, out, rows: batch.rows, width: hidden)

@@ -62,6 +62,10 @@ struct EncoderStack: Sendable {
 
     /// Rows that go through the feed-forward part together, so that their activations stay in the second-level cache.
     private static let blockRows = 120
+    /// Rows of whole sequences that go through a layer together, so that memory and caches hold the queries, keys and
+    /// values of few. MiniLM's batches of 32 run about 5 % faster than with the whole batch at once (Zen 4, one thread);
+    /// 128 to 512 measure alike.
+    private static let groupRows = 256
 
     private var attention: SelfAttentionPass {
         let headDim = hidden / heads
@@ -71,9 +75,15 @@ struct EncoderStack: Sendable {
 
     /// Floats that `run` takes from scratch.
     func scratchCount(_ batch: RaggedBatch) -> Int {
-        let block = min(EncoderStack.blockRows, batch.rows)
-        return Scratch.rounded(batch.rows * hidden) + Scratch.rounded(batch.rows * 3 * hidden)
-            + Scratch.rounded(block * feedForward) + Scratch.rounded(attention.scratchCount(longest: batch.longest))
+        let group = groupRows(batch)
+        return Scratch.rounded(group * hidden) + Scratch.rounded(group * 3 * hidden)
+            + Scratch.rounded(min(EncoderStack.blockRows, group) * feedForward)
+            + Scratch.rounded(attention.scratchCount(longest: batch.longest))
+    }
+
+    /// Rows of the largest group.
+    private func groupRows(_ batch: RaggedBatch) -> Int {
+        min(max(EncoderStack.groupRows, batch.longest), batch.rows)
     }
 
     /// Runs all layers over `x` [rows, hidden], in place; it holds the embeddings on entry.
@@ -81,23 +91,31 @@ struct EncoderStack: Sendable {
         _ batch: RaggedBatch, _ x: UnsafeMutablePointer<Float>, scratch: Scratch, results: inout [SequenceResult]
     ) {
         let attention = attention
-        let block = min(EncoderStack.blockRows, batch.rows)
-        let y = scratch.take(batch.rows * hidden)
-        let joined = scratch.take(batch.rows * 3 * hidden)
+        let group = groupRows(batch)
+        let block = min(EncoderStack.blockRows, group)
+        let y = scratch.take(group * hidden)
+        let joined = scratch.take(group * 3 * hidden)
         let inner = scratch.take(block * feedForward)
         let working = scratch.take(attention.scratchCount(longest: batch.longest))
         var maps = batch.requests.map { MapBuilder($0) }
 
         batch.collect(0, x, width: hidden, into: &results)
         for (index, layer) in layers.enumerated() {
-            if normFirst { layer.attentionNorm.apply(kernels, x, y, rows: batch.rows, width: hidden) }
-            layer.joined.apply(kernels, normFirst ? y : x, bias: layer.joinedBias, out: joined, rows: batch.rows)
-            attention.run(batch, joined: joined, out: y, scratch: working, layer: index, maps: &maps)
-            var row = 0
-            while row < batch.rows {
-                let rows = min(block, batch.rows - row)
-                afterAttention(layer, x + row * hidden, y + row * hidden, inner, rows: rows)
-                row += rows
+            var first = 0
+            while first < batch.lengths.count {
+                let sequences = batch.group(from: first, limit: EncoderStack.groupRows)
+                let count = batch.lengths[sequences].reduce(0, +)
+                let x = x + batch.offsets[first] * hidden
+                if normFirst { layer.attentionNorm.apply(kernels, x, y, rows: count, width: hidden) }
+                layer.joined.apply(kernels, normFirst ? y : x, bias: layer.joinedBias, out: joined, rows: count)
+                attention.run(batch, sequences, joined: joined, out: y, scratch: working, layer: index, maps: &maps)
+                var row = 0
+                while row < count {
+                    let rows = min(block, count - row)
+                    afterAttention(layer, x + row * hidden, y + row * hidden, inner, rows: rows)
+                    row += rows
+                }
+                first = sequences.upperBound
             }
             if index == layers.count - 1, let finalNorm {
                 finalNorm.apply(kernels, x, x, rows: batch.rows, width: hidden)

@@ -21,13 +21,13 @@ struct SinusoidalPositions: Sendable {
         frequencies = stride(from: 0, to: width, by: 2).map { Glibc.expf(Float($0) * step) }
     }
 
-    /// Adds the encoding of a position to a row of `width` values.
-    func add(_ position: Int, to row: UnsafeMutablePointer<Float>) {
+    /// Writes the encoding of a position, `width` values.
+    func write(_ position: Int, to row: UnsafeMutablePointer<Float>) {
         let p = Float(position)
         for (i, frequency) in frequencies.enumerated() {
             let angle = p * frequency
-            row[2 * i] += Glibc.sinf(angle)
-            if 2 * i + 1 < width { row[2 * i + 1] += Glibc.cosf(angle) }
+            row[2 * i] = Glibc.sinf(angle)
+            if 2 * i + 1 < width { row[2 * i + 1] = Glibc.cosf(angle) }
         }
     }
 }

@@ -1,3 +1,5 @@
+import Kernels
+
 /// Where the sequences of a batch lie in one stack of rows, in the batch's order, without padding.
 struct RaggedBatch {
     let requests: [SequenceRequest]
@@ -22,8 +24,16 @@ struct RaggedBatch {
         longest = lengths.max() ?? 0
     }
 
-    /// Whether a sequence wants the weight maps of a layer (0 … L − 1).
-    func wantsMaps(_ layer: Int) -> Bool { requests.contains { $0.outputs.attention?.layers.contains(layer) ?? false } }
+    /// Consecutive sequences from `first` on with at most `limit` rows together, but at least one sequence.
+    func group(from first: Int, limit: Int) -> Range<Int> {
+        var end = first
+        var rows = 0
+        repeat {
+            rows += lengths[end]
+            end += 1
+        } while end < lengths.count && rows + lengths[end] <= limit
+        return first..<end
+    }
 
     /// Puts what the sequences want of a layer's states into their results.
     /// - Parameters:
@@ -54,24 +64,56 @@ struct RaggedBatch {
         }
     }
 
-    /// Stacks the sequences' feature vectors: `out` [rows, width].
+    /// Stacks the sequences' feature vectors: `out` [rows, width]. As with ids, callers check; NaN where one has not.
     func gatherFeatures(width: Int, _ out: UnsafeMutablePointer<Float>) {
         for (i, request) in requests.enumerated() {
-            guard case .features(let values, let steps) = request.input else { continue }
+            let target = out + offsets[i] * width
+            guard case .features(let values, let steps) = request.input, values.count == steps * width else {
+                target.update(repeating: .nan, count: lengths[i] * width)
+                continue
+            }
             values.withUnsafeBufferPointer { values in
-                guard let base = values.baseAddress, values.count == steps * width else { return }
-                (out + offsets[i] * width).update(from: base, count: values.count)
+                if let base = values.baseAddress { target.update(from: base, count: values.count) }
             }
         }
     }
 
     /// Stacks the rows of `table` [vocabulary, width] that the sequences' ids name: `out` [rows, width].
-    func gatherTokens(_ table: UnsafePointer<Float>, width: Int, _ out: UnsafeMutablePointer<Float>) {
+    func gatherTokens(_ table: FloatTensor, width: Int, _ out: UnsafeMutablePointer<Float>) {
         for (i, request) in requests.enumerated() {
-            guard case .tokens(let ids, _) = request.input else { continue }
-            for (place, id) in ids.enumerated() {
-                (out + (offsets[i] + place) * width).update(from: table + Int(id) * width, count: width)
+            guard case .tokens(let ids, _) = request.input else {
+                (out + offsets[i] * width).update(repeating: .nan, count: lengths[i] * width)
+                continue
             }
+            for (place, id) in ids.enumerated() {
+                table.copyRow(Int(id), to: out + (offsets[i] + place) * width, width: width)
+            }
+        }
+    }
+}
+
+extension FloatTensor {
+    /// A row of a table [rows, width]; nil where there is none. Good only while this object lives.
+    func row(_ index: Int, width: Int) -> UnsafePointer<Float>? {
+        guard index >= 0, index < values.count / width, let base = values.baseAddress else { return nil }
+        return base + index * width
+    }
+
+    /// Callers check their ids. NaN where one has not: its own sequence shows it, and no other memory is read.
+    func copyRow(_ index: Int, to out: UnsafeMutablePointer<Float>, width: Int) {
+        if let row = row(index, width: width) {
+            out.update(from: row, count: width)
+        } else {
+            out.update(repeating: .nan, count: width)
+        }
+    }
+
+    /// As `copyRow`, added to `out`.
+    func addRow(_ index: Int, to out: UnsafeMutablePointer<Float>, width: Int, _ kernels: KernelTable) {
+        if let row = row(index, width: width) {
+            kernels.add(row, out, width)
+        } else {
+            out.update(repeating: .nan, count: width)
         }
     }
 }

@@ -53,7 +53,8 @@ public struct SelfAttentionNetwork: Network {
         joined.apply(kernels, x, bias: nil, out: qkv, rows: batch.rows)
         if score == .cosine { normalise(qkv, rows: batch.rows) }
         var maps = batch.requests.map { MapBuilder($0) }
-        attention.run(batch, joined: qkv, out: out, scratch: scratch.take(working), layer: 0, maps: &maps)
+        attention.run(
+            batch, requests.indices, joined: qkv, out: out, scratch: scratch.take(working), layer: 0, maps: &maps)
         batch.collect(1, out, width: attention.outputs, into: &results)
         for i in results.indices where maps[i] != nil { results[i].attention = maps[i]?.maps }
         return results

@@ -22,21 +22,24 @@ struct SelfAttentionPass {
     }
 
     /// - Parameters:
-    ///   - joined: [rows, columns].
-    ///   - out: [rows, outputs].
+    ///   - sequences: those of the batch to run.
+    ///   - joined: [rows, columns], the rows of these sequences.
+    ///   - out: [rows, outputs], likewise.
     ///   - scratch: `scratchCount` floats, 64-byte aligned.
     ///   - layer: 0 … L − 1, for the maps.
     ///   - maps: one a sequence; those whose sequence wants this layer are given its part.
     func run(
-        _ batch: RaggedBatch, joined: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>,
+        _ batch: RaggedBatch, _ sequences: Range<Int>, joined: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>,
         scratch: UnsafeMutablePointer<Float>, layer: Int, maps: inout [MapBuilder?]
     ) {
         let statistics = scratch
         let working = scratch + Scratch.rounded(2 * batch.longest)
-        for sequence in batch.requests.indices {
+        var row = 0
+        for sequence in sequences {
             let length = batch.lengths[sequence]
-            let rows = joined + batch.offsets[sequence] * columns
-            let target = out + batch.offsets[sequence] * outputs
+            let rows = joined + row * columns
+            let target = out + row * outputs
+            row += length
             let wanted = maps[sequence]?.selection.layers.contains(layer) ?? false
             for head in 0..<heads {
                 let q = rows + head * headDim
@@ -50,9 +53,10 @@ struct SelfAttentionPass {
                         headDim: headDim, valueDim: valueDim, scale: scale, scratch: working))
                 guard wantsHead else { continue }
                 maps[sequence]?.add(layer: layer, head: head) { queries, weights in
+                    guard let positions = queries.baseAddress else { return 0 }
                     kernels.attentionWeights(
                         AttentionWeights(
-                            q: q, ldq: columns, k: k, ldk: columns, statistics: statistics, rows: queries.baseAddress!,
+                            q: q, ldq: columns, k: k, ldk: columns, statistics: statistics, rows: positions,
                             rowCount: queries.count, keys: length, headDim: headDim, scale: scale, out: weights,
                             scratch: working))
                     return reconstructionError(
@@ -107,9 +111,11 @@ struct MapBuilder {
     private var reconstructionMaxError: Float = 0
     private var rowSumMaxError: Float = 0
 
-    /// nil where the request wants no maps.
+    /// nil where the request wants no maps, or some of rows that its sequence lacks.
     init?(_ request: SequenceRequest) {
-        guard let selection = request.outputs.attention, selection.method == .raw else { return nil }
+        guard let selection = request.outputs.attention, selection.method == .raw,
+            selection.queries?.allSatisfy((0..<request.length).contains) ?? true
+        else { return nil }
         self.selection = selection
         length = request.length
         queries = (selection.queries ?? Array(0..<request.length)).map { Int32($0) }

@@ -50,6 +50,11 @@ public struct TransformerEncoderNetwork: Network {
                 "either 'vocab_size' (the input is token ids) or 'input_size' (feature vectors) must be given, not both"
             )
         }
+        let scaled = try c.bool("scale_embedding", default: false)
+        if scaled, vocabulary == 0 {
+            throw ModelError(
+                file: c.file, "'scale_embedding' is true, but there is no embedding: the input is features")
+        }
         var maxLength: Int?
         if encoding == .learned || (c.object["max_length"] ?? .null) != .null {
             maxLength = try c.int("max_length", in: 1...1 << 24)
@@ -75,7 +80,7 @@ public struct TransformerEncoderNetwork: Network {
             projectionBias = try floats("input.bias", [width], when: reader.has("input.bias"))
             count += inputSize * width + (projectionBias == nil ? 0 : width)
         }
-        embeddingScale = try c.bool("scale_embedding", default: false) ? Float(width).squareRoot() : 1
+        embeddingScale = scaled ? Float(width).squareRoot() : 1
         switch encoding {
         case .none: positions = .none
         case .sinusoidal: positions = .sinusoidal(SinusoidalPositions(width: width))
@@ -126,7 +131,9 @@ public struct TransformerEncoderNetwork: Network {
     public func forward(_ requests: [SequenceRequest], scratch: Scratch) -> [SequenceResult] {
         let batch = RaggedBatch(requests)
         let inputs = projection.map { Scratch.rounded(batch.rows * $0.inputs) } ?? 0
-        scratch.reserve(floats: Scratch.rounded(batch.rows * stack.hidden) + inputs + stack.scratchCount(batch))
+        scratch.reserve(
+            floats: Scratch.rounded(batch.rows * stack.hidden) + inputs + Scratch.rounded(stack.hidden)
+                + stack.scratchCount(batch))
         let x = scratch.take(batch.rows * stack.hidden)
         embed(batch, x, scratch)
         var results = batch.emptyResults()
@@ -141,19 +148,21 @@ public struct TransformerEncoderNetwork: Network {
             let features = scratch.take(batch.rows * projection.inputs)
             batch.gatherFeatures(width: projection.inputs, features)
             projection.apply(stack.kernels, features, bias: projectionBias, out: x, rows: batch.rows)
-        } else if let table = embedding?.values.baseAddress {
-            batch.gatherTokens(table, width: width, x)
+        } else if let embedding {
+            batch.gatherTokens(embedding, width: width, x)
             if embeddingScale != 1 { for i in 0..<batch.rows * width { x[i] *= embeddingScale } }
         }
-        for i in batch.requests.indices {
-            for position in 0..<batch.lengths[i] {
-                let row = x + (batch.offsets[i] + position) * width
-                switch positions {
-                case .none: break
-                case .sinusoidal(let encoding): encoding.add(position, to: row)
-                case .learned(let table):
-                    if let table = table.values.baseAddress { stack.kernels.add(table + position * width, row, width) }
-                }
+        if case .none = positions { return }
+        // Position by position: each one's sines are computed once for all sequences.
+        let encoding = scratch.take(width)
+        for position in 0..<batch.longest {
+            switch positions {
+            case .none: break
+            case .sinusoidal(let sinusoidal): sinusoidal.write(position, to: encoding)
+            case .learned(let table): table.copyRow(position, to: encoding, width: width)
+            }
+            for i in batch.requests.indices where position < batch.lengths[i] {
+                stack.kernels.add(encoding, x + (batch.offsets[i] + position) * width, width)
             }
         }
     }

@@ -180,6 +180,14 @@ struct SequenceReader {
                 "The tokenizer of '\(model.name)' made token \(token.id), for which the model has no embedding "
                     + "(0 … \(vocabularySize - 1)).")
         }
+        if let count = description.tokenTypes,
+            let token = tokens.first(where: { !(0..<count).contains(Int($0.typeID)) })
+        {
+            throw APIError(
+                422, "token_type_without_embedding", param: param,
+                "The tokenizer of '\(model.name)' gives a token type \(token.typeID), but the model knows only types 0 … "
+                    + "\(count - 1)" + (pair == nil ? "." : "; send one text, not a pair."))
+        }
         let types = tokens.contains { $0.typeID != 0 } ? tokens.map(\.typeID) : []
         return ReadSequence(
             input: .tokens(ids: tokens.map(\.id), typeIDs: types), truncated: encoding.truncated, tokens: tokens)
