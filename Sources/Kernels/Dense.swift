@@ -62,22 +62,22 @@ public func denseLayer<I: Instructions>(_: I.Type, _ d: Dense) {
             // What is left of a group of four goes panel by panel.
             let block = d.n - column >= columnBlock ? columnBlock : width
             let columns = min(block, d.n - column)
-            let out = d.out + row * d.ldOut + column
             var p = 0
             repeat {
                 let depth = min(kBlock, d.k - p)
+                let last = p + depth == d.k
+                // Panels and their blocks lie one behind the other, but the next block of rows begins again.
+                let ahead = last && column + block >= d.n ? -(column * d.k + p * width) : depth * width
                 I.multiply(
                     PanelProduct(
                         a: d.a + row * d.lda + p, lda: d.lda, b: d.packed + column * d.k + p * width,
                         panelStride: d.k * width, bias: p == 0 ? d.bias.map { $0 + column } : nil,
                         residual: p == 0 ? d.residual.map { $0 + row * d.ldResidual + column } : nil,
-                        ldResidual: d.ldResidual, accumulate: p > 0, out: out, ldOut: d.ldOut, m: rows,
-                        columns: columns, k: depth))
+                        ldResidual: d.ldResidual, accumulate: p > 0,
+                        out: d.out + row * d.ldOut + column, ldOut: d.ldOut, m: rows, columns: columns, k: depth,
+                        activation: last ? d.activation : .identity, ahead: ahead))
                 p += depth
             } while p < d.k
-            if d.activation != .identity {
-                I.activate(d.activation, out, rows: rows, width: columns, pitch: d.ldOut)
-            }
             column += block
         }
         row += rows

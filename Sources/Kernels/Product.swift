@@ -18,12 +18,17 @@ public struct PanelProduct {
     /// Columns to write: at most `width`, or `4 * width` where m = 1.
     public let columns: Int
     public let k: Int
+    /// Applied to each tile of rows once it is written, while it is in the first level of cache.
+    public let activation: Activation
+    /// Floats from `b` to the panel that will be multiplied next, to be fetched meanwhile; 0 where there is none.
+    public let ahead: Int
 
     @inlinable @inline(__always)
     public init(
         a: UnsafePointer<Float>, lda: Int, b: UnsafePointer<Float>, panelStride: Int = 0,
         bias: UnsafePointer<Float>? = nil, residual: UnsafePointer<Float>? = nil, ldResidual: Int = 0,
-        accumulate: Bool = false, out: UnsafeMutablePointer<Float>, ldOut: Int, m: Int, columns: Int, k: Int
+        accumulate: Bool = false, out: UnsafeMutablePointer<Float>, ldOut: Int, m: Int, columns: Int, k: Int,
+        activation: Activation = .identity, ahead: Int = 0
     ) {
         self.a = a
         self.lda = lda
@@ -38,6 +43,8 @@ public struct PanelProduct {
         self.m = m
         self.columns = columns
         self.k = k
+        self.activation = activation
+        self.ahead = ahead
     }
 
     /// Adds what the product asks for to the sums of one row's vector at `column` and writes it.
@@ -133,12 +140,32 @@ func multiplyTile<Tile: RowTile>(_: Tile.Type, _ product: PanelProduct, row: Int
     var b = product.b
     let lda = product.lda
     let end = b + product.k * I.panelWidth
+    // The first tile of a panel fetches the next panel, line by line as it uses up its own. A tile of few rows has no
+    // time to spare: it waits for memory all the while.
+    let ahead = row == 0 ? product.ahead : 0
+    if Tile.rows > 4 {
+        var target = product.out + row * product.ldOut
+        for _ in 0..<Tile.rows {
+            I.prefetch(target)
+            I.prefetch(target + I.lanes)
+            target += product.ldOut
+        }
+    }
     while b < end {
+        if Tile.rows > 4 {
+            I.prefetch(b + ahead)
+            I.prefetch(b + ahead + I.lanes)
+        }
         tile.step(a, lda, I.load(b), I.load(b + I.lanes))
         a += 1
         b += I.panelWidth
     }
     tile.finish(product, row: row)
+    if product.activation != .identity {
+        I.activate(
+            product.activation, product.out + row * product.ldOut, rows: Tile.rows, width: product.columns,
+            pitch: product.ldOut)
+    }
 }
 
 /// One row times up to four panels at once: eight independent sums hide the latency of the FMA, and four streams of
@@ -182,6 +209,9 @@ public func multiplyOneRow<I: Instructions>(_: I.Type, _ product: PanelProduct) 
     product.finish(I.self, sum5, row: 0, column: 5 * I.lanes)
     product.finish(I.self, sum6, row: 0, column: 6 * I.lanes)
     product.finish(I.self, sum7, row: 0, column: 7 * I.lanes)
+    if product.activation != .identity {
+        I.activate(product.activation, product.out, rows: 1, width: product.columns, pitch: product.ldOut)
+    }
 }
 
 /// All rows of one panel, in tiles of nearly equal height: m = 13 is 7 + 6, not 12 + 1, whose last row would wait for
