@@ -42,36 +42,61 @@ import Testing
         #expect(worst <= 2, "exp(\(at)) is off by \(worst) ulp")
     }
 
-    /// torch, f64. Bounds: tanh and sigmoid in ulp; the gated units relative to |x|, which is what they multiply.
+    /// Error in units of what is promised: tanh and sigmoid 4 ulp; the gated units 2e-7 of |x|, which they multiply.
+    static func units(_ activation: Activation, _ x: Float, _ got: Float, _ want: Double) -> Double {
+        switch activation {
+        case .identity, .relu: return ulps(got, want)
+        case .tanh, .sigmoid: return ulps(got, want) / 4
+        case .gelu, .geluTanh, .silu:
+            // torch multiplies −inf by 0; the limit is as good.
+            if x == -.infinity { return got.isNaN || got == 0 ? 0 : .infinity }
+            if !x.isFinite || !Float(want).isFinite { return ulps(got, want) }
+            return abs(Double(got) - want) / max(abs(Double(x)) * 2e-7, Double(Float.leastNonzeroMagnitude) * 4)
+        }
+    }
+
+    static func worst(
+        _ table: Table, _ activation: Activation, _ x: [Float], _ want: [Double]
+    ) -> (units: Double, x: Float, got: Float) {
+        let out = Buffer(x)
+        table.kernels.activate(activation, out.base, x.count)
+        var worst = (units: 0.0, x: Float(0), got: Float(0))
+        for (i, got) in out.values.enumerated() {
+            let error = units(activation, x[i], got, want[i])
+            if !(error <= worst.units) { worst = (error, x[i], got) }
+        }
+        #expect(out.untouchedBehind)
+        return worst
+    }
+
+    /// torch, f64.
     @Test(arguments: Table.all, Activation.allCases)
     func activations(_ table: Table, activation: Activation) throws {
         let reference = try Reference("kernels_activations")
-        let x = try reference.floats("x")
-        let want = try reference.doubles(activation.rawValue)
-        let out = Buffer(x)
-        table.kernels.activate(activation, out.base, x.count)
-        var worst = (error: 0.0, x: Float(0), got: Float(0))
-        func bound(_ error: Double, _ i: Int) {
-            if !(error <= worst.error) { worst = (error, x[i], out.base[i]) }
-        }
-        for (i, got) in out.values.enumerated() {
+        let worst = Self.worst(
+            table, activation, try reference.floats("x"), try reference.doubles(activation.rawValue))
+        #expect(worst.units <= 1, "\(activation)(\(worst.x)) = \(worst.got), \(worst.units) bounds off")
+    }
+
+    /// The C library in f64, over every 4099th float there is: subnormals, infinities and NaN among them.
+    @Test(arguments: Table.all, Activation.allCases)
+    func activationsOfAllMagnitudes(_ table: Table, activation: Activation) {
+        let x = stride(from: UInt32(0), through: UInt32.max - 4099, by: 4099).map { Float(bitPattern: $0) }
+        let want = (x + [.infinity, -.infinity]).map { x -> Double in
+            let x = Double(x)
             switch activation {
-            case .identity, .relu: bound(Self.ulps(got, want[i]), i)
-            case .tanh, .sigmoid: bound(Self.ulps(got, want[i]) / 4, i)
-            case .gelu, .geluTanh, .silu:
-                if x[i] == -.infinity {
-                    // torch multiplies −inf by 0; the limit is as good.
-                    #expect(got.isNaN || got == 0)
-                } else if !x[i].isFinite || !Float(want[i]).isFinite {
-                    bound(Self.ulps(got, want[i]), i)
-                } else {
-                    let unit = max(abs(Double(x[i])) * 2e-7, Double(Float.leastNonzeroMagnitude) * 4)
-                    bound(abs(Double(got) - want[i]) / unit, i)
-                }
+            case .identity: return x
+            case .relu: return x < 0 ? 0 : x
+            case .gelu: return x * 0.5 * erfc(-x / 2.0.squareRoot())
+            case .geluTanh:
+                return x / (1 + Foundation.exp(-2 * (2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)))
+            case .silu: return x / (1 + Foundation.exp(-x))
+            case .tanh: return Foundation.tanh(x)
+            case .sigmoid: return 1 / (1 + Foundation.exp(-x))
             }
         }
-        #expect(worst.error <= 1, "\(activation)(\(worst.x)) = \(worst.got), \(worst.error) bounds off")
-        #expect(out.untouchedBehind)
+        let worst = Self.worst(table, activation, x + [.infinity, -.infinity], want)
+        #expect(worst.units <= 1, "\(activation)(\(worst.x)) = \(worst.got), \(worst.units) bounds off")
     }
 
     /// Lengths around the width of a vector: the tail must be computed as the rest is, and nothing behind it written.
