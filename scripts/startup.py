@@ -1,0 +1,44 @@
+#!/usr/bin/env python3
+"""Time from exec to the first 200 of /ready, and resident memory then and after some work, for one model.
+
+usage: startup.py MODEL_DIRECTORY [ENCODERD]      (best and median of 9 starts)
+"""
+import json, pathlib, socket, statistics, subprocess, sys, time, urllib.request
+
+directory, program = sys.argv[1], (sys.argv[2:] or [".build/release/encoderd"])[0]
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def resident(pid):
+    fields = dict(line.split(":", 1) for line in open(f"/proc/{pid}/status") if ":" in line)
+    return int(fields["VmRSS"].split()[0]) / 1024
+
+
+times, before, after = [], [], []
+for _ in range(9):
+    port = free_port()
+    start = time.perf_counter()
+    server = subprocess.Popen([program, "serve", "--port", str(port), "--model", f"m={directory}"], stderr=subprocess.DEVNULL)
+    while True:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/ready")
+            break
+        except OSError:
+            time.sleep(0.001)
+    times.append(time.perf_counter() - start)
+    before.append(resident(server.pid))
+    body = json.dumps({"input": [f"sentence number {i} of a batch" * 3 for i in range(64)]}).encode()
+    for _ in range(5):
+        urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{port}/v1/encode", body, {"Content-Type": "application/json"})).read()
+    after.append(resident(server.pid))
+    server.terminate()
+    assert server.wait() == 0
+weights = sum(f.stat().st_size for f in pathlib.Path(directory).iterdir() if f.suffix in (".safetensors", ".pt", ".npz", ".bin")) / 2**20
+print(f"start to ready: best {min(times) * 1e3:.0f} ms, median {statistics.median(times) * 1e3:.0f} ms, worst {max(times) * 1e3:.0f} ms")
+print(f"resident: {max(before):.1f} MiB when ready, {max(after):.1f} MiB after 320 sequences; weights {weights:.1f} MiB "
+      f"(× {max(before) / weights:.2f}, × {max(after) / weights:.2f})")
