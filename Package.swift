@@ -28,7 +28,10 @@ let vectorDependencies: [Target.Dependency] = []
 
 let package = Package(
     name: "encoderd",
-    products: [.executable(name: "encoderd", targets: ["encoderd"])],
+    products: [
+        .executable(name: "encoderd", targets: ["encoderd"]),
+        .executable(name: "KernelBench", targets: ["KernelBench"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
@@ -63,6 +66,14 @@ let package = Package(
                 "Server", .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict),
+
+        // Benchmarks: what the core can do at most, and what the kernels make of it.
+        .target(name: "CPeak", path: "Benchmarks/CPeak"),
+        .executableTarget(
+            name: "KernelBench",
+            dependencies: [
+                "KernelSelection", "CPeak", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ], path: "Benchmarks/KernelBench", swiftSettings: strict),
 
         .testTarget(name: "CommandTests", dependencies: ["encoderd", "Server"], swiftSettings: strict),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),

@@ -46,17 +46,26 @@ struct Reference {
 }
 
 /// The largest difference, relative to the largest expected value; infinite where one is NaN.
-/// - Parameter scale: what values are usually like: the only value of a small case may have cancelled to next to nothing.
-func relativeError(_ got: [Float], _ want: [Float], scale: Float = .leastNormalMagnitude) -> Float {
+func relativeError(_ got: [Float], _ want: [Float]) -> Float {
     guard got.count == want.count else { return .infinity }
     var worst: Float = 0
-    var largest = scale
+    var largest: Float = .leastNormalMagnitude
     for (g, w) in zip(got, want) {
         if g.isNaN || w.isNaN { return .infinity }
         worst = max(worst, abs(g - w))
         largest = max(largest, abs(w))
     }
     return worst / largest
+}
+
+/// The largest difference in units of `scale`, element by element: rounding is proportional to the terms of a sum, not
+/// to what is left where they cancel. Infinite where one is NaN.
+func error(_ got: [Float], _ want: [Float], perUnitOf scale: [Float]) -> Float {
+    guard got.count == want.count, got.count == scale.count else { return .infinity }
+    return got.indices.reduce(0) { worst, i in
+        let unit = abs(got[i] - want[i]) / scale[i]
+        return unit.isNaN ? .infinity : max(worst, unit)
+    }
 }
 
 /// Aligned floats, filled with NaN so that a value never written shows, with a guard behind that must stay untouched.

@@ -39,6 +39,9 @@ def dense():
     for n in (1, 31, 33, 96):
         for k in (1, 7, 384, 1536):
             out[f"product.{n}.{k}"] = (f64(a[:, :k]) @ f64(w[:n, :k]).T).float().numpy()
+    # What rounding is measured against: the sum of the absolute values of each product's terms.
+    for k in (1, 7, 384, 1536):
+        out[f"terms.{k}"] = (f64(a[:, :k]).abs() @ f64(w[:, :k]).abs().T).float().numpy()
     pre = f64(a[:, :384]) @ f64(w[:, :384]).T / 16 + f64(bias)
     for name, f in ACTIVATIONS.items():
         out[f"activated.{name}"] = f(pre).float().numpy()

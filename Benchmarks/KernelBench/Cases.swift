@@ -1,0 +1,143 @@
+import KernelSelection
+
+/// Dense layers of MiniLM. `hot` runs one weight again and again; `cold` goes through copies that together exceed the
+/// last level of cache, as a pass over all layers of a model does.
+func measureDense(_ kernels: KernelTable, _ stopwatch: Stopwatch, _ report: Report) {
+    let shapes: [(n: Int, k: Int, activation: Activation)] = [
+        (1152, 384, .identity), (384, 384, .identity), (1536, 384, .gelu), (384, 1536, .identity),
+    ]
+    for (n, k, activation) in shapes {
+        // Sums with a standard deviation of 1, as activations meet them.
+        let w = Floats(n * k, scale: 3 / Float(k).squareRoot())
+        let size = kernels.packedCount(n, k)
+        let copies = max(2, 48 << 20 / (4 * size))
+        let packed = Floats(copies * size)
+        for i in 0..<copies { kernels.pack(w.base, k, n, k, packed.base + i * size) }
+        let bias = Floats(n)
+        for m in [1, 2, 4, 8, 16, 32, 64, 128, 512, 2048, 4096] {
+            let a = Floats(m * k)
+            let out = Floats(m * n)
+            func call(_ weight: UnsafeMutablePointer<Float>) {
+                kernels.dense(
+                    Dense(
+                        a: a.base, lda: k, packed: weight, bias: bias.base, activation: activation, out: out.base,
+                        ldOut: n, m: m, n: n, k: k))
+            }
+            let hot = stopwatch.best { call(packed.base) }
+            var next = 0
+            let cold = stopwatch.best {
+                call(packed.base + next * size)
+                next = (next + 1) % copies
+            }
+            let work = 2 * Double(m * n * k)
+            report.add(
+                "dense", "\(m)×\(k)→\(n) \(activation)",
+                [
+                    ("gflop_s", work / hot / 1e9), ("percent_of_peak", 100 * work / hot / stopwatch.peak),
+                    ("cold_percent_of_peak", 100 * work / cold / stopwatch.peak),
+                    ("cold_weights_gb_s", Double(4 * size) / cold / 1e9),
+                ])
+        }
+    }
+}
+
+/// Twelve heads of 32 dimensions inside a matrix [tokens, 1152] of queries, keys and values.
+func measureAttention(_ kernels: KernelTable, _ stopwatch: Stopwatch, _ report: Report) {
+    let (heads, dim) = (12, 32)
+    for tokens in [16, 64, 128, 512] {
+        let qkv = Floats(tokens * 3 * heads * dim)
+        let out = Floats(tokens * heads * dim)
+        let scratch = Floats(kernels.attentionScratch(tokens, tokens, dim, dim))
+        let seconds = stopwatch.best {
+            for head in 0..<heads {
+                let q = qkv.base + head * dim
+                kernels.attention(
+                    AttentionHead(
+                        q: q, ldq: 3 * heads * dim, k: q + heads * dim, ldk: 3 * heads * dim, v: q + 2 * heads * dim,
+                        ldv: 3 * heads * dim, out: out.base + head * dim, ldOut: heads * dim, queries: tokens,
+                        keys: tokens, headDim: dim, valueDim: dim, scale: 0.176_776_7, scratch: scratch.base))
+            }
+        }
+        let work = 4 * Double(heads * tokens * tokens * dim)
+        // A layer's dense part: 2 · 12 · 384² operations a token.
+        let dense = 24.0 * 384 * 384 * Double(tokens)
+        report.add(
+            "attention", "\(tokens) tokens, 12 heads × 32",
+            [
+                ("us", seconds * 1e6), ("gflop_s", work / seconds / 1e9),
+                ("percent_of_peak", 100 * work / seconds / stopwatch.peak),
+                ("percent_of_dense_at_peak", 100 * seconds / (dense / stopwatch.peak)),
+            ])
+    }
+}
+
+/// What is done to each float, over 64 rows of 384: in the second level of cache, as after a dense layer.
+func measureRows(_ kernels: KernelTable, _ stopwatch: Stopwatch, _ report: Report) {
+    let (rows, width) = (64, 384)
+    let count = rows * width
+    let source = Floats(count)
+    let out = Floats(count)
+    func fresh() { out.base.update(from: source.base, count: count) }
+    func add(_ name: String, _ seconds: Double) {
+        report.add(name, "\(rows)×\(width)", [("ns_per_element", seconds * 1e9 / Double(count))])
+    }
+    for activation in [Activation.relu, .gelu, .geluTanh, .silu, .tanh, .sigmoid] {
+        // Fresh values every time: those of repeated calls in place become subnormal. The copy is subtracted.
+        let copy = stopwatch.best { fresh() }
+        let both = stopwatch.best {
+            fresh()
+            kernels.activate(activation, out.base, count)
+        }
+        add("\(activation)", both - copy)
+    }
+    add("exp", stopwatch.best { kernels.exp(source.base, out.base, count) })
+    add("softmax", stopwatch.best { kernels.softmax(out.base, rows, width) })
+    let weight = Floats(width)
+    add(
+        "layerNorm",
+        stopwatch.best {
+            kernels.layerNorm(
+                LayerNorm(
+                    x: source.base, out: out.base, weight: weight.base, bias: weight.base, rows: rows, width: width,
+                    epsilon: 1e-12))
+        })
+    add("add", stopwatch.best { kernels.add(source.base, out.base, count) })
+}
+
+/// One step of 256 units, for 1, 8 and 32 sequences.
+func measureRecurrent(_ kernels: KernelTable, _ stopwatch: Stopwatch, _ report: Report) {
+    let hidden = 256
+    for cell in [RecurrentCell.lstm, .gru, .tanh] {
+        let gates = cell.gates * hidden
+        let w = Floats(gates * hidden, scale: 1 / 16)
+        let packed = Floats(kernels.packedCount(gates, hidden))
+        kernels.pack(w.base, hidden, gates, hidden, packed.base)
+        for count in [1, 8, 32] {
+            let inputs = Floats(count * gates)
+            let h = Floats(count * hidden)
+            let c = Floats(count * hidden)
+            let bias = Floats(hidden)
+            let scratch = Floats(count * (cell.gates + 1) * hidden)
+            let rows = Array(0..<count)
+            let seconds = rows.withUnsafeBufferPointer { rows in
+                stopwatch.best {
+                    guard let rows = rows.baseAddress else { return }
+                    kernels.recurrentStep(
+                        RecurrentStep(
+                            cell: cell, hidden: hidden, output: hidden, count: count, inputs: inputs.base,
+                            inputRows: rows, packedHH: packed.base, biasHN: cell == .gru ? bias.base : nil,
+                            packedHR: nil, h: h.base, c: cell == .lstm ? c.base : nil, gates: nil,
+                            scratch: scratch.base))
+                }
+            }
+            let work = 2 * Double(count * gates * hidden)
+            report.add(
+                "recurrentStep", "\(cell) \(hidden), \(count) sequences",
+                [
+                    ("us", seconds * 1e6), ("steps_per_s", Double(count) / seconds),
+                    ("percent_of_peak", 100 * work / seconds / stopwatch.peak),
+                    ("weights_gb_s", Double(4 * gates * hidden) / seconds / 1e9),
+                ])
+        }
+    }
+}

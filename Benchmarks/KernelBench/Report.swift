@@ -1,0 +1,38 @@
+import Foundation
+
+/// Prints each measurement as it is made: a line of a table, or of JSON.
+struct Report {
+    let json: Bool
+    let instructionSet: String
+
+    func peak(_ peak: Double) {
+        line(
+            "\(instructionSet) multiply-add peak \(rounded(peak / 1e9, 1)) GFLOP/s",
+            ["kernel": "\"peak\"", "gflop_s": rounded(peak / 1e9, 1)])
+    }
+
+    /// - Parameters:
+    ///   - name: the kernel.
+    ///   - what: its sizes, in words.
+    ///   - figures: names with units, and values.
+    func add(_ name: String, _ what: String, _ figures: [(name: String, value: Double)]) {
+        let padded = "\(name) \(what)".padding(toLength: 44, withPad: " ", startingAt: 0)
+        let text = figures.map { "\(rounded($0.value, 2)) \($0.name)" }.joined(separator: "  ")
+        var fields = ["kernel": "\"\(name)\"", "case": "\"\(what)\""]
+        for figure in figures { fields[figure.name] = rounded(figure.value, 3) }
+        line("\(padded) \(text)", fields)
+    }
+
+    private func line(_ text: String, _ fields: [String: String]) {
+        if json {
+            let all = fields.merging(["isa": "\"\(instructionSet)\""]) { a, _ in a }
+            print(
+                "{" + all.sorted { $0.key < $1.key }.map { "\"\($0.key)\": \($0.value)" }.joined(separator: ", ") + "}")
+        } else {
+            print(text)
+        }
+        fflush(nil)
+    }
+
+    private func rounded(_ x: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", x) }
+}
