@@ -127,7 +127,7 @@ public func rebuildWeights<I: Instructions>(_: I.Type, _ w: AttentionWeights) {
             let out = w.out + (first + r) * w.keys
             var j = 0
             while j < w.keys {
-                let e = VectorMath<I>.exp(I.sub(I.mul(I.load(row + j), scale), maximum))
+                let e = exponential(I.self, I.load(row + j), scale, maximum)
                 let weight = I.mul(e, inverse)
                 if j + I.lanes <= w.keys {
                     I.store(out + j, weight)

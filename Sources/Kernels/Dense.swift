@@ -1,3 +1,5 @@
+public import CIntrinsics
+
 /// `KernelTable.pack`.
 @inlinable @inline(__always)
 public func packPanels<I: Instructions>(
@@ -9,20 +11,17 @@ public func packPanels<I: Instructions>(
     while column < n {
         let columns = min(width, n - column)
         if columns < width { panel.update(repeating: 0, count: k * width) }
-        // Four columns at a time: their reads share cache lines with the next steps, and so do the writes.
         var j = 0
         while j + 4 <= columns {
-            let row0 = w + (column + j) * ldw
-            let row1 = row0 + ldw
-            let row2 = row1 + ldw
-            let row3 = row2 + ldw
-            var target = panel + j
-            for i in 0..<k {
-                target[0] = row0[i]
-                target[1] = row1[i]
-                target[2] = row2[i]
-                target[3] = row3[i]
-                target += width
+            let rows = w + (column + j) * ldw
+            var i = 0
+            while i + 4 <= k {
+                encoderd_transpose4(rows + i, ldw, panel + i * width + j, width)
+                i += 4
+            }
+            while i < k {
+                for r in 0..<4 { panel[i * width + j + r] = rows[r * ldw + i] }
+                i += 1
             }
             j += 4
         }

@@ -27,10 +27,12 @@ public protocol Instructions {
     static func copySign(_ magnitude: Vector, _ sign: Vector) -> Vector
     /// Per lane `a < b ? x : y`; a NaN compares false.
     static func selectLess(_ a: Vector, _ b: Vector, _ x: Vector, _ y: Vector) -> Vector
-    /// `p * 2^i`, where `rounder` holds 1.5 · 2²³ + i.
-    static func scale(_ p: Vector, _ rounder: Vector) -> Vector
+    /// `p * 2^i` for a whole number `i`, where `rounder` holds 1.5 · 2²³ + i.
+    static func scale(_ p: Vector, _ i: Vector, _ rounder: Vector) -> Vector
     static func sum(_ v: Vector) -> Float
     static func maximum(_ v: Vector) -> Float
+    /// Asks for the cache line at `p` in the second level of cache, soon to be read.
+    static func prefetch(_ p: UnsafePointer<Float>)
 
     /// `multiplyPanel`, out of line: one copy of the register tiles for each instruction set.
     static func multiply(_ product: PanelProduct)

@@ -13,7 +13,7 @@ public enum VectorMath<I: Instructions> {
         var x = I.selectLess(high, argument, high, argument)
         x = I.selectLess(x, low, low, x)
         let magic = I.splat(12_582_912)
-        let rounder = I.add(I.mul(x, I.splat(1.442_695_041)), magic)
+        let rounder = I.fma(x, I.splat(1.442_695_041), magic)
         let i = I.sub(rounder, magic)
         var r = I.fma(i, I.splat(-0.693_359_375), x)
         r = I.fma(i, I.splat(2.121_944_40e-4), r)
@@ -23,7 +23,7 @@ public enum VectorMath<I: Instructions> {
         p = I.fma(p, r, I.splat(1.666_666_545_9e-1))
         p = I.fma(p, r, I.splat(5.000_000_120_1e-1))
         p = I.add(I.fma(p, I.mul(r, r), r), I.splat(1))
-        return I.scale(p, rounder)
+        return I.scale(p, i, rounder)
     }
 
     /// 1 / (1 + e⁻ˣ), from e^−|x| so that neither side overflows or loses small results.

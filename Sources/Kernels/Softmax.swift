@@ -1,53 +1,65 @@
 /// `x[i] = exp(scale · x[i] − maximum)` in place, and the maximum of `scale · x` and the sum of the exponentials.
 ///
-/// The product is rounded before the subtraction (no FMA), so that `attentionWeights` can form the same argument.
+/// A NaN need not be the maximum: it makes the sum NaN, as an infinite maximum does.
 @inlinable @inline(__always)
 func exponentials<I: Instructions>(
     _: I.Type, _ x: UnsafeMutablePointer<Float>, _ count: Int, scale: Float
 ) -> (maximum: Float, sum: Float) {
     let factor = I.splat(scale)
-    let whole = count / I.lanes * I.lanes
+    let lanes = I.lanes
+    let whole = count / lanes * lanes
     let rest = count - whole
-    var most = I.splat(-.infinity)
+    var most0 = I.splat(-.infinity)
+    var most1 = most0
     var i = 0
-    while i < whole {
+    while i + 2 * lanes <= whole {
+        let y0 = I.mul(I.load(x + i), factor)
+        let y1 = I.mul(I.load(x + i + lanes), factor)
+        most0 = I.selectLess(most0, y0, y0, most0)
+        most1 = I.selectLess(most1, y1, y1, most1)
+        i += 2 * lanes
+    }
+    if i < whole {
         let y = I.mul(I.load(x + i), factor)
-        I.store(x + i, y)
-        // Keeps a NaN of y: nothing is less than it, and it is less than nothing.
-        most = I.selectLess(y, most, most, y)
-        i += I.lanes
+        most0 = I.selectLess(most0, y, y, most0)
     }
-    var maximum = I.maximum(most)
     if rest > 0 {
-        let y = I.mul(I.load(x + whole, count: rest, fill: 0), factor)
-        I.store(x + whole, count: rest, y)
-        for j in whole..<count where !(x[j] < maximum) { maximum = x[j] }
+        // The lanes behind the end hold a value of the row.
+        let y = I.mul(I.load(x + whole, count: rest, fill: x[whole]), factor)
+        most1 = I.selectLess(most1, y, y, most1)
     }
+    let maximum = I.maximum(I.selectLess(most0, most1, most1, most0))
 
     let top = I.splat(maximum)
     var sum0 = I.splat(0)
     var sum1 = I.splat(0)
     i = 0
-    while i + 2 * I.lanes <= whole {
-        let e0 = VectorMath<I>.exp(I.sub(I.load(x + i), top))
-        let e1 = VectorMath<I>.exp(I.sub(I.load(x + i + I.lanes), top))
+    while i + 2 * lanes <= whole {
+        let e0 = exponential(I.self, I.load(x + i), factor, top)
+        let e1 = exponential(I.self, I.load(x + i + lanes), factor, top)
         I.store(x + i, e0)
-        I.store(x + i + I.lanes, e1)
+        I.store(x + i + lanes, e1)
         sum0 = I.add(sum0, e0)
         sum1 = I.add(sum1, e1)
-        i += 2 * I.lanes
+        i += 2 * lanes
     }
     if i < whole {
-        let e = VectorMath<I>.exp(I.sub(I.load(x + i), top))
+        let e = exponential(I.self, I.load(x + i), factor, top)
         I.store(x + i, e)
         sum0 = I.add(sum0, e)
     }
     if rest > 0 {
-        let e = VectorMath<I>.exp(I.sub(I.load(x + whole, count: rest, fill: -.infinity), top))
+        let e = exponential(I.self, I.load(x + whole, count: rest, fill: 0), factor, top)
         I.store(x + whole, count: rest, e)
-        sum1 = I.add(sum1, e)
+        sum1 = I.add(sum1, I.load(x + whole, count: rest, fill: 0))
     }
     return (maximum, I.sum(I.add(sum0, sum1)))
+}
+
+/// exp(scale · x − maximum): the one expression of `attention` and `attentionWeights`, which must agree to the bit.
+@inlinable @inline(__always)
+func exponential<I: Instructions>(_: I.Type, _ x: I.Vector, _ scale: I.Vector, _ maximum: I.Vector) -> I.Vector {
+    VectorMath<I>.exp(I.fma(x, scale, I.sub(I.splat(0), maximum)))
 }
 
 /// `KernelTable.softmax`.

@@ -34,9 +34,12 @@ private enum Baseline: Instructions {
     @inline(__always) static func selectLess(_ a: Vector, _ b: Vector, _ x: Vector, _ y: Vector) -> Vector {
         f32x4_select_less(a, b, x, y)
     }
-    @inline(__always) static func scale(_ p: Vector, _ rounder: Vector) -> Vector { f32x4_scale(p, rounder) }
+    @inline(__always) static func scale(_ p: Vector, _ i: Vector, _ rounder: Vector) -> Vector {
+        f32x4_scale(p, i, rounder)
+    }
     @inline(__always) static func sum(_ v: Vector) -> Float { f32x4_sum(v) }
     @inline(__always) static func maximum(_ v: Vector) -> Float { f32x4_maximum(v) }
+    @inline(__always) static func prefetch(_ p: UnsafePointer<Float>) { encoderd_prefetch(p) }
 
     @inline(never) static func multiply(_ product: PanelProduct) { multiplyPanel(Self.self, product) }
     @inline(never) static func multiplyRow(_ product: PanelProduct) { multiplyOneRow(Self.self, product) }

@@ -41,13 +41,6 @@
     ENCODERD_INLINE T T##_copysign(T a, T b) { return __builtin_elementwise_copysign(a, b); }                          \
     /* a < b ? x : y, so false where either is NaN. */                                                                 \
     ENCODERD_INLINE T T##_select_less(T a, T b, T x, T y) { return (a < b) ? x : y;    }                               \
-    /* p * 2^i, where `rounder` holds 1.5 * 2^23 + i. In two factors, so that 2^128 and subnormals come out right. */  \
-    ENCODERD_INLINE T T##_scale(T p, T rounder) {                                                                      \
-        T##_bits i = __builtin_bit_cast(T##_bits, rounder) - ENCODERD_ROUNDER_BITS;                                    \
-        T##_bits half = i >> 1;                                                                                        \
-        T##_bits first = (half + 127) << 23, second = (i - half + 127) << 23;                                          \
-        return p * __builtin_bit_cast(T, first) * __builtin_bit_cast(T, second);                                       \
-    }                                                                                                                  \
     ENCODERD_INLINE float T##_sum(T v) {                                                                               \
         float t[N];                                                                                                    \
         T##_store(t, v);                                                                                               \
@@ -55,13 +48,23 @@
             for (int i = 0; i < half; i++) t[i] += t[i + half];                                                        \
         return t[0];                                                                                                   \
     }                                                                                                                  \
-    /* NaN if any lane is. */                                                                                          \
+    /* Any or no lane where one is NaN. */                                                                             \
     ENCODERD_INLINE float T##_maximum(T v) {                                                                           \
         float t[N];                                                                                                    \
         T##_store(t, v);                                                                                               \
         for (int half = N / 2; half > 0; half /= 2)                                                                    \
-            for (int i = 0; i < half; i++) t[i] = t[i] < t[i + half] || t[i + half] != t[i + half] ? t[i + half] : t[i]; \
+            for (int i = 0; i < half; i++) t[i] = t[i] < t[i + half] ? t[i + half] : t[i];                             \
         return t[0];                                                                                                   \
+    }
+
+#define ENCODERD_SCALE(T)                                                                                              \
+    /* p * 2^i, where `rounder` holds 1.5 * 2^23 + i. In two factors, so that 2^128 and subnormals come out right. */  \
+    ENCODERD_INLINE T T##_scale(T p, T i, T rounder) {                                                                 \
+        (void)i;                                                                                                       \
+        T##_bits n = __builtin_bit_cast(T##_bits, rounder) - ENCODERD_ROUNDER_BITS;                                    \
+        T##_bits half = n >> 1;                                                                                        \
+        T##_bits first = (half + 127) << 23, second = (n - half + 127) << 23;                                          \
+        return p * __builtin_bit_cast(T, first) * __builtin_bit_cast(T, second);                                       \
     }
 
 #define ENCODERD_PARTIAL(T, N)                                                                                         \
@@ -79,10 +82,12 @@
     }
 
 ENCODERD_VECTOR(f32x4, 4)
+ENCODERD_SCALE(f32x4)
 ENCODERD_PARTIAL(f32x4, 4)
 
 #if defined(__AVX2__)
 ENCODERD_VECTOR(f32x8, 8)
+ENCODERD_SCALE(f32x8)
 ENCODERD_INLINE __m256i f32x8_mask(long count) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
@@ -97,6 +102,11 @@ ENCODERD_INLINE void f32x8_store_partial(float *p, long count, f32x8 v) {
 
 #if defined(__AVX512F__)
 ENCODERD_VECTOR(f32x16, 16)
+// One instruction, exact wherever the result is not subnormal, rounded once where it is.
+ENCODERD_INLINE f32x16 f32x16_scale(f32x16 p, f32x16 i, f32x16 rounder) {
+    (void)rounder;
+    return (f32x16)_mm512_scalef_ps((__m512)p, (__m512)i);
+}
 ENCODERD_INLINE f32x16 f32x16_load_partial(const float *p, long count, float fill) {
     return (f32x16)_mm512_mask_loadu_ps(_mm512_set1_ps(fill), (__mmask16)((1u << count) - 1), p);
 }
@@ -104,6 +114,21 @@ ENCODERD_INLINE void f32x16_store_partial(float *p, long count, f32x16 v) {
     _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1), (__m512)v);
 }
 #endif
+
+// out[j, i] = p[i, j] for 4 × 4 floats, rows `ld` and `ldOut` floats apart. Loops for this become scatters, which are
+// several times slower.
+ENCODERD_INLINE void encoderd_transpose4(const float *p, long ld, float *out, long ldOut) {
+    f32x4 a = f32x4_load(p), b = f32x4_load(p + ld), c = f32x4_load(p + 2 * ld), d = f32x4_load(p + 3 * ld);
+    f32x4 ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+    f32x4_store(out, __builtin_shufflevector(ab, cd, 0, 1, 4, 5));
+    f32x4_store(out + ldOut, __builtin_shufflevector(ab, cd, 2, 3, 6, 7));
+    ab = __builtin_shufflevector(a, b, 2, 6, 3, 7), cd = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    f32x4_store(out + 2 * ldOut, __builtin_shufflevector(ab, cd, 0, 1, 4, 5));
+    f32x4_store(out + 3 * ldOut, __builtin_shufflevector(ab, cd, 2, 3, 6, 7));
+}
+
+// Locality 2: into the second level of cache.
+ENCODERD_INLINE void encoderd_prefetch(const float *p) { __builtin_prefetch(p, 0, 2); }
 
 // Both also say that the operating system saves the registers (XCR0), without which the instructions fault.
 int encoderd_has_avx2(void);
