@@ -189,6 +189,7 @@ import Testing
         #expect(d.maxLength == 256 && d.positions == 512 && d.parameters == 22_565_376)
         let data = TokenizerTests.data
         let expected = try Expected(data, "minilm.safetensors")
+        let attention = try Expected(data, "minilm_attention.safetensors")
         let bytes = Array(try Data(contentsOf: URL(fileURLWithPath: data + "/minilm.json")))
         let texts = try #require(try JSONValue(parsing: bytes).array).compactMap(\.string)
         #expect(texts.count == 12)
@@ -201,8 +202,9 @@ import Testing
             outputs.stateLayers = [0, 3, 6]
             outputs.embedding = .mean
             outputs.embeddingLayer = 6
-            let rows = try expected.ids("\(n).rows").prefix(ids.count < 200 ? 4 : 2).map { Int($0) }
-            outputs.attention = AttentionSelection(method: .raw, layers: [0, 5], heads: Array(0..<12), queries: rows)
+            outputs.attention = AttentionSelection(
+                method: .raw, layers: Array(0..<6), heads: Array(0..<12),
+                queries: try attention.ids("\(n).queries").map { Int($0) })
             requests.append(SequenceRequest(input: .tokens(ids: ids, typeIDs: []), outputs: outputs))
         }
         #expect(requests.map(\.length).max() == 256)
@@ -221,13 +223,14 @@ import Testing
             #expect(
                 relativeDifference(embedding.map { $0 / norm }, try expected.floats("\(n).embedding")) < 2e-6, "\(n)")
             let maps = try #require(result.attention)
-            // Scores of a long, repetitive text are large, and torch's own f32 maps are up to 3e-6 from f64's.
-            let exact = try expected.floats("\(n).attention.f64")
-            let torch = try expected.floats("\(n).attention")
-            #expect(
-                absoluteDifference(maps.weights, torch) < 1e-6
-                    || absoluteDifference(maps.weights, exact) < absoluteDifference(torch, exact), "\(n)")
-            #expect(absoluteDifference(maps.weights, torch) < 3e-6, "\(n)")
+            // These are the rows in which torch's own f32 maps are furthest from f64's, up to 3.9e-6 on long texts: no
+            // f32 kernel stays within 1e-6 of such a reference. Ours are to be as near to f64 as torch's, about.
+            let exact = try attention.floats("\(n).f64")
+            let torch = try attention.floats("\(n).f32")
+            let limit = 1.5 * max(1e-6, absoluteDifference(torch, exact))
+            #expect(absoluteDifference(maps.weights, exact) < limit, "\(n)")
+            #expect(absoluteDifference(maps.weights, torch) < 5e-6, "\(n)")
+            #expect(try #require(maps.reconstructionMaxError) < 2e-6)
             #expect(try #require(maps.rowSumMaxError) < 2e-6)
         }
     }
