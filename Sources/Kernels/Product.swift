@@ -47,6 +47,10 @@ public struct PanelProduct {
         self.ahead = ahead
     }
 
+    /// Whether the output is the product and nothing else.
+    @inlinable @inline(__always)
+    var isPlain: Bool { bias == nil && residual == nil && !accumulate }
+
     /// Adds what the product asks for to the sums of one row's vector at `column` and writes it.
     @inlinable @inline(__always)
     func finish<I: Instructions>(_: I.Type, _ sum: I.Vector, row: Int, column: Int) {
@@ -78,6 +82,8 @@ public protocol RowTile {
     /// `sums += a[:, p] ⊗ (b0, b1)`, where `a` points at the first row's float of this p.
     mutating func step(_ a: UnsafePointer<Float>, _ lda: Int, _ b0: I.Vector, _ b1: I.Vector)
     func finish(_ product: PanelProduct, row: Int)
+    /// Writes whole sums, and no more than them.
+    func store(_ out: UnsafeMutablePointer<Float>, _ ldOut: Int)
 }
 
 public struct OneRow<I: Instructions>: RowTile {
@@ -104,6 +110,12 @@ public struct OneRow<I: Instructions>: RowTile {
         product.finish(I.self, sum0, row: row, column: 0)
         product.finish(I.self, sum1, row: row, column: I.lanes)
     }
+
+    @inlinable @inline(__always)
+    public func store(_ out: UnsafeMutablePointer<Float>, _ ldOut: Int) {
+        I.store(out, sum0)
+        I.store(out + I.lanes, sum1)
+    }
 }
 
 public struct Rows<First: RowTile, Second: RowTile>: RowTile where First.I == Second.I {
@@ -129,6 +141,12 @@ public struct Rows<First: RowTile, Second: RowTile>: RowTile where First.I == Se
     public func finish(_ product: PanelProduct, row: Int) {
         first.finish(product, row: row)
         second.finish(product, row: row + First.rows)
+    }
+
+    @inlinable @inline(__always)
+    public func store(_ out: UnsafeMutablePointer<Float>, _ ldOut: Int) {
+        first.store(out, ldOut)
+        second.store(out + First.rows * ldOut, ldOut)
     }
 }
 
@@ -160,7 +178,11 @@ func multiplyTile<Tile: RowTile>(_: Tile.Type, _ product: PanelProduct, row: Int
         a += 1
         b += I.panelWidth
     }
-    tile.finish(product, row: row)
+    if product.isPlain, product.columns >= I.panelWidth {
+        tile.store(product.out + row * product.ldOut, product.ldOut)
+    } else {
+        tile.finish(product, row: row)
+    }
     if product.activation != .identity {
         I.activate(
             product.activation, product.out + row * product.ldOut, rows: Tile.rows, width: product.columns,
