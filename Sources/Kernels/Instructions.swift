@@ -49,6 +49,8 @@ public protocol Instructions {
     static func upperBrain(_ v: Integers) -> Vector
     /// Rounds to bf16, ties to even.
     static func storeBrain(_ p: UnsafeMutablePointer<UInt16>, _ v: Vector)
+    /// Words of two bf16 each, the halves rounded from `lower` and `upper`.
+    static func storeBrainPairs(_ p: UnsafeMutablePointer<UInt32>, _ lower: Vector, _ upper: Vector)
     /// The lanes, whole numbers from 0 to 255, as unsigned bytes, or as 16-bit integers.
     static func storeBytes(_ p: UnsafeMutablePointer<UInt8>, _ v: Vector)
     static func storeShorts(_ p: UnsafeMutablePointer<UInt16>, _ v: Vector)
