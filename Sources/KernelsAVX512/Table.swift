@@ -67,9 +67,9 @@ private enum AVX512: Instructions {
         multiplyOneRow(Single<Self>.self, product)
     }
     @inline(never) static func activate(
-        _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, pitch: Int
+        _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, pitch: Int, isCoarse: Bool
     ) {
-        activateRows(Self.self, activation, x, rows: rows, width: width, pitch: pitch)
+        activateRows(Self.self, activation, x, rows: rows, width: width, pitch: pitch, isCoarse: isCoarse)
     }
     @inline(never) static func dense(_ d: Dense) { denseLayer(Self.self, d) }
 }
@@ -170,7 +170,7 @@ public func makeAVX512Table(vnni: Bool, bf16: Bool) -> KernelTable {
         layerNorm: { normaliseRows(AVX512.self, $0) },
         recurrentStep: { Kernels.recurrentStep(AVX512.self, $0) },
         activate: { activation, x, count in
-            AVX512.activate(activation, x, rows: 1, width: count, pitch: count)
+            AVX512.activate(activation, x, rows: 1, width: count, pitch: count, isCoarse: false)
         },
         exp: { x, out, count in expVector(AVX512.self, x, out, count) },
         softmax: { x, rows, width in softmaxRows(AVX512.self, x, rows, width) },

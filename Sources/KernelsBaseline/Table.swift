@@ -72,9 +72,9 @@ private enum Baseline: Instructions {
         multiplyOneRow(Single<Self>.self, product)
     }
     @inline(never) static func activate(
-        _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, pitch: Int
+        _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, pitch: Int, isCoarse: Bool
     ) {
-        activateRows(Self.self, activation, x, rows: rows, width: width, pitch: pitch)
+        activateRows(Self.self, activation, x, rows: rows, width: width, pitch: pitch, isCoarse: isCoarse)
     }
     @inline(never) static func dense(_ d: Dense) { denseLayer(Self.self, d) }
 }
@@ -134,14 +134,15 @@ public func makeBaselineTable() -> KernelTable {
         attention: AttentionKernels(
             precision: .f32,
             scratch: { queries, keys, headDim, valueDim in
-                AttentionScratch(Baseline.self, queries: queries, keys: keys, headDim: headDim, valueDim: valueDim).total
+                AttentionScratch(Baseline.self, queries: queries, keys: keys, headDim: headDim, valueDim: valueDim)
+                    .total
             },
             run: { attentionHead(Baseline.self, $0) }, weights: { rebuildWeights(Baseline.self, $0) }),
         brainAttention: makeBrainAttention(BaselineBrainPairs.self), quantisedAttention: .f32,
         layerNorm: { normaliseRows(Baseline.self, $0) },
         recurrentStep: { Kernels.recurrentStep(Baseline.self, $0) },
         activate: { activation, x, count in
-            Baseline.activate(activation, x, rows: 1, width: count, pitch: count)
+            Baseline.activate(activation, x, rows: 1, width: count, pitch: count, isCoarse: false)
         },
         exp: { x, out, count in expVector(Baseline.self, x, out, count) },
         softmax: { x, rows, width in softmaxRows(Baseline.self, x, rows, width) },

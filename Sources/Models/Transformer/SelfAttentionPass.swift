@@ -18,7 +18,8 @@ struct SelfAttentionPass {
     /// Floats of scratch for sequences of up to `longest` tokens.
     func scratchCount(longest: Int) -> Int {
         max(
-            attention.scratch(longest, longest, headDim, valueDim), attention.scratch(longest, longest, headDim, 0)) + Scratch.rounded(2 * longest)
+            attention.scratch(longest, longest, headDim, valueDim), attention.scratch(longest, longest, headDim, 0))
+            + Scratch.rounded(2 * longest)
     }
 
     /// - Parameters:
