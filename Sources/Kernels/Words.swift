@@ -82,7 +82,7 @@ public func denseWords<A: WordArithmetic>(_: A.Type, _ d: Dense) {
 
 /// The nearest bf16, ties to even; a NaN stays one.
 @inlinable @inline(__always)
-func brainBits(_ x: Float) -> UInt32 {
+public func brainBits(_ x: Float) -> UInt32 {
     if x != x { return 0x7fc0 }
     let bits = x.bitPattern
     return (bits &+ 0x7fff &+ ((bits >> 16) & 1)) >> 16

@@ -56,7 +56,7 @@ public struct RecurrentNetwork: Network {
         var contributions = requests.map { WriteContribution($0, c) }
         var jacobians = requests.map { RecurrentJacobian($0, self) }
         if let embedding = weights.embedding {
-            batch.gatherTokens(embedding, width: c.inputSize, x)
+            batch.gatherTokens(embedding, x)
         } else {
             batch.gatherFeatures(width: c.inputSize, x)
         }

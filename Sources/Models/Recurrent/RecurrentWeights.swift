@@ -18,7 +18,7 @@ struct RecurrentDirection: Sendable {
 /// after `rnn.`: `weight_ih_l0`, `weight_hh_l0`, `bias_ih_l0`, `bias_hh_l0`, `weight_hr_l0`, …, `_reverse`.
 struct RecurrentWeights: Sendable {
     /// [vocabulary, inputSize]
-    let embedding: FloatTensor?
+    let embedding: EmbeddingTable?
     /// [layer][direction]
     let layers: [[RecurrentDirection]]
     /// output.weight [outputSize, layerSize], output.bias [outputSize]; no `output.bias` in the file: none.
@@ -30,7 +30,8 @@ struct RecurrentWeights: Sendable {
     init(_ configuration: RecurrentConfiguration, _ reader: WeightReader) throws(ModelError) {
         var parameters = 0
         if let size = configuration.vocabularySize {
-            embedding = try reader.floats("embedding.weight", shape: [size, configuration.inputSize])
+            embedding = try reader.table(
+                "embedding.weight", rows: size, width: configuration.inputSize)
             parameters += size * configuration.inputSize
         } else {
             embedding = nil
