@@ -179,55 +179,67 @@ public enum RecurrentCell: String, Sendable, CaseIterable {
     }
 }
 
-/// One time step of `count` sequences that run together, after the input projections of all steps were made by one
-/// dense layer (with b_ih; and b_hh too, except the GRU's n gate, whose b_hh must stay inside r ⊙ (…)).
+/// One time step of `count` sequences that run together, after the input projections were made by a dense layer (with
+/// b_ih; and b_hh too, except the GRU's n gate, whose b_hh must stay inside r ⊙ (…)).
 ///
 /// Sequences of different lengths step together without padding: the caller lists, for each running sequence, where its
-/// row of the input projection is, and where its row of output goes. See torch.nn.RNN, GRU and LSTM for the equations.
+/// row of output goes. See torch.nn.RNN, GRU and LSTM for the equations.
 public struct RecurrentStep {
     public var cell: RecurrentCell
     public var hidden: Int
     /// Size of h: `hidden`, or the LSTM's `proj_size`.
     public var output: Int
     public var count: Int
-    /// Row r's input projection is at `inputs + inputRows[r] * gates * hidden`.
+    /// [count, gates·hidden], contiguous: the input projections of this step.
     public var inputs: UnsafePointer<Float>
-    public var inputRows: UnsafePointer<Int>
     /// `weight_hh` [gates·hidden, output], packed.
     public var packedHH: UnsafePointer<Float>
     /// GRU: b_hh of the n gate, [hidden]; nil where the layer has no bias, or for other cells.
     public var biasHN: UnsafePointer<Float>?
     /// LSTM with projections: `weight_hr` [output, hidden], packed; else nil.
     public var packedHR: UnsafePointer<Float>?
-    /// [count, output]: h_{t−1} on entry, h_t on return.
-    public var h: UnsafeMutablePointer<Float>
+    /// [count, output]: h_{t−1}.
+    public var h: UnsafePointer<Float>
+    /// [count, output]: where h_t goes; not where h_{t−1} is, which is read to the end.
+    public var next: UnsafeMutablePointer<Float>
     /// LSTM: [count, hidden], c_{t−1} on entry, c_t on return; nil for other cells.
     public var c: UnsafeMutablePointer<Float>?
+    /// Row r's h_t goes to `y + rows[r] * ldY` as well.
+    public var y: UnsafeMutablePointer<Float>
+    public var ldY: Int
+    public var rows: UnsafePointer<Int>
     /// If not nil, the activated gates of row r (LSTM i f g o, GRU r z n; [gates·hidden]) go to
-    /// `gates + inputRows[r] * gates * hidden`.
+    /// `gates + rows[r] * gates * hidden`.
     public var gates: UnsafeMutablePointer<Float>?
     /// At least `count * (gates + 1) * hidden` floats, 64-byte aligned.
     public var scratch: UnsafeMutablePointer<Float>
+    /// Go through `packedHH` from its end. Steps that alternate find in cache what the step before read last.
+    public var backward: Bool
 
     public init(
         cell: RecurrentCell, hidden: Int, output: Int, count: Int, inputs: UnsafePointer<Float>,
-        inputRows: UnsafePointer<Int>, packedHH: UnsafePointer<Float>, biasHN: UnsafePointer<Float>?,
-        packedHR: UnsafePointer<Float>?, h: UnsafeMutablePointer<Float>, c: UnsafeMutablePointer<Float>?,
-        gates: UnsafeMutablePointer<Float>?, scratch: UnsafeMutablePointer<Float>
+        packedHH: UnsafePointer<Float>, biasHN: UnsafePointer<Float>?, packedHR: UnsafePointer<Float>?,
+        h: UnsafePointer<Float>, next: UnsafeMutablePointer<Float>, c: UnsafeMutablePointer<Float>?,
+        y: UnsafeMutablePointer<Float>, ldY: Int, rows: UnsafePointer<Int>, gates: UnsafeMutablePointer<Float>?,
+        scratch: UnsafeMutablePointer<Float>, backward: Bool = false
     ) {
         self.cell = cell
         self.hidden = hidden
         self.output = output
         self.count = count
         self.inputs = inputs
-        self.inputRows = inputRows
         self.packedHH = packedHH
         self.biasHN = biasHN
         self.packedHR = packedHR
         self.h = h
+        self.next = next
         self.c = c
+        self.y = y
+        self.ldY = ldY
+        self.rows = rows
         self.gates = gates
         self.scratch = scratch
+        self.backward = backward
     }
 }
 

@@ -1,63 +1,150 @@
-/// `KernelTable.recurrentStep`: one product h·W_hhᵀ for all running sequences, then the cell's own equations.
+/// `KernelTable.recurrentStep`: the product h·W_hhᵀ for all running sequences and the cell's own equations.
+///
+/// A group of units after another: the panels of all its gates are multiplied into a small tile, and its cells are
+/// finished while the tile is in the first level of cache. Where the gates do not begin at a panel's edge, all products
+/// come first.
 @inlinable @inline(__always)
 public func recurrentStep<I: Instructions>(_: I.Type, _ s: RecurrentStep) {
     if s.count <= 0 { return }
-    let gateWidth = s.cell.gates * s.hidden
-    let products = s.scratch
-    I.dense(
-        Dense(
-            a: s.h, lda: s.output, packed: s.packedHH, bias: nil, out: products, ldOut: gateWidth, m: s.count,
-            n: gateWidth, k: s.output))
-    // With a projection the cell's output is projected from here into h.
-    let projected = s.scratch + s.count * gateWidth
-    let target = s.packedHR == nil ? s.h : projected
-    let pitch = s.packedHR == nil ? s.output : s.hidden
-    for r in 0..<s.count {
-        let row = s.inputRows[r] * gateWidth
-        var cell = CellRow<I>(
-            input: s.inputs + row, product: products + r * gateWidth, h: target + r * pitch,
-            c: s.c.map { $0 + r * s.hidden }, gates: s.gates.map { $0 + row }, biasHN: s.biasHN, hidden: s.hidden)
-        switch s.cell {
-        case .tanh: cell.forEachVector { $0.simple { VectorMath<I>.tanh($0) } }
-        case .relu: cell.forEachVector { $0.simple { VectorMath<I>.relu($0) } }
-        case .gru: cell.forEachVector { $0.gru() }
-        case .lstm: cell.forEachVector { $0.lstm() }
+    let width = I.panelWidth
+    if s.hidden % width == 0 {
+        // Blocks of rows, so that a tile of a group's products stays in the first level of cache.
+        let block = blockLength(s.count, limit: 48)
+        var row = 0
+        while row < s.count {
+            let rows = min(block, s.count - row)
+            // One row goes through four panels at once, see `multiplyOneRow`.
+            let wide = rows == 1 ? s.hidden / (4 * width) : 0
+            let groups = wide + s.hidden / width - 4 * wide
+            for i in 0..<groups {
+                let group = s.backward ? groups - 1 - i : i
+                let unit = group < wide ? group * 4 * width : (3 * wide + group) * width
+                let units = group < wide ? 4 * width : width
+                multiplyGates(I.self, s, row: row, rows: rows, unit: unit, units: units)
+                s.finish(
+                    I.self, row: row, rows: rows, unit: unit, units: units, pitch: s.cell.gates * units,
+                    gateStride: units)
+            }
+            row += rows
         }
-    }
-    if let packedHR = s.packedHR {
+    } else {
+        let gateWidth = s.cell.gates * s.hidden
         I.dense(
             Dense(
-                a: projected, lda: s.hidden, packed: packedHR, bias: nil, out: s.h, ldOut: s.output, m: s.count,
-                n: s.output, k: s.hidden))
+                a: s.h, lda: s.output, packed: s.packedHH, bias: nil, out: s.scratch, ldOut: gateWidth, m: s.count,
+                n: gateWidth, k: s.output))
+        s.finish(
+            I.self, row: 0, rows: s.count, unit: 0, units: s.hidden, pitch: gateWidth, gateStride: s.hidden)
+    }
+    guard let packedHR = s.packedHR else { return }
+    I.dense(
+        Dense(
+            a: s.projected, lda: s.hidden, packed: packedHR, bias: nil, out: s.next, ldOut: s.output, m: s.count,
+            n: s.output, k: s.hidden))
+    for r in 0..<s.count { (s.y + s.rows[r] * s.ldY).update(from: s.next + r * s.output, count: s.output) }
+}
+
+/// scratch[r, gate, j] = (h·W_hhᵀ)[row + r, gate, unit + j] for whole panels of units, in blocks of k as `denseLayer`'s.
+@inlinable @inline(__always)
+func multiplyGates<I: Instructions>(_: I.Type, _ s: RecurrentStep, row: Int, rows: Int, unit: Int, units: Int) {
+    let gates = s.cell.gates
+    let k = s.output
+    let kBlock = blockLength(k, limit: 192)
+    for i in 0..<gates {
+        let gate = s.backward ? gates - 1 - i : i
+        let panel = s.packedHH + (gate * s.hidden + unit) * k
+        // The panel after this one: of the next gate, or of the first gate of the next units.
+        var following = s.backward ? -s.hidden * k : s.hidden * k
+        if i == gates - 1 {
+            let lastGroup = s.backward ? unit == 0 : unit + units >= s.hidden
+            following = lastGroup ? 0 : (s.backward ? -1 : 1) * (units - (gates - 1) * s.hidden) * k
+        }
+        var p = 0
+        repeat {
+            let depth = min(kBlock, k - p)
+            let offset = p * I.panelWidth
+            I.multiply(
+                PanelProduct(
+                    a: s.h + row * k + p, lda: k, b: panel + offset, panelStride: k * I.panelWidth,
+                    accumulate: p > 0, out: s.scratch + gate * units, ldOut: gates * units, m: rows, columns: units,
+                    k: depth, ahead: p + depth < k ? depth * I.panelWidth : following - offset))
+            p += depth
+        } while p < k
     }
 }
 
-/// One sequence's row of a step, walked a vector of hidden units at a time.
+extension RecurrentStep {
+    /// [count, hidden]: with a projection, the cells' outputs, which are projected from here.
+    @inlinable @inline(__always)
+    var projected: UnsafeMutablePointer<Float> { scratch + count * cell.gates * hidden }
+
+    /// The cell's equations for some units of some rows, from their products in scratch.
+    /// - Parameters:
+    ///   - pitch: floats from a row's products to the next row's.
+    ///   - gateStride: floats from a gate's products to the next gate's.
+    @inlinable @inline(__always)
+    func finish<I: Instructions>(
+        _: I.Type, row: Int, rows: Int, unit: Int, units: Int, pitch: Int, gateStride: Int
+    ) {
+        for r in row..<(row + rows) {
+            let place = rowOfGates(r) + unit
+            var cells = CellRow<I>(
+                input: inputs + r * cell.gates * hidden + unit, product: scratch + (r - row) * pitch,
+                productStride: gateStride, previous: h + r * output + unit,
+                h: (packedHR == nil ? next + r * output : projected + r * hidden) + unit,
+                y: packedHR == nil ? y + rowOfOutput(r) + unit : nil, c: c.map { $0 + r * hidden + unit },
+                gates: gates.map { $0 + place }, biasHN: biasHN.map { $0 + unit }, hidden: hidden, units: units)
+            switch cell {
+            case .tanh: cells.forEachVector { $0.simple { VectorMath<I>.tanh($0) } }
+            case .relu: cells.forEachVector { $0.simple { VectorMath<I>.relu($0) } }
+            case .gru: cells.forEachVector { $0.gru() }
+            case .lstm: cells.forEachVector { $0.lstm() }
+            }
+        }
+    }
+
+    @inlinable @inline(__always)
+    func rowOfGates(_ r: Int) -> Int { rows[r] * cell.gates * hidden }
+
+    @inlinable @inline(__always)
+    func rowOfOutput(_ r: Int) -> Int { rows[r] * ldY }
+}
+
+/// One sequence's row of a step, walked a vector of units at a time. All pointers are at the first of the units.
 public struct CellRow<I: Instructions> {
     @usableFromInline let input: UnsafePointer<Float>
     @usableFromInline let product: UnsafePointer<Float>
+    @usableFromInline let productStride: Int
+    @usableFromInline let previous: UnsafePointer<Float>
     @usableFromInline let h: UnsafeMutablePointer<Float>
+    @usableFromInline let y: UnsafeMutablePointer<Float>?
     @usableFromInline let c: UnsafeMutablePointer<Float>?
     @usableFromInline let gates: UnsafeMutablePointer<Float>?
     @usableFromInline let biasHN: UnsafePointer<Float>?
     @usableFromInline let hidden: Int
+    @usableFromInline let units: Int
     /// The first unit of the current vector, and how many of its lanes are units.
     @usableFromInline var unit: Int
     @usableFromInline var count: Int
 
     @inlinable @inline(__always)
     init(
-        input: UnsafePointer<Float>, product: UnsafePointer<Float>, h: UnsafeMutablePointer<Float>,
+        input: UnsafePointer<Float>, product: UnsafePointer<Float>, productStride: Int,
+        previous: UnsafePointer<Float>, h: UnsafeMutablePointer<Float>, y: UnsafeMutablePointer<Float>?,
         c: UnsafeMutablePointer<Float>?, gates: UnsafeMutablePointer<Float>?, biasHN: UnsafePointer<Float>?,
-        hidden: Int
+        hidden: Int, units: Int
     ) {
         self.input = input
         self.product = product
+        self.productStride = productStride
+        self.previous = previous
         self.h = h
+        self.y = y
         self.c = c
         self.gates = gates
         self.biasHN = biasHN
         self.hidden = hidden
+        self.units = units
         unit = 0
         count = 0
     }
@@ -65,11 +152,11 @@ public struct CellRow<I: Instructions> {
     @inlinable @inline(__always)
     mutating func forEachVector(_ body: (CellRow<I>) -> Void) {
         count = I.lanes
-        while unit + I.lanes <= hidden {
+        while unit + I.lanes <= units {
             body(self)
             unit += I.lanes
         }
-        count = hidden - unit
+        count = units - unit
         if count > 0 { body(self) }
     }
 
@@ -86,7 +173,7 @@ public struct CellRow<I: Instructions> {
     /// The gate's input projection plus its product with h.
     @inlinable @inline(__always)
     func gate(_ index: Int) -> I.Vector {
-        I.add(load(input + index * hidden), load(product + index * hidden))
+        I.add(load(input + index * hidden), load(product + index * productStride))
     }
 
     @inlinable @inline(__always)
@@ -94,12 +181,18 @@ public struct CellRow<I: Instructions> {
         if let gates { store(gates + index * hidden, v) }
     }
 
+    @inlinable @inline(__always)
+    func give(_ value: I.Vector) {
+        store(h, value)
+        if let y { store(y, value) }
+    }
+
     /// torch.nn.RNN: h = activation(in + hh).
     @inlinable @inline(__always)
     func simple(_ activation: (I.Vector) -> I.Vector) {
         let value = activation(gate(0))
         keep(0, value)
-        store(h, value)
+        give(value)
     }
 
     /// torch.nn.GRU: n = tanh(in_n + r ⊙ (hh_n + b_hn)), h = (1 − z) ⊙ n + z ⊙ h.
@@ -107,13 +200,13 @@ public struct CellRow<I: Instructions> {
     func gru() {
         let r = VectorMath<I>.sigmoid(gate(0))
         let z = VectorMath<I>.sigmoid(gate(1))
-        var inner = load(product + 2 * hidden)
+        var inner = load(product + 2 * productStride)
         if let biasHN { inner = I.add(inner, load(biasHN)) }
         let n = VectorMath<I>.tanh(I.fma(r, inner, load(input + 2 * hidden)))
         keep(0, r)
         keep(1, z)
         keep(2, n)
-        store(h, I.fma(z, I.sub(load(h), n), n))
+        give(I.fma(z, I.sub(load(previous), n), n))
     }
 
     /// torch.nn.LSTM: c = f ⊙ c + i ⊙ g, h = o ⊙ tanh(c).
@@ -130,6 +223,6 @@ public struct CellRow<I: Instructions> {
         guard let c else { return }
         let state = I.fma(f, load(c), I.mul(i, g))
         store(c, state)
-        store(h, I.mul(o, VectorMath<I>.tanh(state)))
+        give(I.mul(o, VectorMath<I>.tanh(state)))
     }
 }
