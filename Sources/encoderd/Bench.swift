@@ -17,8 +17,8 @@ struct Bench: ParsableCommand {
     var model: String
     @Option(help: "Threads; each runs its share of a batch's sequences.")
     var threads: Int = 1
-    @Option(help: "The precision of weights and arithmetic: f32.")
-    var precision: String = "f32"
+    @Option(help: precisionHelp)
+    var precision: Precision?
     @Flag(help: "Print JSON lines instead of a table.")
     var json = false
 
@@ -30,20 +30,18 @@ struct Bench: ParsableCommand {
     private static let grid = [(1, 16), (1, 128), (1, 512), (32, 16), (32, 64), (32, 128), (8, 512)]
 
     func validate() throws {
-        guard precision == "f32" else {
-            throw ValidationError("--precision \(precision) is not available; this build computes in f32.")
-        }
         guard (1...1024).contains(threads) else { throw ValidationError("--threads takes 1 to 1024.") }
     }
 
     func run() throws {
         guard let argument = ModelArgument(model) else { throw ValidationError("--model takes a directory.") }
-        let loaded = try argument.load()
+        let loaded = try argument.load(precision)
         let description = loaded.description
         let team = BenchTeam(network: loaded.network, threads: threads)
         if !json {
             print(
-                "\(loaded.name), \(description.family), f32, \(description.instructionSet) kernels, \(threads) threads")
+                "\(loaded.name), \(description.family), \(description.precision), \(description.instructionSet) kernels, \(threads) threads"
+            )
         }
         if description.stateShape != nil {
             for batch in [1, 8, 32] { recurrentCell(batch: batch, steps: 160, description, team) }
@@ -66,7 +64,7 @@ struct Bench: ParsableCommand {
         let real = label == "\"ragged\"" ? ", \"real_tokens\": \(tokens)" : ""
         if json {
             emit(
-                "{\"engine\": \"encoderd-f32\", \"threads\": \(threads), \"batch\": \(lengths.count), \"tokens\": \(label)\(real), "
+                "{\"engine\": \"encoderd-\(description.precision)\", \"threads\": \(threads), \"batch\": \(lengths.count), \"tokens\": \(label)\(real), "
                     + "\"best_tok_s\": \(best), \"median_tok_s\": \(median), \"best_ms\": \(milliseconds)}")
         } else {
             emit("\(lengths.count) × \(label): best \(best) tokens/s, median \(median), \(milliseconds) ms")
@@ -80,7 +78,7 @@ struct Bench: ParsableCommand {
         let milliseconds = (times[0] * 1e6).rounded() / 1e3
         if json {
             emit(
-                "{\"engine\": \"encoderd-f32\", \"threads\": \(threads), \"cell\": \"\(description.family)\", \"batch\": \(batch), "
+                "{\"engine\": \"encoderd-\(description.precision)\", \"threads\": \(threads), \"cell\": \"\(description.family)\", \"batch\": \(batch), "
                     + "\"steps\": \(steps), \"best_steps_s\": \(best), \"best_ms\": \(milliseconds)}")
         } else {
             emit("\(batch) × \(steps): best \(best) steps/s, \(milliseconds) ms")
