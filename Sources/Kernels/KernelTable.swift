@@ -208,12 +208,12 @@ public struct RecurrentStep {
     public var count: Int
     /// [count, gates·hidden], contiguous: the input projections of this step.
     public var inputs: UnsafePointer<Float>
-    /// `weight_hh` [gates·hidden, output], packed.
-    public var packedHH: UnsafePointer<Float>
+    /// `weight_hh` [gates·hidden, output], packed by the same `DenseKernels`.
+    public var packedHH: UnsafeRawPointer
     /// GRU: b_hh of the n gate, [hidden]; nil where the layer has no bias, or for other cells.
     public var biasHN: UnsafePointer<Float>?
-    /// LSTM with projections: `weight_hr` [output, hidden], packed; else nil.
-    public var packedHR: UnsafePointer<Float>?
+    /// LSTM with projections: `weight_hr` [output, hidden], packed likewise; else nil.
+    public var packedHR: UnsafeRawPointer?
     /// [count, output]: h_{t−1}.
     public var h: UnsafePointer<Float>
     /// [count, output]: where h_t goes; not where h_{t−1} is, which is read to the end.
@@ -229,15 +229,18 @@ public struct RecurrentStep {
     public var gates: UnsafeMutablePointer<Float>?
     /// At least `count * (gates + 1) * hidden` floats, 64-byte aligned.
     public var scratch: UnsafeMutablePointer<Float>
+    /// `DenseKernels.scratchCount` floats for m = count and k = output, or k = hidden where that is more, 64-byte
+    /// aligned; nil where that is none, as for f32.
+    public var words: UnsafeMutablePointer<Float>?
     /// Go through `packedHH` from its end. Steps that alternate find in cache what the step before read last.
     public var backward: Bool
 
     public init(
         cell: RecurrentCell, hidden: Int, output: Int, count: Int, inputs: UnsafePointer<Float>,
-        packedHH: UnsafePointer<Float>, biasHN: UnsafePointer<Float>?, packedHR: UnsafePointer<Float>?,
+        packedHH: UnsafeRawPointer, biasHN: UnsafePointer<Float>?, packedHR: UnsafeRawPointer?,
         h: UnsafePointer<Float>, next: UnsafeMutablePointer<Float>, c: UnsafeMutablePointer<Float>?,
         y: UnsafeMutablePointer<Float>, ldY: Int, rows: UnsafePointer<Int>, gates: UnsafeMutablePointer<Float>?,
-        scratch: UnsafeMutablePointer<Float>, backward: Bool = false
+        scratch: UnsafeMutablePointer<Float>, words: UnsafeMutablePointer<Float>? = nil, backward: Bool = false
     ) {
         self.cell = cell
         self.hidden = hidden
@@ -255,11 +258,12 @@ public struct RecurrentStep {
         self.rows = rows
         self.gates = gates
         self.scratch = scratch
+        self.words = words
         self.backward = backward
     }
 }
 
-/// Dense layers in one precision.
+/// Dense layers, and the steps of recurrent ones, in one precision.
 public struct DenseKernels: Sendable {
     public let precision: Precision
     /// The arithmetic in words: `f32`, `VNNI`, `16-bit`, `AVX512_BF16`, `bf16 by f32`.
@@ -282,6 +286,7 @@ public struct DenseKernels: Sendable {
     /// Floats of scratch that `dense` needs.
     public let scratchCount: @Sendable (_ m: Int, _ k: Int) -> Int
     public let dense: @Sendable (Dense) -> Void
+    public let recurrentStep: @Sendable (RecurrentStep) -> Void
 
     public init(
         precision: Precision, arithmetic: String, packedCount: @escaping @Sendable (Int, Int) -> Int,
@@ -289,7 +294,8 @@ public struct DenseKernels: Sendable {
         packQuantised: (
             @Sendable (UnsafePointer<Int8>, UnsafePointer<Float>, Int, Int, UnsafeMutableRawPointer) -> Void
         )? = nil,
-        scratchCount: @escaping @Sendable (Int, Int) -> Int, dense: @escaping @Sendable (Dense) -> Void
+        scratchCount: @escaping @Sendable (Int, Int) -> Int, dense: @escaping @Sendable (Dense) -> Void,
+        recurrentStep: @escaping @Sendable (RecurrentStep) -> Void
     ) {
         self.precision = precision
         self.arithmetic = arithmetic
@@ -298,6 +304,7 @@ public struct DenseKernels: Sendable {
         self.packQuantised = packQuantised
         self.scratchCount = scratchCount
         self.dense = dense
+        self.recurrentStep = recurrentStep
     }
 }
 
@@ -321,7 +328,6 @@ public struct KernelTable: Sendable {
     public let attentionWeights: @Sendable (AttentionWeights) -> Void
 
     public let layerNorm: @Sendable (LayerNorm) -> Void
-    public let recurrentStep: @Sendable (RecurrentStep) -> Void
     /// `x[i] = activation(x[i])` for `count` floats.
     public let activate: @Sendable (_ activation: Activation, _ x: UnsafeMutablePointer<Float>, _ count: Int) -> Void
     /// `out[i] = exp(x[i])`, within 2 ulp.
@@ -337,7 +343,6 @@ public struct KernelTable: Sendable {
         attention: @escaping @Sendable (AttentionHead) -> Void,
         attentionWeights: @escaping @Sendable (AttentionWeights) -> Void,
         layerNorm: @escaping @Sendable (LayerNorm) -> Void,
-        recurrentStep: @escaping @Sendable (RecurrentStep) -> Void,
         activate: @escaping @Sendable (Activation, UnsafeMutablePointer<Float>, Int) -> Void,
         exp: @escaping @Sendable (UnsafePointer<Float>, UnsafeMutablePointer<Float>, Int) -> Void,
         softmax: @escaping @Sendable (UnsafeMutablePointer<Float>, Int, Int) -> Void,
@@ -353,7 +358,6 @@ public struct KernelTable: Sendable {
         self.attention = attention
         self.attentionWeights = attentionWeights
         self.layerNorm = layerNorm
-        self.recurrentStep = recurrentStep
         self.activate = activate
         self.exp = exp
         self.softmax = softmax
@@ -375,4 +379,5 @@ public struct KernelTable: Sendable {
         @Sendable (_ w: UnsafePointer<Float>, _ ldw: Int, _ n: Int, _ k: Int, _ packed: UnsafeMutableRawPointer) -> Void
     { f32.pack }
     public var dense: @Sendable (Dense) -> Void { f32.dense }
+    public var recurrentStep: @Sendable (RecurrentStep) -> Void { f32.recurrentStep }
 }

@@ -1,4 +1,4 @@
-/// `KernelTable.recurrentStep`: the product h·W_hhᵀ for all running sequences and the cell's own equations.
+/// `DenseKernels.recurrentStep` in f32: the product h·W_hhᵀ for all running sequences and the cell's own equations.
 ///
 /// A group of units after another: the panels of all its gates are multiplied into a small tile, and its cells are
 /// finished while the tile is in the first level of cache. Where the gates do not begin at a panel's edge, all products
@@ -6,70 +6,147 @@
 @inlinable @inline(__always)
 public func recurrentStep<I: Instructions>(_: I.Type, _ s: RecurrentStep) {
     if s.count <= 0 { return }
-    let width = I.panelWidth
-    if s.hidden % width == 0 {
-        // Blocks of rows, so that a tile of a group's products stays in the first level of cache.
-        let block = blockLength(s.count, limit: 48)
-        var row = 0
-        while row < s.count {
-            let rows = min(block, s.count - row)
-            // One row goes through four panels at once, see `multiplyOneRow`.
-            let wide = rows == 1 ? s.hidden / (4 * width) : 0
-            let groups = wide + s.hidden / width - 4 * wide
-            for i in 0..<groups {
-                let group = s.backward ? groups - 1 - i : i
-                let unit = group < wide ? group * 4 * width : (3 * wide + group) * width
-                let units = group < wide ? 4 * width : width
-                multiplyGates(I.self, s, row: row, rows: rows, unit: unit, units: units)
-                s.finish(
-                    I.self, row: row, rows: rows, unit: unit, units: units, pitch: s.cell.gates * units,
-                    gateStride: units)
-            }
-            row += rows
-        }
-    } else {
-        let gateWidth = s.cell.gates * s.hidden
-        I.dense(
-            Dense(
-                a: s.h, lda: s.output, packed: s.packedHH, bias: nil, out: s.scratch, ldOut: gateWidth, m: s.count,
-                n: gateWidth, k: s.output))
-        s.finish(
-            I.self, row: 0, rows: s.count, unit: 0, units: s.hidden, pitch: gateWidth, gateStride: s.hidden)
+    guard s.hidden % I.panelWidth == 0 else {
+        recurrentStepUngrouped(I.self, s) { I.dense($0) }
+        return
     }
-    guard let packedHR = s.packedHR else { return }
-    I.dense(
-        Dense(
-            a: s.projected, lda: s.hidden, packed: packedHR, bias: nil, out: s.next, ldOut: s.output, m: s.count,
-            n: s.output, k: s.hidden))
-    for r in 0..<s.count { (s.y + s.rows[r] * s.ldY).update(from: s.next + r * s.output, count: s.output) }
+    let block = blockLength(s.count, limit: stepRows)
+    var row = 0
+    while row < s.count {
+        StepPart<Single<I>>(
+            step: s, a: s.h + row * s.output, lda: s.output, b: s.packedHH.assumingMemoryBound(to: Float.self),
+            scales: nil, k: s.output, kBlock: blockLength(s.output, limit: 192), row: row,
+            rows: min(block, s.count - row)
+        ).run()
+        row += block
+    }
+    s.project { I.dense($0) }
 }
 
-/// scratch[r, gate, j] = (h·W_hhᵀ)[row + r, gate, unit + j] for whole panels of units, in blocks of k as `denseLayer`'s.
+/// `DenseKernels.recurrentStep` in bf16 or int8: each row of h is converted to words at each step.
 @inlinable @inline(__always)
-func multiplyGates<I: Instructions>(_: I.Type, _ s: RecurrentStep, row: Int, rows: Int, unit: Int, units: Int) {
-    let gates = s.cell.gates
-    let k = s.output
-    let kBlock = blockLength(k, limit: 192)
-    for i in 0..<gates {
-        let gate = s.backward ? gates - 1 - i : i
-        let panel = s.packedHH + (gate * s.hidden + unit) * k
-        // The panel after this one: of the next gate, or of the first gate of the next units.
-        var following = s.backward ? -s.hidden * k : s.hidden * k
-        if i == gates - 1 {
-            let lastGroup = s.backward ? unit == 0 : unit + units >= s.hidden
-            following = lastGroup ? 0 : (s.backward ? -1 : 1) * (units - (gates - 1) * s.hidden) * k
+public func recurrentWords<A: WordArithmetic>(_: A.Type, _ s: RecurrentStep) {
+    typealias I = A.I
+    guard s.count > 0, let scratch = s.words else { return }
+    guard s.hidden % I.panelWidth == 0 else {
+        recurrentStepUngrouped(I.self, s) { A.dense($0) }
+        return
+    }
+    let block = blockLength(s.count, limit: min(stepRows, A.blockRows(s.count, s.output)))
+    let pitch = A.wordPitch(s.output)
+    let words = A.wordCount(s.output)
+    let columns = s.cell.gates * s.hidden
+    let a = UnsafeMutableRawPointer(scratch + roundUp(2 * block, to: 16)).assumingMemoryBound(to: UInt32.self)
+    let columnScales = (s.packedHH + 4 * columns * words).assumingMemoryBound(to: Float.self)
+    let scales = ProductScales(rows: scratch, columns: columnScales, columnSums: columnScales + columns)
+    var row = 0
+    while row < s.count {
+        let rows = min(block, s.count - row)
+        for r in 0..<rows {
+            A.convertRow(s.h + (row + r) * s.output, s.output, a + r * pitch, scratch + 2 * r)
         }
-        var p = 0
-        repeat {
-            let depth = min(kBlock, k - p)
-            let offset = p * I.panelWidth
-            I.multiply(
-                PanelProduct(
-                    a: s.h + row * k + p, lda: k, b: panel + offset, panelStride: k * I.panelWidth,
-                    accumulate: p > 0, out: s.scratch + gate * units, ldOut: gates * units, m: rows, columns: units,
-                    k: depth, ahead: p + depth < k ? depth * I.panelWidth : following - offset))
-            p += depth
-        } while p < k
+        StepPart<A>(
+            step: s, a: a, lda: pitch, b: s.packedHH.assumingMemoryBound(to: UInt32.self),
+            scales: A.isQuantised ? scales : nil, k: words, kBlock: words, row: row, rows: rows
+        ).run()
+        row += block
+    }
+    s.project { A.dense($0) }
+}
+
+/// Rows of a block: a tile of one group's products stays in the first level of cache.
+@usableFromInline let stepRows = 48
+
+@inlinable @inline(__always)
+func recurrentStepUngrouped<I: Instructions>(_: I.Type, _ s: RecurrentStep, _ dense: (Dense) -> Void) {
+    let gateWidth = s.cell.gates * s.hidden
+    dense(
+        Dense(
+            a: s.h, lda: s.output, packed: s.packedHH, scratch: s.words, bias: nil, out: s.scratch, ldOut: gateWidth,
+            m: s.count, n: gateWidth, k: s.output))
+    s.finish(I.self, row: 0, rows: s.count, unit: 0, units: s.hidden, pitch: gateWidth, gateStride: s.hidden)
+    s.project(dense)
+}
+
+/// Some rows of a step whose gates begin at panels' edges.
+public struct StepPart<A: Arithmetic> {
+    public typealias I = A.I
+    @usableFromInline let step: RecurrentStep
+    /// h [rows, k] words, rows `lda` words apart, and the packed panels.
+    @usableFromInline let a: UnsafePointer<A.Word>
+    @usableFromInline let lda: Int
+    @usableFromInline let b: UnsafePointer<A.Word>
+    @usableFromInline let scales: ProductScales?
+    @usableFromInline let k: Int
+    /// Words of k that are summed in registers before they are added to the tile, as in `denseLayer`.
+    @usableFromInline let kBlock: Int
+    @usableFromInline let row: Int
+    @usableFromInline let rows: Int
+
+    @inlinable @inline(__always)
+    init(
+        step: RecurrentStep, a: UnsafePointer<A.Word>, lda: Int, b: UnsafePointer<A.Word>, scales: ProductScales?,
+        k: Int, kBlock: Int, row: Int, rows: Int
+    ) {
+        self.step = step
+        self.a = a
+        self.lda = lda
+        self.b = b
+        self.scales = scales
+        self.k = k
+        self.kBlock = kBlock
+        self.row = row
+        self.rows = rows
+    }
+
+    @inlinable @inline(__always)
+    func run() {
+        let width = I.panelWidth
+        // One row goes through four panels at once, see `multiplyOneRow`.
+        let wide = rows == 1 ? step.hidden / (4 * width) : 0
+        let groups = wide + step.hidden / width - 4 * wide
+        for i in 0..<groups {
+            let group = step.backward ? groups - 1 - i : i
+            let unit = group < wide ? group * 4 * width : (3 * wide + group) * width
+            let units = group < wide ? 4 * width : width
+            multiplyGates(unit: unit, units: units)
+            step.finish(
+                I.self, row: row, rows: rows, unit: unit, units: units, pitch: step.cell.gates * units,
+                gateStride: units)
+        }
+    }
+
+    /// scratch[r, gate, j] = (h·W_hhᵀ)[row + r, gate, unit + j] for whole panels of units.
+    @inlinable @inline(__always)
+    func multiplyGates(unit: Int, units: Int) {
+        let gates = step.cell.gates
+        let hidden = step.hidden
+        for i in 0..<gates {
+            let gate = step.backward ? gates - 1 - i : i
+            let column = gate * hidden + unit
+            // The panel after this one: of the next gate, or of the first gate of the next units.
+            var following = step.backward ? -hidden * k : hidden * k
+            if i == gates - 1 {
+                let isLast = step.backward ? unit == 0 : unit + units >= hidden
+                following = isLast ? 0 : (step.backward ? -1 : 1) * (units - (gates - 1) * hidden) * k
+            }
+            var p = 0
+            repeat {
+                let depth = min(kBlock, k - p)
+                let offset = p * I.panelWidth
+                A.multiply(
+                    PanelProduct(
+                        a: a + p, lda: lda, b: b + column * k + offset, panelStride: k * I.panelWidth,
+                        scales: scales.map {
+                            ProductScales(
+                                rows: $0.rows, columns: $0.columns + column, columnSums: $0.columnSums + column)
+                        },
+                        accumulate: p > 0, out: step.scratch + gate * units, ldOut: gates * units, m: rows,
+                        columns: units, k: depth,
+                        ahead: p + depth < k ? depth * I.panelWidth : following - offset))
+                p += depth
+            } while p < k
+        }
     }
 }
 
@@ -101,6 +178,17 @@ extension RecurrentStep {
             case .lstm: cells.forEachVector { $0.lstm() }
             }
         }
+    }
+
+    /// h = W_hr times the cells' outputs, where there is a projection.
+    @inlinable @inline(__always)
+    func project(_ dense: (Dense) -> Void) {
+        guard let packedHR else { return }
+        dense(
+            Dense(
+                a: projected, lda: hidden, packed: packedHR, scratch: words, bias: nil, out: next, ldOut: output,
+                m: count, n: output, k: hidden))
+        for r in 0..<count { (y + rowOfOutput(r)).update(from: next + r * output, count: output) }
     }
 
     @inlinable @inline(__always)
@@ -198,8 +286,8 @@ public struct CellRow<I: Instructions> {
     /// torch.nn.GRU: n = tanh(in_n + r ⊙ (hh_n + b_hn)), h = (1 − z) ⊙ n + z ⊙ h.
     @inlinable @inline(__always)
     func gru() {
-        let r = VectorMath<I>.sigmoid(gate(0))
-        let z = VectorMath<I>.sigmoid(gate(1))
+        let r = VectorMath<I>.gate(gate(0))
+        let z = VectorMath<I>.gate(gate(1))
         var inner = load(product + 2 * productStride)
         if let biasHN { inner = I.add(inner, load(biasHN)) }
         let n = VectorMath<I>.tanh(I.fma(r, inner, load(input + 2 * hidden)))
@@ -212,10 +300,10 @@ public struct CellRow<I: Instructions> {
     /// torch.nn.LSTM: c = f ⊙ c + i ⊙ g, h = o ⊙ tanh(c).
     @inlinable @inline(__always)
     func lstm() {
-        let i = VectorMath<I>.sigmoid(gate(0))
-        let f = VectorMath<I>.sigmoid(gate(1))
+        let i = VectorMath<I>.gate(gate(0))
+        let f = VectorMath<I>.gate(gate(1))
         let g = VectorMath<I>.tanh(gate(2))
-        let o = VectorMath<I>.sigmoid(gate(3))
+        let o = VectorMath<I>.gate(gate(3))
         keep(0, i)
         keep(1, f)
         keep(2, g)

@@ -109,7 +109,8 @@ private func makeDenseKernels<A: WordArithmetic>(_: A.Type, _ precision: Precisi
         precision: precision, arithmetic: name, packedCount: { n, k in A.packedCount(n, k) },
         pack: { w, ldw, n, k, packed in A.pack(w, ldw, n, k, packed.assumingMemoryBound(to: UInt32.self)) },
         packQuantised: pack,
-        scratchCount: { m, k in A.scratchCount(m, k) }, dense: { A.dense($0) })
+        scratchCount: { m, k in A.scratchCount(m, k) }, dense: { A.dense($0) },
+        recurrentStep: { recurrentWords(A.self, $0) })
 }
 
 /// The kernels for AVX2 and FMA: only for a machine that has them.
@@ -124,7 +125,8 @@ public func makeAVX2Table(vnni: Bool) -> KernelTable {
             pack: { w, ldw, n, k, packed in
                 packPanels(AVX2.self, w, ldw, n, k, packed.assumingMemoryBound(to: Float.self))
             },
-            scratchCount: { _, _ in 0 }, dense: { AVX2.dense($0) }),
+            scratchCount: { _, _ in 0 }, dense: { AVX2.dense($0) },
+            recurrentStep: { Kernels.recurrentStep(AVX2.self, $0) }),
         bf16: makeDenseKernels(AVX2BrainPairs.self, .bf16, "bf16 by f32"),
         int8: vnni
             ? makeDenseKernels(AVX2ByteQuads.self, .int8, "AVX-VNNI")
@@ -135,7 +137,6 @@ public func makeAVX2Table(vnni: Bool) -> KernelTable {
         attention: { attentionHead(AVX2.self, $0) },
         attentionWeights: { rebuildWeights(AVX2.self, $0) },
         layerNorm: { normaliseRows(AVX2.self, $0) },
-        recurrentStep: { Kernels.recurrentStep(AVX2.self, $0) },
         activate: { activation, x, count in
             AVX2.activate(activation, x, rows: 1, width: count, pitch: count)
         },

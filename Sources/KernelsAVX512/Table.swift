@@ -123,7 +123,8 @@ private func makeDenseKernels<A: WordArithmetic>(_: A.Type, _ precision: Precisi
         precision: precision, arithmetic: name, packedCount: { n, k in A.packedCount(n, k) },
         pack: { w, ldw, n, k, packed in A.pack(w, ldw, n, k, packed.assumingMemoryBound(to: UInt32.self)) },
         packQuantised: pack,
-        scratchCount: { m, k in A.scratchCount(m, k) }, dense: { A.dense($0) })
+        scratchCount: { m, k in A.scratchCount(m, k) }, dense: { A.dense($0) },
+        recurrentStep: { recurrentWords(A.self, $0) })
 }
 
 /// The kernels for AVX-512: only for a machine that has it.
@@ -140,7 +141,8 @@ public func makeAVX512Table(vnni: Bool, bf16: Bool) -> KernelTable {
             pack: { w, ldw, n, k, packed in
                 packPanels(AVX512.self, w, ldw, n, k, packed.assumingMemoryBound(to: Float.self))
             },
-            scratchCount: { _, _ in 0 }, dense: { AVX512.dense($0) }),
+            scratchCount: { _, _ in 0 }, dense: { AVX512.dense($0) },
+            recurrentStep: { Kernels.recurrentStep(AVX512.self, $0) }),
         bf16: bf16
             ? makeDenseKernels(AVX512BrainWords.self, .bf16, "AVX512_BF16")
             : makeDenseKernels(AVX512BrainPairs.self, .bf16, "bf16 by f32"),
@@ -153,7 +155,6 @@ public func makeAVX512Table(vnni: Bool, bf16: Bool) -> KernelTable {
         attention: { attentionHead(AVX512.self, $0) },
         attentionWeights: { rebuildWeights(AVX512.self, $0) },
         layerNorm: { normaliseRows(AVX512.self, $0) },
-        recurrentStep: { Kernels.recurrentStep(AVX512.self, $0) },
         activate: { activation, x, count in
             AVX512.activate(activation, x, rows: 1, width: count, pitch: count)
         },

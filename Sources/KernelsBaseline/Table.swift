@@ -103,7 +103,8 @@ private func makeDenseKernels<A: WordArithmetic>(_: A.Type, _ precision: Precisi
         precision: precision, arithmetic: name, packedCount: { n, k in A.packedCount(n, k) },
         pack: { w, ldw, n, k, packed in A.pack(w, ldw, n, k, packed.assumingMemoryBound(to: UInt32.self)) },
         packQuantised: pack,
-        scratchCount: { m, k in A.scratchCount(m, k) }, dense: { A.dense($0) })
+        scratchCount: { m, k in A.scratchCount(m, k) }, dense: { A.dense($0) },
+        recurrentStep: { recurrentWords(A.self, $0) })
 }
 
 /// The kernels for every machine of the architecture.
@@ -116,7 +117,8 @@ public func makeBaselineTable() -> KernelTable {
             pack: { w, ldw, n, k, packed in
                 packPanels(Baseline.self, w, ldw, n, k, packed.assumingMemoryBound(to: Float.self))
             },
-            scratchCount: { _, _ in 0 }, dense: { Baseline.dense($0) }),
+            scratchCount: { _, _ in 0 }, dense: { Baseline.dense($0) },
+            recurrentStep: { Kernels.recurrentStep(Baseline.self, $0) }),
         bf16: makeDenseKernels(BaselineBrainPairs.self, .bf16, "bf16 by f32"),
         int8: makeDenseKernels(BaselineBytePairs.self, .int8, "16-bit"),
         attentionScratch: { queries, keys, headDim, valueDim in
@@ -125,7 +127,6 @@ public func makeBaselineTable() -> KernelTable {
         attention: { attentionHead(Baseline.self, $0) },
         attentionWeights: { rebuildWeights(Baseline.self, $0) },
         layerNorm: { normaliseRows(Baseline.self, $0) },
-        recurrentStep: { Kernels.recurrentStep(Baseline.self, $0) },
         activate: { activation, x, count in
             Baseline.activate(activation, x, rows: 1, width: count, pitch: count)
         },

@@ -20,6 +20,8 @@ struct RecurrentPass {
         let h: UnsafeMutablePointer<Float>
         let c: UnsafeMutablePointer<Float>
         let stepScratch: UnsafeMutablePointer<Float>
+        /// Where rows are converted, in bf16 and int8.
+        let words: UnsafeMutablePointer<Float>
         /// [stretch]: where the batch has these rows.
         let rows: UnsafeMutablePointer<Int>
         /// What maps are made of, or nil: [rows, gates · hidden] and [rows, hidden].
@@ -28,23 +30,29 @@ struct RecurrentPass {
 
         private static func stretch(rows: Int, sequences: Int) -> Int { max(sequences, min(rows, 192)) }
 
-        static func count(_ c: RecurrentConfiguration, rows: Int, sequences: Int, keepsGates: Bool) -> Int {
+        static func count(
+            _ weights: RecurrentWeights, _ c: RecurrentConfiguration, rows: Int, sequences: Int, keepsGates: Bool
+        ) -> Int {
             let stretch = stretch(rows: rows, sequences: sequences)
             var count = Scratch.rounded(stretch * max(c.inputSize, c.layerSize))
             count += Scratch.rounded(stretch * c.gateSize) + Scratch.rounded(2 * sequences * c.stateSize)
-            count += Scratch.rounded(sequences * c.hiddenSize)
+            count += Scratch.rounded(sequences * c.hiddenSize) + Scratch.rounded(weights.wordCount(rows: stretch))
             count += Scratch.rounded(sequences * (c.cell.gates + 1) * c.hiddenSize) + Scratch.rounded(2 * stretch)
             if keepsGates { count += Scratch.rounded(rows * c.gateSize) + Scratch.rounded(rows * c.hiddenSize) }
             return count
         }
 
-        init(_ c: RecurrentConfiguration, rows: Int, sequences: Int, keepsGates: Bool, _ scratch: Scratch) {
+        init(
+            _ weights: RecurrentWeights, _ c: RecurrentConfiguration, rows: Int, sequences: Int, keepsGates: Bool,
+            _ scratch: Scratch
+        ) {
             stretch = Self.stretch(rows: rows, sequences: sequences)
             inputs = scratch.take(stretch * max(c.inputSize, c.layerSize))
             projections = scratch.take(stretch * c.gateSize)
             h = scratch.take(2 * sequences * c.stateSize)
             self.c = scratch.take(sequences * c.hiddenSize)
             stepScratch = scratch.take(sequences * (c.cell.gates + 1) * c.hiddenSize)
+            words = scratch.take(weights.wordCount(rows: stretch))
             self.rows = UnsafeMutableRawPointer(scratch.take(2 * stretch)).bindMemory(to: Int.self, capacity: stretch)
             gates = keepsGates ? scratch.take(rows * c.gateSize) : nil
             cells = keepsGates ? scratch.take(rows * c.hiddenSize) : nil
@@ -71,7 +79,8 @@ struct RecurrentPass {
             cell: configuration.cell, hidden: hidden, output: stateSize, count: 0, inputs: memory.projections,
             packedHH: weights.hidden.values, biasHN: weights.hiddenBiasN?.values.baseAddress,
             packedHR: weights.projection?.values, h: halves.0, next: halves.1, c: isLSTM ? memory.c : nil, y: y,
-            ldY: pitch, rows: memory.rows, gates: memory.gates, scratch: memory.stepScratch)
+            ldY: pitch, rows: memory.rows, gates: memory.gates, scratch: memory.stepScratch,
+            words: memory.words)
         var time = 0
         var running = count
         while time < layout.batch.longest {
@@ -88,7 +97,7 @@ struct RecurrentPass {
                 step.inputs = UnsafePointer(memory.projections + row * configuration.gateSize)
                 step.rows = UnsafePointer(memory.rows + row)
                 step.backward = time % 2 == 1
-                kernels.recurrentStep(step)
+                weights.hidden.dense.recurrentStep(step)
                 if isLSTM, let cells = memory.cells {
                     for r in 0..<running {
                         (cells + memory.rows[row + r] * hidden).update(from: memory.c + r * hidden, count: hidden)
@@ -114,7 +123,8 @@ struct RecurrentPass {
             for r in 0..<rows { (memory.inputs + r * width).update(from: x + memory.rows[r] * width, count: width) }
             inputs = UnsafePointer(memory.inputs)
         }
-        weights.input.apply(kernels, inputs, bias: weights.bias, out: memory.projections, rows: rows)
+        weights.input.apply(kernels, inputs, bias: weights.bias, out: memory.projections, rows: rows,
+            scratch: memory.words)
     }
 
     /// h_0 and c_0: what the sequences bring, else zeros.
