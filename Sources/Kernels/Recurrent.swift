@@ -15,7 +15,7 @@ public func recurrentStep<I: Instructions>(_: I.Type, _ s: RecurrentStep) {
     while row < s.count {
         StepPart<Single<I>>(
             step: s, a: s.h + row * s.output, lda: s.output, b: s.packedHH.assumingMemoryBound(to: Float.self),
-            scales: nil, k: s.output, kBlock: blockLength(s.output, limit: 192), row: row,
+            scales: nil, k: s.output, kBlock: blockLength(s.output, limit: s.output <= 256 ? 256 : 192), row: row,
             rows: min(block, s.count - row)
         ).run()
         row += block
@@ -64,7 +64,9 @@ func recurrentStepUngrouped<I: Instructions>(_: I.Type, _ s: RecurrentStep, _ de
         Dense(
             a: s.h, lda: s.output, packed: s.packedHH, scratch: s.words, bias: nil, out: s.scratch, ldOut: gateWidth,
             m: s.count, n: gateWidth, k: s.output))
-    s.finish(I.self, row: 0, rows: s.count, unit: 0, units: s.hidden, pitch: gateWidth, gateStride: s.hidden)
+    I.finish(
+        StepCells(
+            step: s, row: 0, rows: s.count, unit: 0, units: s.hidden, pitch: gateWidth, gateStride: s.hidden))
     s.project(dense)
 }
 
@@ -110,9 +112,10 @@ public struct StepPart<A: Arithmetic> {
             let unit = group < wide ? group * 4 * width : (3 * wide + group) * width
             let units = group < wide ? 4 * width : width
             multiplyGates(unit: unit, units: units)
-            step.finish(
-                I.self, row: row, rows: rows, unit: unit, units: units, pitch: step.cell.gates * units,
-                gateStride: units)
+            I.finish(
+                StepCells(
+                    step: step, row: row, rows: rows, unit: unit, units: units, pitch: step.cell.gates * units,
+                    gateStride: units))
         }
     }
 
@@ -155,31 +158,6 @@ extension RecurrentStep {
     @inlinable @inline(__always)
     var projected: UnsafeMutablePointer<Float> { scratch + count * cell.gates * hidden }
 
-    /// The cell's equations for some units of some rows, from their products in scratch.
-    /// - Parameters:
-    ///   - pitch: floats from a row's products to the next row's.
-    ///   - gateStride: floats from a gate's products to the next gate's.
-    @inlinable @inline(__always)
-    func finish<I: Instructions>(
-        _: I.Type, row: Int, rows: Int, unit: Int, units: Int, pitch: Int, gateStride: Int
-    ) {
-        for r in row..<(row + rows) {
-            let place = rowOfGates(r) + unit
-            var cells = CellRow<I>(
-                input: inputs + r * cell.gates * hidden + unit, product: scratch + (r - row) * pitch,
-                productStride: gateStride, previous: h + r * output + unit,
-                h: (packedHR == nil ? next + r * output : projected + r * hidden) + unit,
-                y: packedHR == nil ? y + rowOfOutput(r) + unit : nil, c: c.map { $0 + r * hidden + unit },
-                gates: gates.map { $0 + place }, biasHN: biasHN.map { $0 + unit }, hidden: hidden, units: units)
-            switch cell {
-            case .tanh: cells.forEachVector { $0.simple { VectorMath<I>.tanh($0) } }
-            case .relu: cells.forEachVector { $0.simple { VectorMath<I>.relu($0) } }
-            case .gru: cells.forEachVector { $0.gru() }
-            case .lstm: cells.forEachVector { $0.lstm() }
-            }
-        }
-    }
-
     /// h = W_hr times the cells' outputs, where there is a projection.
     @inlinable @inline(__always)
     func project(_ dense: (Dense) -> Void) {
@@ -196,6 +174,52 @@ extension RecurrentStep {
 
     @inlinable @inline(__always)
     func rowOfOutput(_ r: Int) -> Int { rows[r] * ldY }
+}
+
+/// Some units of some rows of a step, whose products are in scratch.
+public struct StepCells {
+    @usableFromInline let step: RecurrentStep
+    @usableFromInline let row: Int
+    @usableFromInline let rows: Int
+    @usableFromInline let unit: Int
+    @usableFromInline let units: Int
+    /// Floats from a row's products to the next row's, and from a gate's to the next gate's.
+    @usableFromInline let pitch: Int
+    @usableFromInline let gateStride: Int
+
+    @inlinable @inline(__always)
+    init(step: RecurrentStep, row: Int, rows: Int, unit: Int, units: Int, pitch: Int, gateStride: Int) {
+        self.step = step
+        self.row = row
+        self.rows = rows
+        self.unit = unit
+        self.units = units
+        self.pitch = pitch
+        self.gateStride = gateStride
+    }
+}
+
+/// The cell's equations.
+@inlinable @inline(__always)
+public func finishCells<I: Instructions>(_: I.Type, _ part: StepCells) {
+    let s = part.step
+    let unit = part.unit
+    for r in part.row..<(part.row + part.rows) {
+        let place = s.rowOfGates(r) + unit
+        var cells = CellRow<I>(
+            input: s.inputs + r * s.cell.gates * s.hidden + unit, product: s.scratch + (r - part.row) * part.pitch,
+            productStride: part.gateStride, previous: s.h + r * s.output + unit,
+            h: (s.packedHR == nil ? s.next + r * s.output : s.projected + r * s.hidden) + unit,
+            y: s.packedHR == nil ? s.y + s.rowOfOutput(r) + unit : nil, c: s.c.map { $0 + r * s.hidden + unit },
+            gates: s.gates.map { $0 + place }, biasHN: s.biasHN.map { $0 + unit }, hidden: s.hidden,
+            units: part.units)
+        switch s.cell {
+        case .tanh: cells.forEachVector { $0.simple { VectorMath<I>.tanh($0) } }
+        case .relu: cells.forEachVector { $0.simple { VectorMath<I>.relu($0) } }
+        case .gru: cells.forEachVector { $0.gru() }
+        case .lstm: cells.forEachVector { $0.lstm() }
+        }
+    }
 }
 
 /// One sequence's row of a step, walked a vector of units at a time. All pointers are at the first of the units.

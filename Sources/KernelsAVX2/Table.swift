@@ -68,6 +68,7 @@ private enum AVX2: Instructions {
     ) {
         activateRows(Self.self, activation, x, rows: rows, width: width, pitch: pitch)
     }
+    @inline(never) static func finish(_ cells: StepCells) { finishCells(Self.self, cells) }
     @inline(never) static func dense(_ d: Dense) { denseLayer(Self.self, d) }
 }
 

@@ -73,6 +73,7 @@ private enum Baseline: Instructions {
     ) {
         activateRows(Self.self, activation, x, rows: rows, width: width, pitch: pitch)
     }
+    @inline(never) static func finish(_ cells: StepCells) { finishCells(Self.self, cells) }
     @inline(never) static func dense(_ d: Dense) { denseLayer(Self.self, d) }
 }
 
