@@ -50,9 +50,15 @@ public struct Single<I: Instructions>: Arithmetic {
     }
 }
 
+/// Arithmetic on pairs of bf16.
+public protocol BrainArithmetic: WordArithmetic where Sums == I.Vector {
+    /// Rounds to bf16, ties to even.
+    static func storeBrain(_ p: UnsafeMutablePointer<UInt16>, _ v: I.Vector)
+}
+
 /// Pairs of bf16 by f32 multiply-adds: products of bf16 are exact in f32, so only the order and rounding of the sums
 /// differ from those of the instruction, which also takes subnormal numbers for 0.
-public protocol BrainPairs: WordArithmetic where Words == BrainVectors<I>, Sums == I.Vector {}
+public protocol BrainPairs: BrainArithmetic where Words == BrainVectors<I> {}
 
 /// A vector of pairs of bf16, taken apart.
 public struct BrainVectors<I: Instructions> {
@@ -85,6 +91,9 @@ extension BrainPairs {
         _ scales: UnsafeMutablePointer<Float>
     ) {
         convertBrainRow(I.self, x, k, words) { I.storeBrain($0, $1) }
+    }
+    @inlinable @inline(__always) public static func storeBrain(_ p: UnsafeMutablePointer<UInt16>, _ v: I.Vector) {
+        I.storeBrain(p, v)
     }
     @inlinable @inline(__always) public static func pack(
         _ w: UnsafePointer<Float>, _ ldw: Int, _ n: Int, _ k: Int, _ packed: UnsafeMutablePointer<UInt32>
@@ -141,9 +150,7 @@ extension ByteQuads {
 }
 
 /// Pairs of bf16 by an instruction for them: the table's type adds `step` and `storeBrain`.
-public protocol BrainWords: WordArithmetic where Words == I.Integers, Sums == I.Vector {
-    static func storeBrain(_ p: UnsafeMutablePointer<UInt16>, _ v: I.Vector)
-}
+public protocol BrainWords: BrainArithmetic where Words == I.Integers {}
 
 extension BrainWords {
     @inlinable @inline(__always) public static var depth: Int { 2 }

@@ -308,6 +308,25 @@ public struct DenseKernels: Sendable {
     }
 }
 
+/// Attention of one head, in one precision.
+public struct AttentionKernels: Sendable {
+    public let precision: Precision
+    /// Floats of scratch for `run` and `weights`.
+    public let scratch: @Sendable (_ queries: Int, _ keys: Int, _ headDim: Int, _ valueDim: Int) -> Int
+    public let run: @Sendable (AttentionHead) -> Void
+    public let weights: @Sendable (AttentionWeights) -> Void
+
+    public init(
+        precision: Precision, scratch: @escaping @Sendable (Int, Int, Int, Int) -> Int,
+        run: @escaping @Sendable (AttentionHead) -> Void, weights: @escaping @Sendable (AttentionWeights) -> Void
+    ) {
+        self.precision = precision
+        self.scratch = scratch
+        self.run = run
+        self.weights = weights
+    }
+}
+
 /// The functions of one instruction set. Every pointer must be valid for the sizes given; nothing is checked here.
 ///
 /// Kernels allocate nothing and keep no state, so a table is shared by all threads.
@@ -322,10 +341,9 @@ public struct KernelTable: Sendable {
     public var bf16: DenseKernels
     public var int8: DenseKernels
 
-    /// Floats of scratch for `attention` and `attentionWeights`.
-    public let attentionScratch: @Sendable (_ queries: Int, _ keys: Int, _ headDim: Int, _ valueDim: Int) -> Int
-    public let attention: @Sendable (AttentionHead) -> Void
-    public let attentionWeights: @Sendable (AttentionWeights) -> Void
+    private let singleAttention: AttentionKernels
+    private let brainAttention: AttentionKernels
+    private let quantisedAttention: Precision
 
     public let layerNorm: @Sendable (LayerNorm) -> Void
     /// `x[i] = activation(x[i])` for `count` floats.
@@ -339,9 +357,7 @@ public struct KernelTable: Sendable {
 
     public init(
         instructionSet: InstructionSet, panelWidth: Int, f32: DenseKernels, bf16: DenseKernels, int8: DenseKernels,
-        attentionScratch: @escaping @Sendable (Int, Int, Int, Int) -> Int,
-        attention: @escaping @Sendable (AttentionHead) -> Void,
-        attentionWeights: @escaping @Sendable (AttentionWeights) -> Void,
+        attention: AttentionKernels, brainAttention: AttentionKernels, quantisedAttention: Precision,
         layerNorm: @escaping @Sendable (LayerNorm) -> Void,
         activate: @escaping @Sendable (Activation, UnsafeMutablePointer<Float>, Int) -> Void,
         exp: @escaping @Sendable (UnsafePointer<Float>, UnsafeMutablePointer<Float>, Int) -> Void,
@@ -354,9 +370,9 @@ public struct KernelTable: Sendable {
         self.f32 = f32
         self.bf16 = bf16
         self.int8 = int8
-        self.attentionScratch = attentionScratch
-        self.attention = attention
-        self.attentionWeights = attentionWeights
+        singleAttention = attention
+        self.brainAttention = brainAttention
+        self.quantisedAttention = quantisedAttention
         self.layerNorm = layerNorm
         self.activate = activate
         self.exp = exp
@@ -365,7 +381,7 @@ public struct KernelTable: Sendable {
     }
 
     /// The dense layers of a precision.
-    @inlinable public func dense(_ precision: Precision) -> DenseKernels {
+    public func dense(_ precision: Precision) -> DenseKernels {
         switch precision {
         case .f32: f32
         case .bf16: bf16
@@ -373,7 +389,22 @@ public struct KernelTable: Sendable {
         }
     }
 
+    /// Attention between dense layers of a precision: f32, bf16, and between int8 layers bf16 where the processor
+    /// multiplies it, else f32.
+    public func attention(_ precision: Precision) -> AttentionKernels {
+        switch precision {
+        case .f32: singleAttention
+        case .bf16: brainAttention
+        case .int8: quantisedAttention == .bf16 ? brainAttention : singleAttention
+        }
+    }
+
     // Those of f32, by short names.
+    public var attentionScratch: @Sendable (_ queries: Int, _ keys: Int, _ headDim: Int, _ valueDim: Int) -> Int {
+        singleAttention.scratch
+    }
+    public var attention: @Sendable (AttentionHead) -> Void { singleAttention.run }
+    public var attentionWeights: @Sendable (AttentionWeights) -> Void { singleAttention.weights }
     public var packedCount: @Sendable (_ n: Int, _ k: Int) -> Int { f32.packedCount }
     public var pack:
         @Sendable (_ w: UnsafePointer<Float>, _ ldw: Int, _ n: Int, _ k: Int, _ packed: UnsafeMutableRawPointer) -> Void

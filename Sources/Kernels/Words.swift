@@ -170,7 +170,7 @@ public func quantiseRow<I: Instructions>(
     i = 0
     while i < k {
         let v = i + lanes <= k ? I.load(x + i) : I.load(x + i, count: k - i, fill: least)
-        store(i, I.sub(I.fma(I.sub(v, shift), factor, magic), magic))
+        store(i, I.fma(I.sub(v, shift), factor, magic))
         i += lanes
     }
 }

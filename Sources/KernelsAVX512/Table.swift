@@ -50,6 +50,9 @@ private enum AVX512: Instructions {
     @inline(__always) static func storeBrain(_ p: UnsafeMutablePointer<UInt16>, _ v: Vector) {
         f32x16_store_brain(p, v)
     }
+    @inline(__always) static func storeBrainPairs(
+        _ p: UnsafeMutablePointer<UInt32>, _ lower: Vector, _ upper: Vector
+    ) { f32x16_store_brain_pairs(p, lower, upper) }
     @inline(__always) static func storeBytes(_ p: UnsafeMutablePointer<UInt8>, _ v: Vector) {
         f32x16_store_bytes(p, v)
     }
@@ -64,9 +67,9 @@ private enum AVX512: Instructions {
         multiplyOneRow(Single<Self>.self, product)
     }
     @inline(never) static func activate(
-        _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, pitch: Int
+        _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, pitch: Int, isCoarse: Bool
     ) {
-        activateRows(Self.self, activation, x, rows: rows, width: width, pitch: pitch)
+        activateRows(Self.self, activation, x, rows: rows, width: width, pitch: pitch, isCoarse: isCoarse)
     }
     @inline(never) static func finish(_ cells: StepCells) { finishCells(Self.self, cells) }
     @inline(never) static func dense(_ d: Dense) { denseLayer(Self.self, d) }
@@ -128,6 +131,15 @@ private func makeDenseKernels<A: WordArithmetic>(_: A.Type, _ precision: Precisi
         recurrentStep: { recurrentWords(A.self, $0) })
 }
 
+private func makeBrainAttention<A: BrainArithmetic>(_: A.Type) -> AttentionKernels {
+    AttentionKernels(
+        precision: .bf16,
+        scratch: { queries, keys, headDim, valueDim in
+            BrainAttentionScratch(A.self, queries: queries, keys: keys, headDim: headDim, valueDim: valueDim).total
+        },
+        run: { brainAttention(A.self, $0) }, weights: { rebuildBrainWeights(A.self, $0) })
+}
+
 /// The kernels for AVX-512: only for a machine that has it.
 ///
 /// - Parameters:
@@ -150,14 +162,17 @@ public func makeAVX512Table(vnni: Bool, bf16: Bool) -> KernelTable {
         int8: vnni
             ? makeDenseKernels(AVX512ByteQuads.self, .int8, "AVX512_VNNI")
             : makeDenseKernels(AVX512BytePairs.self, .int8, "16-bit"),
-        attentionScratch: { queries, keys, headDim, valueDim in
-            AttentionScratch(AVX512.self, queries: queries, keys: keys, headDim: headDim, valueDim: valueDim).total
-        },
-        attention: { attentionHead(AVX512.self, $0) },
-        attentionWeights: { rebuildWeights(AVX512.self, $0) },
+        attention: AttentionKernels(
+            precision: .f32,
+            scratch: { queries, keys, headDim, valueDim in
+                AttentionScratch(AVX512.self, queries: queries, keys: keys, headDim: headDim, valueDim: valueDim).total
+            },
+            run: { attentionHead(AVX512.self, $0) }, weights: { rebuildWeights(AVX512.self, $0) }),
+        brainAttention: bf16 ? makeBrainAttention(AVX512BrainWords.self) : makeBrainAttention(AVX512BrainPairs.self),
+        quantisedAttention: bf16 ? .bf16 : .f32,
         layerNorm: { normaliseRows(AVX512.self, $0) },
         activate: { activation, x, count in
-            AVX512.activate(activation, x, rows: 1, width: count, pitch: count)
+            AVX512.activate(activation, x, rows: 1, width: count, pitch: count, isCoarse: false)
         },
         exp: { x, out, count in expVector(AVX512.self, x, out, count) },
         softmax: { x, rows, width in softmaxRows(AVX512.self, x, rows, width) },

@@ -55,6 +55,9 @@ private enum Baseline: Instructions {
     @inline(__always) static func storeBrain(_ p: UnsafeMutablePointer<UInt16>, _ v: Vector) {
         f32x4_store_brain(p, v)
     }
+    @inline(__always) static func storeBrainPairs(
+        _ p: UnsafeMutablePointer<UInt32>, _ lower: Vector, _ upper: Vector
+    ) { f32x4_store_brain_pairs(p, lower, upper) }
     @inline(__always) static func storeBytes(_ p: UnsafeMutablePointer<UInt8>, _ v: Vector) {
         f32x4_store_bytes(p, v)
     }
@@ -69,9 +72,9 @@ private enum Baseline: Instructions {
         multiplyOneRow(Single<Self>.self, product)
     }
     @inline(never) static func activate(
-        _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, pitch: Int
+        _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, pitch: Int, isCoarse: Bool
     ) {
-        activateRows(Self.self, activation, x, rows: rows, width: width, pitch: pitch)
+        activateRows(Self.self, activation, x, rows: rows, width: width, pitch: pitch, isCoarse: isCoarse)
     }
     @inline(never) static func finish(_ cells: StepCells) { finishCells(Self.self, cells) }
     @inline(never) static func dense(_ d: Dense) { denseLayer(Self.self, d) }
@@ -108,6 +111,15 @@ private func makeDenseKernels<A: WordArithmetic>(_: A.Type, _ precision: Precisi
         recurrentStep: { recurrentWords(A.self, $0) })
 }
 
+private func makeBrainAttention<A: BrainArithmetic>(_: A.Type) -> AttentionKernels {
+    AttentionKernels(
+        precision: .bf16,
+        scratch: { queries, keys, headDim, valueDim in
+            BrainAttentionScratch(A.self, queries: queries, keys: keys, headDim: headDim, valueDim: valueDim).total
+        },
+        run: { brainAttention(A.self, $0) }, weights: { rebuildBrainWeights(A.self, $0) })
+}
+
 /// The kernels for every machine of the architecture.
 public func makeBaselineTable() -> KernelTable {
     KernelTable(
@@ -122,14 +134,17 @@ public func makeBaselineTable() -> KernelTable {
             recurrentStep: { Kernels.recurrentStep(Baseline.self, $0) }),
         bf16: makeDenseKernels(BaselineBrainPairs.self, .bf16, "bf16 by f32"),
         int8: makeDenseKernels(BaselineBytePairs.self, .int8, "16-bit"),
-        attentionScratch: { queries, keys, headDim, valueDim in
-            AttentionScratch(Baseline.self, queries: queries, keys: keys, headDim: headDim, valueDim: valueDim).total
-        },
-        attention: { attentionHead(Baseline.self, $0) },
-        attentionWeights: { rebuildWeights(Baseline.self, $0) },
+        attention: AttentionKernels(
+            precision: .f32,
+            scratch: { queries, keys, headDim, valueDim in
+                AttentionScratch(Baseline.self, queries: queries, keys: keys, headDim: headDim, valueDim: valueDim)
+                    .total
+            },
+            run: { attentionHead(Baseline.self, $0) }, weights: { rebuildWeights(Baseline.self, $0) }),
+        brainAttention: makeBrainAttention(BaselineBrainPairs.self), quantisedAttention: .f32,
         layerNorm: { normaliseRows(Baseline.self, $0) },
         activate: { activation, x, count in
-            Baseline.activate(activation, x, rows: 1, width: count, pitch: count)
+            Baseline.activate(activation, x, rows: 1, width: count, pitch: count, isCoarse: false)
         },
         exp: { x, out, count in expVector(Baseline.self, x, out, count) },
         softmax: { x, rows, width in softmaxRows(Baseline.self, x, rows, width) },

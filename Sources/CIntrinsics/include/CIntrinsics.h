@@ -77,19 +77,25 @@
     ENCODERD_INLINE T T##_floats(T##_bits v) { return __builtin_convertvector(v, T); }                                 \
     ENCODERD_INLINE T T##_lower_brain(T##_bits v) { return __builtin_bit_cast(T, v << 16); }                           \
     ENCODERD_INLINE T T##_upper_brain(T##_bits v) { return __builtin_bit_cast(T, v & (int32_t)0xffff0000); }           \
-    /* Round to nearest, ties to even; a NaN stays one. */                                                             \
-    ENCODERD_INLINE void T##_store_brain(uint16_t *p, T v) {                                                           \
+    /* Rounded to bf16 in the upper half: to nearest, ties to even; a NaN stays one. */                                \
+    ENCODERD_INLINE T##_unsigned T##_brain(T v) {                                                                      \
         T##_unsigned b = __builtin_bit_cast(T##_unsigned, v);                                                          \
-        T##_unsigned rounded = (b + 0x7fff + ((b >> 16) & 1)) >> 16;                                                   \
-        T##_shorts out = __builtin_convertvector((v != v) ? (T##_unsigned)(0x7fc0) : rounded, T##_shorts);             \
+        return (v != v) ? (T##_unsigned)(0x7fc00000) : b + 0x7fff + ((b >> 16) & 1);                                   \
+    }                                                                                                                  \
+    ENCODERD_INLINE void T##_store_brain(uint16_t *p, T v) {                                                           \
+        T##_shorts out = __builtin_convertvector(T##_brain(v) >> 16, T##_shorts);                                      \
+        __builtin_memcpy(p, &out, sizeof out);                                                                         \
+    }                                                                                                                  \
+    ENCODERD_INLINE void T##_store_brain_pairs(uint32_t *p, T lower, T upper) {                                        \
+        T##_unsigned out = (T##_brain(lower) >> 16) | (T##_brain(upper) & 0xffff0000);                                 \
         __builtin_memcpy(p, &out, sizeof out);                                                                         \
     }                                                                                                                  \
     ENCODERD_INLINE void T##_store_bytes(uint8_t *p, T v) {                                                            \
-        T##_bytes out = __builtin_convertvector(__builtin_convertvector(v, T##_bits), T##_bytes);                      \
+        T##_bytes out = __builtin_convertvector(__builtin_bit_cast(T##_unsigned, v) & 0xff, T##_bytes);                \
         __builtin_memcpy(p, &out, sizeof out);                                                                         \
     }                                                                                                                  \
     ENCODERD_INLINE void T##_store_shorts(uint16_t *p, T v) {                                                          \
-        T##_shorts out = __builtin_convertvector(__builtin_convertvector(v, T##_bits), T##_shorts);                    \
+        T##_shorts out = __builtin_convertvector(__builtin_bit_cast(T##_unsigned, v) & 0xff, T##_shorts);              \
         __builtin_memcpy(p, &out, sizeof out);                                                                         \
     }
 

@@ -69,10 +69,13 @@ struct EncoderStack: Sendable {
     /// thread, on a busy machine); 128 to 512 measured alike.
     private static let groupRows = 256
 
+    private var precision: Precision { layers.first?.joined.dense.precision ?? .f32 }
+
     private var attention: SelfAttentionPass {
         let headDim = hidden / heads
         return SelfAttentionPass(
-            kernels: kernels, heads: heads, headDim: headDim, valueDim: headDim, scale: 1 / Float(headDim).squareRoot())
+            kernels: kernels, attention: kernels.attention(precision), heads: heads, headDim: headDim,
+            valueDim: headDim, scale: 1 / Float(headDim).squareRoot())
     }
 
     /// Floats that `run` takes from scratch.

@@ -27,7 +27,8 @@ public struct SelfAttentionNetwork: Network {
         joined = try reader.packed(
             [("query.weight", keySize), ("key.weight", keySize), ("value.weight", valueSize)], inputs: inputSize)
         attention = SelfAttentionPass(
-            kernels: kernels, heads: 1, headDim: keySize, valueDim: valueSize,
+            kernels: kernels, attention: kernels.attention(source.weights.precision), heads: 1, headDim: keySize,
+            valueDim: valueSize,
             scale: score == .cosine ? 1 : 1 / Float(keySize).squareRoot())
         description = ModelDescription(
             family: "self_attention", input: .features(size: inputSize), hiddenSize: valueSize,
