@@ -283,7 +283,7 @@ public struct DenseKernels: Sendable {
                 _ packed: UnsafeMutableRawPointer
             ) -> Void
         )?
-    /// Floats of scratch that `dense` needs.
+    /// Floats of scratch that `dense` needs for m rows or fewer.
     public let scratchCount: @Sendable (_ m: Int, _ k: Int) -> Int
     public let dense: @Sendable (Dense) -> Void
     public let recurrentStep: @Sendable (RecurrentStep) -> Void

@@ -215,6 +215,9 @@ def recurrent_words():
         normal = lambda *shape: generator.normal(size=shape).astype(np.float32)
         w, x, h = normal(gates * hidden, output) / np.float32(output**0.5), normal(count, gates * hidden), normal(count, output)
         bias, c = normal(hidden), normal(count, hidden)
+        # Nor a weight near the edge between two.
+        codes = w / (np.abs(w).max(1, keepdims=True) / np.float32(127))
+        w[np.abs(codes - np.floor(codes) - 0.5) < 1e-3] *= np.float32(0.9)
         key = f"{cell}.{hidden}"
         out |= {f"{key}.hh": w, f"{key}.inputs": x, f"{key}.h": h, f"{key}.bias": bias, f"{key}.c": c}
         for precision, (weights, rows) in rounded.items():

@@ -24,7 +24,8 @@ public struct RecurrentNetwork: Network {
             answersLogits: c.outputSize != nil && !c.embedsOutput, pooling: c.pooling, normalize: c.normalize,
             attentionMethods: isGated ? [.writeContribution, .jacobian] : [.jacobian],
             stateShape: (c.layers * c.directions, c.stateSize, c.cell == .lstm ? c.hiddenSize : 0),
-            parameters: weights.parameters, precision: source.weights.precision.rawValue, instructionSet: kernels.instructionSet,
+            parameters: weights.parameters, precision: source.weights.precision.rawValue,
+            instructionSet: kernels.instructionSet,
             maxJacobianLength: RecurrentJacobian.maxLength(c))
     }
 
@@ -37,7 +38,8 @@ public struct RecurrentNetwork: Network {
         let output = c.outputSize ?? 0
         scratch.reserve(
             floats: 2 * width
-                + RecurrentPass.Memory.count(weights, c, rows: batch.rows, sequences: requests.count, keepsGates: wantsMaps)
+                + RecurrentPass.Memory.count(
+                    weights, c, rows: batch.rows, sequences: requests.count, keepsGates: wantsMaps)
                 + Scratch.rounded(batch.rows * output) + Scratch.rounded(requests.count * output)
                 + Scratch.rounded(requests.count * c.layerSize))
         var x = scratch.take(width)

@@ -123,7 +123,8 @@ struct RecurrentPass {
             for r in 0..<rows { (memory.inputs + r * width).update(from: x + memory.rows[r] * width, count: width) }
             inputs = UnsafePointer(memory.inputs)
         }
-        weights.input.apply(kernels, inputs, bias: weights.bias, out: memory.projections, rows: rows,
+        weights.input.apply(
+            kernels, inputs, bias: weights.bias, out: memory.projections, rows: rows,
             scratch: memory.words)
     }
 
