@@ -12,6 +12,11 @@ struct RecurrentDirection: Sendable {
     let hiddenBiasN: FloatTensor?
     /// LSTM: weight_hr [state, hidden]
     let projection: PackedWeight?
+
+    /// Floats in which dense layers and steps convert rows, for at most `rows` of them; 0 in f32.
+    func wordCount(rows: Int) -> Int {
+        [input, hidden, projection].compactMap { $0 }.map { $0.dense.scratchCount(rows, $0.inputs) }.max() ?? 0
+    }
 }
 
 /// All tensors of a recurrent model, under torch.nn's names (https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html)
@@ -26,6 +31,8 @@ struct RecurrentWeights: Sendable {
     let outputBias: FloatTensor?
     /// Numbers in the tensors above, as torch counts them.
     let parameters: Int
+
+    func wordCount(rows: Int) -> Int { layers.joined().map { $0.wordCount(rows: rows) }.max() ?? 0 }
 
     init(_ configuration: RecurrentConfiguration, _ reader: WeightReader) throws(ModelError) {
         var parameters = 0
@@ -73,12 +80,12 @@ struct RecurrentWeights: Sendable {
         let gateSize = configuration.gateSize
         let stateSize = configuration.stateSize
         let hiddenSize = configuration.hiddenSize
-        let input = try reader.packed([("rnn.weight_ih" + suffix, gateSize)], inputs: inputs, precision: .f32)
-        let hidden = try reader.packed([("rnn.weight_hh" + suffix, gateSize)], inputs: stateSize, precision: .f32)
+        let input = try reader.packed([("rnn.weight_ih" + suffix, gateSize)], inputs: inputs)
+        let hidden = try reader.packed([("rnn.weight_hh" + suffix, gateSize)], inputs: stateSize)
         parameters += gateSize * (inputs + stateSize)
         var projection: PackedWeight?
         if configuration.projectionSize != nil {
-            projection = try reader.packed([("rnn.weight_hr" + suffix, stateSize)], inputs: hiddenSize, precision: .f32)
+            projection = try reader.packed([("rnn.weight_hr" + suffix, stateSize)], inputs: hiddenSize)
             parameters += stateSize * hiddenSize
         }
         guard configuration.bias else {
