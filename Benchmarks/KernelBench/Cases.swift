@@ -1,3 +1,4 @@
+import Foundation
 import KernelSelection
 
 /// Dense layers of MiniLM. `hot` runs one weight again and again; `cold` goes through copies that together exceed the
@@ -41,34 +42,40 @@ func measureDense(_ kernels: KernelTable, _ stopwatch: Stopwatch, _ report: Repo
     }
 }
 
-/// Twelve heads of 32 dimensions inside a matrix [tokens, 1152] of queries, keys and values.
+/// Heads inside a matrix [tokens, 3 · heads · dim] of queries, keys and values, as a model has them: twelve, or one for
+/// long sequences.
 func measureAttention(_ kernels: KernelTable, _ stopwatch: Stopwatch, _ report: Report) {
-    let (heads, dim) = (12, 32)
-    for tokens in [16, 64, 128, 512] {
-        let qkv = Floats(tokens * 3 * heads * dim)
-        let out = Floats(tokens * heads * dim)
-        let scratch = Floats(kernels.attentionScratch(tokens, tokens, dim, dim))
-        let seconds = stopwatch.best {
-            for head in 0..<heads {
-                let q = qkv.base + head * dim
-                kernels.attention(
-                    AttentionHead(
-                        q: q, ldq: 3 * heads * dim, k: q + heads * dim, ldk: 3 * heads * dim, v: q + 2 * heads * dim,
-                        ldv: 3 * heads * dim, out: out.base + head * dim, ldOut: heads * dim, queries: tokens,
-                        keys: tokens, headDim: dim, valueDim: dim, scale: 0.176_776_7, scratch: scratch.base))
-            }
+    for dim in (ProcessInfo.processInfo.environment["DIM"] ?? "32").split(separator: ",").map({ Int($0)! }) {
+        for tokens in (ProcessInfo.processInfo.environment["TOK"] ?? "16,64,128,512,2048,8192").split(separator: ",").map({ Int($0)! }) {
+            measureHeads(kernels, stopwatch, report, tokens: tokens, heads: tokens > 2048 ? 1 : 12, dim: dim)
         }
-        let work = 4 * Double(heads * tokens * tokens * dim)
-        // A layer's dense part: 2 · 12 · 384² operations a token.
-        let dense = 24.0 * 384 * 384 * Double(tokens)
-        report.add(
-            "attention", "\(tokens) tokens, 12 heads × 32",
-            [
-                ("us", seconds * 1e6), ("gflop_s", work / seconds / 1e9),
-                ("percent_of_peak", 100 * work / seconds / stopwatch.peak),
-                ("percent_of_dense_at_peak", 100 * seconds / (dense / stopwatch.peak)),
-            ])
     }
+}
+
+private func measureHeads(
+    _ kernels: KernelTable, _ stopwatch: Stopwatch, _ report: Report, tokens: Int, heads: Int, dim: Int
+) {
+    let row = 3 * 12 * dim
+    let qkv = Floats(tokens * row)
+    let out = Floats(tokens * 12 * dim)
+    let scratch = Floats(kernels.attentionScratch(tokens, tokens, dim, dim))
+    let seconds = stopwatch.best {
+        for head in 0..<heads {
+            let q = qkv.base + head * dim
+            kernels.attention(
+                AttentionHead(
+                    q: q, ldq: row, k: q + 12 * dim, ldk: row, v: q + 24 * dim, ldv: row, out: out.base + head * dim,
+                    ldOut: 12 * dim, queries: tokens, keys: tokens, headDim: dim, valueDim: dim,
+                    scale: 1 / Float(dim).squareRoot(), scratch: scratch.base))
+        }
+    }
+    let work = 4 * Double(heads * tokens * tokens * dim)
+    report.add(
+        "attention", "\(tokens) tokens, \(heads) × \(dim)",
+        [
+            ("us", seconds * 1e6), ("gflop_s", work / seconds / 1e9),
+            ("percent_of_peak", 100 * work / seconds / stopwatch.peak),
+        ])
 }
 
 /// What is done to each float, over 64 rows of 384: in the second level of cache, as after a dense layer.
