@@ -1,4 +1,3 @@
-import Foundation
 import KernelSelection
 
 /// Dense layers of MiniLM. `hot` runs one weight again and again; `cold` goes through copies that together exceed the
@@ -42,19 +41,25 @@ func measureDense(_ kernels: KernelTable, _ stopwatch: Stopwatch, _ report: Repo
     }
 }
 
-/// Heads inside a matrix [tokens, 3 · heads · dim] of queries, keys and values, as a model has them: twelve, or one for
-/// long sequences.
+/// Heads inside a matrix [tokens, 3 · 12 · dim] of queries, keys and values, as a model has them: twelve, or one for long
+/// sequences; and what spans of visible keys save.
 func measureAttention(_ kernels: KernelTable, _ stopwatch: Stopwatch, _ report: Report) {
-    for dim in (ProcessInfo.processInfo.environment["DIM"] ?? "32").split(separator: ",").map({ Int($0)! }) {
-        for tokens in (ProcessInfo.processInfo.environment["TOK"] ?? "16,64,128,512,2048,8192").split(separator: ",").map({ Int($0)! }) {
-            measureHeads(kernels, stopwatch, report, tokens: tokens, heads: tokens > 2048 ? 1 : 12, dim: dim)
+    for dim in [32, 64, 128] {
+        for tokens in [16, 64, 128, 512, 2048, 8192] {
+            measureHeads(kernels, stopwatch, report, tokens: tokens, dim: dim, span: .all, "")
         }
+    }
+    for tokens in [512, 2048, 8192] {
+        measureHeads(kernels, stopwatch, report, tokens: tokens, dim: 64, span: .causal, ", causal")
+        measureHeads(kernels, stopwatch, report, tokens: tokens, dim: 64, span: .local(window: 128), ", local 128")
     }
 }
 
 private func measureHeads(
-    _ kernels: KernelTable, _ stopwatch: Stopwatch, _ report: Report, tokens: Int, heads: Int, dim: Int
+    _ kernels: KernelTable, _ stopwatch: Stopwatch, _ report: Report, tokens: Int, dim: Int, span: AttentionSpan,
+    _ label: String
 ) {
+    let heads = tokens > 2048 ? 1 : 12
     let row = 3 * 12 * dim
     let qkv = Floats(tokens * row)
     let out = Floats(tokens * 12 * dim)
@@ -66,12 +71,16 @@ private func measureHeads(
                 AttentionHead(
                     q: q, ldq: row, k: q + 12 * dim, ldk: row, v: q + 24 * dim, ldv: row, out: out.base + head * dim,
                     ldOut: 12 * dim, queries: tokens, keys: tokens, headDim: dim, valueDim: dim,
-                    scale: 1 / Float(dim).squareRoot(), scratch: scratch.base))
+                    scale: 1 / Float(dim).squareRoot(), span: span, scratch: scratch.base))
         }
     }
-    let work = 4 * Double(heads * tokens * tokens * dim)
+    // What is visible counts, not what is computed beside it.
+    let pairs = (0..<tokens).reduce(0) { sum, i in
+        sum + min(tokens - 1, i + span.after) - max(0, i - span.before) + 1
+    }
+    let work = 4 * Double(heads * pairs * dim)
     report.add(
-        "attention", "\(tokens) tokens, \(heads) × \(dim)",
+        "attention", "\(tokens) tokens, \(heads) × \(dim)\(label)",
         [
             ("us", seconds * 1e6), ("gflop_s", work / seconds / 1e9),
             ("percent_of_peak", 100 * work / seconds / stopwatch.peak),
