@@ -227,7 +227,8 @@ public protocol Network: Sendable {
 /// One worker's working memory, grown as needed and reused, so that a warm forward pass allocates only its results.
 public final class Scratch {
     private var base: UnsafeMutableRawPointer?
-    private var capacity = 0
+    /// Bytes held.
+    private(set) var capacity = 0
     private var used = 0
 
     public init() {}
