@@ -18,6 +18,8 @@ struct KernelBench: ParsableCommand {
     var isa: String?
     @Option(help: "Measure only these groups.")
     var only: [Group] = []
+    @Option(help: "Measure dense layers in these precisions only: f32, bf16 or int8.")
+    var precision: [Precision] = []
     @Option(help: "Milliseconds of each of the repeats.")
     var milliseconds: Double = 20
     @Option(help: "Repeats of each measurement, of which the best counts.")
@@ -33,7 +35,10 @@ struct KernelBench: ParsableCommand {
         for group in Group.allCases where only.isEmpty || only.contains(group) {
             report.peak(stopwatch.measurePeak())
             switch group {
-            case .dense: measureDense(kernels, stopwatch, report)
+            case .dense:
+                for precision in precision.isEmpty ? Precision.allCases : precision {
+                    measureDense(kernels.dense(precision), stopwatch, report)
+                }
             case .attention: measureAttention(kernels, stopwatch, report)
             case .rows: measureRows(kernels, stopwatch, report)
             case .recurrent: measureRecurrent(kernels, stopwatch, report)
@@ -41,3 +46,5 @@ struct KernelBench: ParsableCommand {
         }
     }
 }
+
+extension Precision: ExpressibleByArgument {}

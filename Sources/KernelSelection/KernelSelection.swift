@@ -1,4 +1,3 @@
-internal import CIntrinsics
 @_exported import Kernels
 import KernelsBaseline
 
@@ -7,29 +6,57 @@ import KernelsAVX2
 import KernelsAVX512
 #endif
 
-/// Which tables of kernels this machine can run, and the one in use.
+/// Which tables of kernels a machine can run, and the one in use.
 public enum KernelSelection {
-    /// Every table the machine has, slowest first: CPUID and XCR0 were both asked.
-    public static let available: [KernelTable] = {
+    /// The best table of each instruction set that this machine has, slowest first.
+    public static let available: [KernelTable] = InstructionSet.allCases.compactMap { set in
+        variants.last { $0.instructionSet == set }
+    }
+
+    /// Every table that this machine can run, slowest first: those that do without VNNI or BF16 too.
+    public static let variants: [KernelTable] = tables(for: .current)
+
+    /// Every table that `processor` can run, slowest first.
+    public static func tables(for processor: Processor) -> [KernelTable] {
         var tables = [makeBaselineTable()]
         #if arch(x86_64)
-        if encoderd_has_avx2() != 0 { tables.append(makeAVX2Table()) }
-        if encoderd_has_avx512() != 0 { tables.append(makeAVX512Table()) }
+        func add(_ table: KernelTable, _ name: String) {
+            var named = table
+            named.name = name
+            tables.append(named)
+        }
+        if processor.hasAVX2 { add(makeAVX2Table(vnni: false), "avx2") }
+        if processor.hasAVXVNNI { add(makeAVX2Table(vnni: true), "avx2-vnni") }
+        if processor.hasAVX512 { add(makeAVX512Table(vnni: false, bf16: false), "avx512") }
+        if processor.hasAVX512VNNI { add(makeAVX512Table(vnni: true, bf16: false), "avx512-vnni") }
+        if processor.hasAVX512BF16 {
+            add(
+                makeAVX512Table(vnni: processor.hasAVX512VNNI, bf16: true),
+                processor.hasAVX512VNNI ? "avx512-vnni-bf16" : "avx512-bf16")
+        }
         #endif
         return tables
-    }()
+    }
 
-    /// The table named by `ENCODERD_ISA` (`baseline`, `avx2`, `avx512`), else the fastest available.
+    /// The table named by `ENCODERD_ISA`, else the fastest available.
+    ///
+    /// An instruction set (`baseline`, `avx2`, `avx512`) means the best of its tables that the machine runs; after an `=`
+    /// comes the name of one table (`=avx512` is the one for AVX-512 without VNNI and BF16).
     /// - Throws: a sentence, where `ENCODERD_ISA` names none or one that this machine lacks.
     public static func select(_ name: String?) throws(KernelSelectionError) -> KernelTable {
-        let tables = available
+        let tables = variants
         guard let name, !name.isEmpty else { return tables[tables.count - 1] }
-        for table in tables where table.instructionSet.rawValue == name { return table }
+        for table in tables.reversed() where table.instructionSet.rawValue == name || "=" + table.name == name {
+            return table
+        }
         let known = InstructionSet.allCases.map(\.rawValue).joined(separator: ", ")
-        let here = tables.map(\.instructionSet.rawValue).joined(separator: ", ")
+        let here = available.map(\.instructionSet.rawValue).joined(separator: ", ")
+        let exact = tables.map { "=" + $0.name }.joined(separator: ", ")
         guard InstructionSet(rawValue: name) != nil else {
             throw KernelSelectionError(
-                message: "ENCODERD_ISA is \"\(name)\", which is none of \(known); this machine can run: \(here).")
+                message:
+                    "ENCODERD_ISA is \"\(name)\", which is none of \(known); this machine can run: \(here); or one "
+                    + "table of \(exact).")
         }
         throw KernelSelectionError(
             message: "ENCODERD_ISA asks for \(name), which this machine lacks; it can run: \(here).")

@@ -174,6 +174,14 @@ func part(_ keys: Range<Int>, of block: Range<Int>) -> Range<Int> {
     return first - block.lowerBound..<end - block.lowerBound
 }
 
+/// The smallest range that holds both, of which an empty one asks for nothing.
+@inlinable @inline(__always)
+func cover(_ a: Range<Int>, _ b: Range<Int>) -> Range<Int> {
+    if a.isEmpty { return b }
+    if b.isEmpty { return a }
+    return min(a.lowerBound, b.lowerBound)..<max(a.upperBound, b.upperBound)
+}
+
 /// What of `block` any of `count` queries from `position` on sees, counted from the block's beginning.
 @inlinable @inline(__always)
 func union(_ span: AttentionSpan, _ position: Int, _ count: Int, _ block: Range<Int>, keys: Int) -> Range<Int> {

@@ -44,42 +44,17 @@ public func packPanels<I: Instructions>(
 /// 2 % of its speed; 128 bring no more and cost 5 % (Zen 4).
 @inlinable @inline(__always)
 public func denseLayer<I: Instructions>(_: I.Type, _ d: Dense) {
-    let width = I.panelWidth
-    if d.residual != nil, d.activation != .identity {
-        denseActivatedResidual(I.self, d)
-        return
-    }
-    let kBlock = blockLength(d.k, limit: 192)
+    let panels = d.packed.assumingMemoryBound(to: Float.self)
+    let activatesResidual = d.residual != nil && d.activation != .identity
     let mLimit = max(4 * I.tileRows, (160 << 10) / max(1, d.k) / I.tileRows * I.tileRows)
     let mBlock = blockLength(d.m, limit: mLimit)
-    // One row goes through four panels at once, see `multiplyRow`.
-    let columnBlock = d.m == 1 && d.n >= 4 * width ? 4 * width : width
     var row = 0
     while row < d.m {
         let rows = min(mBlock, d.m - row)
-        var column = 0
-        while column < d.n {
-            // What is left of a group of four goes panel by panel.
-            let block = d.n - column >= columnBlock ? columnBlock : width
-            let columns = min(block, d.n - column)
-            var p = 0
-            repeat {
-                let depth = min(kBlock, d.k - p)
-                let last = p + depth == d.k
-                // Panels and their blocks lie one behind the other, but the next block of rows begins again.
-                let ahead = last && column + block >= d.n ? -(column * d.k + p * width) : depth * width
-                I.multiply(
-                    PanelProduct(
-                        a: d.a + row * d.lda + p, lda: d.lda, b: d.packed + column * d.k + p * width,
-                        panelStride: d.k * width, bias: p == 0 ? d.bias.map { $0 + column } : nil,
-                        residual: p == 0 ? d.residual.map { $0 + row * d.ldResidual + column } : nil,
-                        ldResidual: d.ldResidual, accumulate: p > 0,
-                        out: d.out + row * d.ldOut + column, ldOut: d.ldOut, m: rows, columns: columns, k: depth,
-                        activation: last ? d.activation : .identity, ahead: ahead))
-                p += depth
-            } while p < d.k
-            column += block
-        }
+        let part = DensePart<Single<I>>(
+            layer: d, a: d.a + row * d.lda, lda: d.lda, b: panels, scales: nil, k: d.k,
+            kBlock: blockLength(d.k, limit: 192), row: row, rows: rows)
+        if activatesResidual { part.multiplyAndActivate() } else { part.multiply() }
         row += rows
     }
 }
@@ -91,33 +66,109 @@ func blockLength(_ count: Int, limit: Int) -> Int {
     return max(1, (count + blocks - 1) / blocks)
 }
 
-/// A residual is added after the activation and may lie in `out`: tiles are finished in a buffer of their own.
-@inlinable @inline(__always)
-func denseActivatedResidual<I: Instructions>(_: I.Type, _ d: Dense) {
-    let width = I.panelWidth
-    // 1 KB at most: a larger temporary buffer would come from the heap.
-    let rowsAtOnce = min(8, I.tileRows)
-    withUnsafeTemporaryAllocation(of: Float.self, capacity: rowsAtOnce * width) { buffer in
-        guard let tile = buffer.baseAddress, let residual = d.residual else { return }
+/// Some rows of a dense layer against all its panels.
+public struct DensePart<A: Arithmetic> {
+    public typealias I = A.I
+    @usableFromInline let layer: Dense
+    /// [rows, k] words, rows `lda` words apart, and the packed panels.
+    @usableFromInline let a: UnsafePointer<A.Word>
+    @usableFromInline let lda: Int
+    @usableFromInline let b: UnsafePointer<A.Word>
+    @usableFromInline let scales: ProductScales?
+    @usableFromInline let k: Int
+    /// Words of k that are summed in registers before they are added to the output.
+    @usableFromInline let kBlock: Int
+    /// The first row of the layer's output.
+    @usableFromInline let row: Int
+    @usableFromInline let rows: Int
+
+    @inlinable @inline(__always)
+    init(
+        layer: Dense, a: UnsafePointer<A.Word>, lda: Int, b: UnsafePointer<A.Word>, scales: ProductScales?, k: Int,
+        kBlock: Int, row: Int, rows: Int
+    ) {
+        self.layer = layer
+        self.a = a
+        self.lda = lda
+        self.b = b
+        self.scales = scales
+        self.k = k
+        self.kBlock = kBlock
+        self.row = row
+        self.rows = rows
+    }
+
+    @inlinable @inline(__always)
+    func scales(_ column: Int) -> ProductScales? {
+        scales.map { ProductScales(rows: $0.rows, columns: $0.columns + column, columnSums: $0.columnSums + column) }
+    }
+
+    @inlinable @inline(__always)
+    func multiply() {
+        let d = layer
+        let width = I.panelWidth
+        // One row goes through four panels at once, see `multiplyOneRow`.
+        let columnBlock = rows == 1 && d.n >= 4 * width ? 4 * width : width
         var column = 0
         while column < d.n {
-            let columns = min(width, d.n - column)
-            var row = 0
-            while row < d.m {
-                let rows = min(rowsAtOnce, d.m - row)
-                I.multiply(
+            // What is left of a group of four goes panel by panel.
+            let block = d.n - column >= columnBlock ? columnBlock : width
+            let columns = min(block, d.n - column)
+            var p = 0
+            repeat {
+                let depth = min(kBlock, k - p)
+                let last = p + depth == k
+                // Panels and their blocks lie one behind the other, but the next block of rows begins again.
+                let ahead = last && column + block >= d.n ? -(column * k + p * width) : depth * width
+                A.multiply(
                     PanelProduct(
-                        a: d.a + row * d.lda, lda: d.lda, b: d.packed + column * d.k,
-                        bias: d.bias.map { $0 + column }, out: tile, ldOut: width, m: rows, columns: columns, k: d.k))
-                I.activate(d.activation, tile, rows: rows, width: columns, pitch: width)
-                for r in 0..<rows {
-                    let target = d.out + (row + r) * d.ldOut + column
-                    let source = residual + (row + r) * d.ldResidual + column
-                    for j in 0..<columns { target[j] = source[j] + tile[r * width + j] }
+                        a: a + p, lda: lda, b: b + column * k + p * width, panelStride: k * width,
+                        scales: A.isQuantised ? scales(column) : nil,
+                        bias: p == 0 ? d.bias.map { $0 + column } : nil,
+                        residual: p == 0 ? d.residual.map { $0 + row * d.ldResidual + column } : nil,
+                        ldResidual: d.ldResidual, accumulate: p > 0, out: d.out + row * d.ldOut + column,
+                        ldOut: d.ldOut, m: rows, columns: columns, k: depth,
+                        activation: last ? d.activation : .identity, ahead: ahead))
+                p += depth
+            } while p < k
+            column += block
+        }
+    }
+
+    /// A residual is added after the activation and may lie in `out`: tiles are finished in a buffer of their own.
+    @inlinable @inline(__always)
+    func multiplyAndActivate() {
+        let d = layer
+        let width = I.panelWidth
+        // 1 KB at most: a larger temporary buffer would come from the heap.
+        let rowsAtOnce = min(8, I.tileRows)
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: rowsAtOnce * width) { buffer in
+            guard let tile = buffer.baseAddress, let residual = d.residual else { return }
+            var column = 0
+            while column < d.n {
+                let columns = min(width, d.n - column)
+                var first = 0
+                while first < rows {
+                    let count = min(rowsAtOnce, rows - first)
+                    A.multiply(
+                        PanelProduct(
+                            a: a + first * lda, lda: lda, b: b + column * k,
+                            scales: A.isQuantised
+                                ? scales(column).map {
+                                    ProductScales(
+                                        rows: $0.rows + 2 * first, columns: $0.columns, columnSums: $0.columnSums)
+                                } : nil,
+                            bias: d.bias.map { $0 + column }, out: tile, ldOut: width, m: count, columns: columns,
+                            k: k, activation: d.activation))
+                    for r in 0..<count {
+                        let target = d.out + (row + first + r) * d.ldOut + column
+                        let source = residual + (row + first + r) * d.ldResidual + column
+                        for j in 0..<columns { target[j] = source[j] + tile[r * width + j] }
+                    }
+                    first += count
                 }
-                row += rows
+                column += width
             }
-            column += width
         }
     }
 }

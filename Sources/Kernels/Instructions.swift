@@ -34,13 +34,34 @@ public protocol Instructions {
     static func split(_ y: Vector) -> (whole: Vector, rest: Vector, rounder: Vector)
     static func sum(_ v: Vector) -> Float
     static func maximum(_ v: Vector) -> Float
+    static func minimum(_ v: Vector) -> Float
     /// Asks for the cache line at `p` in the second level of cache, soon to be read.
-    static func prefetch(_ p: UnsafePointer<Float>)
+    static func prefetch(_ p: UnsafeRawPointer)
 
-    /// `multiplyPanel`, out of line: one copy of the register tiles for each instruction set.
-    static func multiply(_ product: PanelProduct)
-    /// `multiplyOneRow`, out of line.
-    static func multiplyRow(_ product: PanelProduct)
+    /// 32-bit integers, as many as floats in a `Vector`.
+    associatedtype Integers: BitwiseCopyable
+    static var zeroWords: Integers { get }
+    /// The word at `p` in every lane.
+    static func splatWord(_ p: UnsafePointer<UInt32>) -> Integers
+    static func loadWords(_ p: UnsafePointer<UInt32>) -> Integers
+    static func floats(_ v: Integers) -> Vector
+    /// Per lane, `sum` plus the two products of the 16-bit halves of `a` and `b`, all signed.
+    static func addPairs(_ sum: Integers, _ a: Integers, _ b: Integers) -> Integers
+    /// The floats whose upper halves are the lower and upper halves of each lane: bf16 to f32.
+    static func lowerBrain(_ v: Integers) -> Vector
+    static func upperBrain(_ v: Integers) -> Vector
+    /// Rounds to bf16, ties to even.
+    static func storeBrain(_ p: UnsafeMutablePointer<UInt16>, _ v: Vector)
+    /// Words of two bf16 each, the halves rounded from `lower` and `upper`.
+    static func storeBrainPairs(_ p: UnsafeMutablePointer<UInt32>, _ lower: Vector, _ upper: Vector)
+    /// The whole numbers n from 0 to 255 of lanes that hold 1.5 · 2²³ + n, as unsigned bytes, or as 16-bit integers.
+    static func storeBytes(_ p: UnsafeMutablePointer<UInt8>, _ v: Vector)
+    static func storeShorts(_ p: UnsafeMutablePointer<UInt16>, _ v: Vector)
+
+    /// `multiplyPanel` of f32, out of line: one copy of the register tiles for each instruction set.
+    static func multiply(_ product: PanelProduct<Float>)
+    /// `multiplyOneRow` of f32, out of line.
+    static func multiplyRow(_ product: PanelProduct<Float>)
     /// `attendBlock`, out of line.
     static func attend(_ task: AttentionTask)
     /// `runTile` of `ScoreWork` and of `ValueWork`, out of line.
@@ -48,7 +69,7 @@ public protocol Instructions {
     static func values(_ product: ValueProduct)
     /// `activateRows`, out of line.
     static func activate(
-        _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, pitch: Int)
+        _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, pitch: Int, isCoarse: Bool)
     /// `denseLayer`, out of line.
     static func dense(_ d: Dense)
 }

@@ -12,13 +12,28 @@ public enum Activation: String, Sendable, CaseIterable {
     case identity, relu, gelu, geluTanh, silu, tanh, sigmoid
 }
 
-/// A dense layer: `out[m, n] = residual[m, n] + activation(a[m, k] · wᵀ[k, n] + bias[n])`, all f32.
+/// What the weights of dense layers are held in, and what they are multiplied with. Outputs, norms, softmax and activation
+/// functions are f32 in each.
+public enum Precision: String, Sendable, CaseIterable {
+    /// Everything f32.
+    case f32
+    /// Weights and activations rounded to bf16, sums f32.
+    case bf16
+    /// Weights of 8 bits, symmetric, one scale an output channel; activations of 8 bits, one scale and zero a row, found
+    /// from the row itself; sums exact.
+    case int8
+}
+
+/// A dense layer: `out[m, n] = residual[m, n] + activation(a[m, k] · wᵀ[k, n] + bias[n])`, where `a`, `bias`, `residual` and
+/// `out` are f32.
 public struct Dense {
     /// [m, k], row-major, rows `lda` floats apart.
     public var a: UnsafePointer<Float>
     public var lda: Int
-    /// The weight `[n, k]` (torch's `[out, in]`) as packed by `KernelTable.pack`.
-    public var packed: UnsafePointer<Float>
+    /// The weight `[n, k]` (torch's `[out, in]`) as packed by the same `DenseKernels`.
+    public var packed: UnsafeRawPointer
+    /// `DenseKernels.scratchCount(m, k)` floats, 64-byte aligned; nil where that is none, as for f32.
+    public var scratch: UnsafeMutablePointer<Float>?
     /// [n], or nil.
     public var bias: UnsafePointer<Float>?
     /// [m, n], rows `ldResidual` floats apart, or nil. May be the same memory as `out`.
@@ -33,13 +48,14 @@ public struct Dense {
     public var k: Int
 
     @inlinable public init(
-        a: UnsafePointer<Float>, lda: Int, packed: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
-        residual: UnsafePointer<Float>? = nil, ldResidual: Int = 0, activation: Activation = .identity,
-        out: UnsafeMutablePointer<Float>, ldOut: Int, m: Int, n: Int, k: Int
+        a: UnsafePointer<Float>, lda: Int, packed: UnsafeRawPointer, scratch: UnsafeMutablePointer<Float>? = nil,
+        bias: UnsafePointer<Float>?, residual: UnsafePointer<Float>? = nil, ldResidual: Int = 0,
+        activation: Activation = .identity, out: UnsafeMutablePointer<Float>, ldOut: Int, m: Int, n: Int, k: Int
     ) {
         self.a = a
         self.lda = lda
         self.packed = packed
+        self.scratch = scratch
         self.bias = bias
         self.residual = residual
         self.ldResidual = ldResidual
@@ -67,8 +83,9 @@ public struct AttentionHead {
     /// [queries, valueDim], rows `ldOut` floats apart.
     public var out: UnsafeMutablePointer<Float>
     public var ldOut: Int
-    /// [queries, 2] or nil: where to leave each row's maximum of q·k, before `scale`, and its sum of
-    /// exp(scale · (q·k − maximum)). As one number, their log-sum-exp, they would lose the digits that the weights need.
+    /// [queries, 2] or nil: where to leave each row's maximum (f32: of q·k, before `scale`; bf16: of scale · q·k) and its
+    /// sum of exp(scale · q·k − maximum of that), for the same precision's `weights`. As one number, their log-sum-exp,
+    /// they would lose the digits that the weights need.
     public var statistics: UnsafeMutablePointer<Float>?
     public var queries: Int
     public var keys: Int
@@ -247,28 +264,84 @@ public struct RecurrentStep {
     }
 }
 
+/// Dense layers in one precision.
+public struct DenseKernels: Sendable {
+    public let precision: Precision
+    /// The arithmetic in words: `f32`, `VNNI`, `16-bit`, `AVX512_BF16`, `bf16 by f32`.
+    public let arithmetic: String
+    /// Floats, or as many words of 32 bits, that `pack` writes for a weight of `[n, k]`.
+    public let packedCount: @Sendable (_ n: Int, _ k: Int) -> Int
+    /// Packs `w` [n, k] (torch's [out, in]), row-major, rows `ldw` floats apart, into panels of `panelWidth` columns of
+    /// words w: `packed[(j / width) * K * width + i * width + j % width] = w[j, i]`, K words deep, the last panel filled
+    /// with zeros. A word of f32 is one float. Behind the panels of int8 follow a scale and a sum of each column.
+    public let pack:
+        @Sendable (_ w: UnsafePointer<Float>, _ ldw: Int, _ n: Int, _ k: Int, _ packed: UnsafeMutableRawPointer) -> Void
+    /// int8: packs weights [n, k], contiguous, that are quantised already, with their scales [n]; else nil.
+    public let packQuantised:
+        (
+            @Sendable (
+                _ w: UnsafePointer<Int8>, _ scales: UnsafePointer<Float>, _ n: Int, _ k: Int,
+                _ packed: UnsafeMutableRawPointer
+            ) -> Void
+        )?
+    /// Floats of scratch that `dense` needs.
+    public let scratchCount: @Sendable (_ m: Int, _ k: Int) -> Int
+    public let dense: @Sendable (Dense) -> Void
+
+    public init(
+        precision: Precision, arithmetic: String, packedCount: @escaping @Sendable (Int, Int) -> Int,
+        pack: @escaping @Sendable (UnsafePointer<Float>, Int, Int, Int, UnsafeMutableRawPointer) -> Void,
+        packQuantised: (
+            @Sendable (UnsafePointer<Int8>, UnsafePointer<Float>, Int, Int, UnsafeMutableRawPointer) -> Void
+        )? = nil,
+        scratchCount: @escaping @Sendable (Int, Int) -> Int, dense: @escaping @Sendable (Dense) -> Void
+    ) {
+        self.precision = precision
+        self.arithmetic = arithmetic
+        self.packedCount = packedCount
+        self.pack = pack
+        self.packQuantised = packQuantised
+        self.scratchCount = scratchCount
+        self.dense = dense
+    }
+}
+
+/// Attention of one head, in one precision.
+public struct AttentionKernels: Sendable {
+    public let precision: Precision
+    /// Floats of scratch for `run` and `weights`: grows with queries and keys, never with their product.
+    public let scratch: @Sendable (_ queries: Int, _ keys: Int, _ headDim: Int, _ valueDim: Int) -> Int
+    public let run: @Sendable (AttentionHead) -> Void
+    public let weights: @Sendable (AttentionWeights) -> Void
+
+    public init(
+        precision: Precision, scratch: @escaping @Sendable (Int, Int, Int, Int) -> Int,
+        run: @escaping @Sendable (AttentionHead) -> Void, weights: @escaping @Sendable (AttentionWeights) -> Void
+    ) {
+        self.precision = precision
+        self.scratch = scratch
+        self.run = run
+        self.weights = weights
+    }
+}
+
 /// The functions of one instruction set. Every pointer must be valid for the sizes given; nothing is checked here.
 ///
 /// Kernels allocate nothing and keep no state, so a table is shared by all threads.
 public struct KernelTable: Sendable {
     public let instructionSet: InstructionSet
+    /// The table's name where several are made for one instruction set: `avx512`, `avx512-vnni`, `avx512-vnni-bf16`.
+    public var name: String
     /// Columns of a packed panel.
     public let panelWidth: Int
 
-    /// Floats that `pack` writes for a weight of `[n, k]`.
-    public let packedCount: @Sendable (_ n: Int, _ k: Int) -> Int
-    /// Packs `w` [n, k] (torch's [out, in]), row-major, rows `ldw` floats apart, into panels of `panelWidth` columns:
-    /// `packed[(j / width) * k * width + i * width + j % width] = w[j, i]`, the last panel filled with zeros.
-    public let pack:
-        @Sendable (_ w: UnsafePointer<Float>, _ ldw: Int, _ n: Int, _ k: Int, _ packed: UnsafeMutablePointer<Float>) ->
-            Void
-    public let dense: @Sendable (Dense) -> Void
+    public let f32: DenseKernels
+    public var bf16: DenseKernels
+    public var int8: DenseKernels
 
-    /// Floats of scratch for `attention` and `attentionWeights`: grows with the queries alone once there are some hundreds
-    /// of keys.
-    public let attentionScratch: @Sendable (_ queries: Int, _ keys: Int, _ headDim: Int, _ valueDim: Int) -> Int
-    public let attention: @Sendable (AttentionHead) -> Void
-    public let attentionWeights: @Sendable (AttentionWeights) -> Void
+    private let singleAttention: AttentionKernels
+    private let brainAttention: AttentionKernels
+    private let quantisedAttention: Precision
 
     public let layerNorm: @Sendable (LayerNorm) -> Void
     public let recurrentStep: @Sendable (RecurrentStep) -> Void
@@ -282,13 +355,8 @@ public struct KernelTable: Sendable {
     public let add: @Sendable (_ x: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ count: Int) -> Void
 
     public init(
-        instructionSet: InstructionSet, panelWidth: Int,
-        packedCount: @escaping @Sendable (Int, Int) -> Int,
-        pack: @escaping @Sendable (UnsafePointer<Float>, Int, Int, Int, UnsafeMutablePointer<Float>) -> Void,
-        dense: @escaping @Sendable (Dense) -> Void,
-        attentionScratch: @escaping @Sendable (Int, Int, Int, Int) -> Int,
-        attention: @escaping @Sendable (AttentionHead) -> Void,
-        attentionWeights: @escaping @Sendable (AttentionWeights) -> Void,
+        instructionSet: InstructionSet, panelWidth: Int, f32: DenseKernels, bf16: DenseKernels, int8: DenseKernels,
+        attention: AttentionKernels, brainAttention: AttentionKernels, quantisedAttention: Precision,
         layerNorm: @escaping @Sendable (LayerNorm) -> Void,
         recurrentStep: @escaping @Sendable (RecurrentStep) -> Void,
         activate: @escaping @Sendable (Activation, UnsafeMutablePointer<Float>, Int) -> Void,
@@ -297,13 +365,14 @@ public struct KernelTable: Sendable {
         add: @escaping @Sendable (UnsafePointer<Float>, UnsafeMutablePointer<Float>, Int) -> Void
     ) {
         self.instructionSet = instructionSet
+        name = instructionSet.rawValue
         self.panelWidth = panelWidth
-        self.packedCount = packedCount
-        self.pack = pack
-        self.dense = dense
-        self.attentionScratch = attentionScratch
-        self.attention = attention
-        self.attentionWeights = attentionWeights
+        self.f32 = f32
+        self.bf16 = bf16
+        self.int8 = int8
+        singleAttention = attention
+        self.brainAttention = brainAttention
+        self.quantisedAttention = quantisedAttention
         self.layerNorm = layerNorm
         self.recurrentStep = recurrentStep
         self.activate = activate
@@ -311,4 +380,35 @@ public struct KernelTable: Sendable {
         self.softmax = softmax
         self.add = add
     }
+
+    /// The dense layers of a precision.
+    public func dense(_ precision: Precision) -> DenseKernels {
+        switch precision {
+        case .f32: f32
+        case .bf16: bf16
+        case .int8: int8
+        }
+    }
+
+    /// Attention between dense layers of a precision: f32, bf16, and between int8 layers bf16 where the processor
+    /// multiplies it, else f32.
+    public func attention(_ precision: Precision) -> AttentionKernels {
+        switch precision {
+        case .f32: singleAttention
+        case .bf16: brainAttention
+        case .int8: quantisedAttention == .bf16 ? brainAttention : singleAttention
+        }
+    }
+
+    // Those of f32, by short names.
+    public var attentionScratch: @Sendable (_ queries: Int, _ keys: Int, _ headDim: Int, _ valueDim: Int) -> Int {
+        singleAttention.scratch
+    }
+    public var attention: @Sendable (AttentionHead) -> Void { singleAttention.run }
+    public var attentionWeights: @Sendable (AttentionWeights) -> Void { singleAttention.weights }
+    public var packedCount: @Sendable (_ n: Int, _ k: Int) -> Int { f32.packedCount }
+    public var pack:
+        @Sendable (_ w: UnsafePointer<Float>, _ ldw: Int, _ n: Int, _ k: Int, _ packed: UnsafeMutableRawPointer) -> Void
+    { f32.pack }
+    public var dense: @Sendable (Dense) -> Void { f32.dense }
 }

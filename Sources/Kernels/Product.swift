@@ -1,12 +1,16 @@
 /// One panel of a matrix product: `out[m, columns] (+)= a[m, k] · b[k, width] (+ bias) (+ residual)`.
-public struct PanelProduct {
-    /// [m, k], rows `lda` floats apart.
-    public let a: UnsafePointer<Float>
+///
+/// Both factors are words: a float, or 32 bits that hold two or four neighbouring values of k (see `Arithmetic`).
+public struct PanelProduct<Word> {
+    /// [m, k] words, rows `lda` words apart.
+    public let a: UnsafePointer<Word>
     public let lda: Int
-    /// [k, width], contiguous: one packed panel, the columns from `columns` on zero.
-    public let b: UnsafePointer<Float>
-    /// Floats from this panel to the next. Where m = 1, up to four panels are multiplied at once.
+    /// [k, width] words, contiguous: one packed panel, the columns from `columns` on zero.
+    public let b: UnsafePointer<Word>
+    /// Words from this panel to the next. Where m = 1, up to four panels are multiplied at once.
     public let panelStride: Int
+    /// What turns sums of integers into floats; nil where the sums are floats.
+    public let scales: ProductScales?
     public let bias: UnsafePointer<Float>?
     public let residual: UnsafePointer<Float>?
     public let ldResidual: Int
@@ -17,15 +21,16 @@ public struct PanelProduct {
     public let m: Int
     /// Columns to write: at most `width`, or `4 * width` where m = 1.
     public let columns: Int
+    /// Words of a row.
     public let k: Int
     /// Applied to each tile of rows once it is written, while it is in the first level of cache.
     public let activation: Activation
-    /// Floats from `b` to the panel that will be multiplied next, to be fetched meanwhile; 0 where there is none.
+    /// Words from `b` to the panel that will be multiplied next, to be fetched meanwhile; 0 where there is none.
     public let ahead: Int
 
     @inlinable @inline(__always)
     public init(
-        a: UnsafePointer<Float>, lda: Int, b: UnsafePointer<Float>, panelStride: Int = 0,
+        a: UnsafePointer<Word>, lda: Int, b: UnsafePointer<Word>, panelStride: Int = 0, scales: ProductScales? = nil,
         bias: UnsafePointer<Float>? = nil, residual: UnsafePointer<Float>? = nil, ldResidual: Int = 0,
         accumulate: Bool = false, out: UnsafeMutablePointer<Float>, ldOut: Int, m: Int, columns: Int, k: Int,
         activation: Activation = .identity, ahead: Int = 0
@@ -34,6 +39,7 @@ public struct PanelProduct {
         self.lda = lda
         self.b = b
         self.panelStride = panelStride
+        self.scales = scales
         self.bias = bias
         self.residual = residual
         self.ldResidual = ldResidual
@@ -51,20 +57,31 @@ public struct PanelProduct {
     @inlinable @inline(__always)
     var isPlain: Bool { bias == nil && residual == nil && !accumulate }
 
-    /// Adds what the product asks for to the sums of one row's vector at `column` and writes it.
+    /// Makes floats of the sums of one row's vector at `column`, adds what the product asks for and writes them.
     @inlinable @inline(__always)
-    func finish<I: Instructions>(_: I.Type, _ sum: I.Vector, row: Int, column: Int) {
+    func finish<A: Arithmetic>(_: A.Type, _ sums: A.Sums, row: Int, column: Int) {
+        typealias I = A.I
         let left = columns - column
         if left <= 0 { return }
         let target = out + row * ldOut + column
-        var v = sum
+        var v = A.floats(sums)
+        if A.isQuantised, let scales {
+            // Both arrays are as wide as the panels.
+            v = I.mul(v, I.splat(scales.rows[2 * row]))
+            var rest = I.splat(0)
+            if let bias {
+                rest = left >= I.lanes ? I.load(bias + column) : I.load(bias + column, count: left, fill: 0)
+            }
+            let zero = I.splat(scales.rows[2 * row + 1])
+            v = I.fma(v, I.load(scales.columns + column), I.fma(zero, I.load(scales.columnSums + column), rest))
+        }
         if left >= I.lanes {
-            if let bias { v = I.add(v, I.load(bias + column)) }
+            if !A.isQuantised, let bias { v = I.add(v, I.load(bias + column)) }
             if let residual { v = I.add(v, I.load(residual + row * ldResidual + column)) }
             if accumulate { v = I.add(v, I.load(target)) }
             I.store(target, v)
         } else {
-            if let bias { v = I.add(v, I.load(bias + column, count: left, fill: 0)) }
+            if !A.isQuantised, let bias { v = I.add(v, I.load(bias + column, count: left, fill: 0)) }
             if let residual {
                 v = I.add(v, I.load(residual + row * ldResidual + column, count: left, fill: 0))
             }
@@ -74,52 +91,70 @@ public struct PanelProduct {
     }
 }
 
+/// Scales of a quantised product, Σ x w ≈ s · c · Σ q u + z · Σ w with x ≈ s q + z and w = c u.
+public struct ProductScales {
+    /// [m, 2]: a row's scale s and what its zero stands for, z.
+    public let rows: UnsafePointer<Float>
+    /// A column's scale c, and the sum of its weights c · Σ u; both of whole panels.
+    public let columns: UnsafePointer<Float>
+    public let columnSums: UnsafePointer<Float>
+
+    @inlinable @inline(__always)
+    public init(
+        rows: UnsafePointer<Float>, columns: UnsafePointer<Float>, columnSums: UnsafePointer<Float>
+    ) {
+        self.rows = rows
+        self.columns = columns
+        self.columnSums = columnSums
+    }
+}
+
 /// A number of rows × two vectors of sums, all in registers.
 public protocol RowTile {
-    associatedtype I: Instructions
+    associatedtype A: Arithmetic
     static var rows: Int { get }
     init()
-    /// `sums += a[:, p] ⊗ (b0, b1)`, where `a` points at the first row's float of this p.
-    mutating func step(_ a: UnsafePointer<Float>, _ lda: Int, _ b0: I.Vector, _ b1: I.Vector)
-    func finish(_ product: PanelProduct, row: Int)
+    /// `sums += a[:, p] ⊗ (b0, b1)`, where `a` points at the first row's word of this p.
+    mutating func step(_ a: UnsafePointer<A.Word>, _ lda: Int, _ b0: A.Words, _ b1: A.Words)
+    func finish(_ product: PanelProduct<A.Word>, row: Int)
     /// Writes whole sums, and no more than them.
     func store(_ out: UnsafeMutablePointer<Float>, _ ldOut: Int)
 }
 
-public struct OneRow<I: Instructions>: RowTile {
-    @usableFromInline var sum0: I.Vector
-    @usableFromInline var sum1: I.Vector
+public struct OneRow<A: Arithmetic>: RowTile {
+    @usableFromInline var sum0: A.Sums
+    @usableFromInline var sum1: A.Sums
 
     @inlinable @inline(__always) public static var rows: Int { 1 }
 
     @inlinable @inline(__always)
     public init() {
-        sum0 = I.splat(0)
-        sum1 = I.splat(0)
+        sum0 = A.zero
+        sum1 = A.zero
     }
 
     @inlinable @inline(__always)
-    public mutating func step(_ a: UnsafePointer<Float>, _ lda: Int, _ b0: I.Vector, _ b1: I.Vector) {
-        let x = I.splat(a.pointee)
-        sum0 = I.fma(x, b0, sum0)
-        sum1 = I.fma(x, b1, sum1)
+    public mutating func step(_ a: UnsafePointer<A.Word>, _ lda: Int, _ b0: A.Words, _ b1: A.Words) {
+        let x = A.splat(a)
+        sum0 = A.step(x, b0, sum0)
+        sum1 = A.step(x, b1, sum1)
     }
 
     @inlinable @inline(__always)
-    public func finish(_ product: PanelProduct, row: Int) {
-        product.finish(I.self, sum0, row: row, column: 0)
-        product.finish(I.self, sum1, row: row, column: I.lanes)
+    public func finish(_ product: PanelProduct<A.Word>, row: Int) {
+        product.finish(A.self, sum0, row: row, column: 0)
+        product.finish(A.self, sum1, row: row, column: A.I.lanes)
     }
 
     @inlinable @inline(__always)
     public func store(_ out: UnsafeMutablePointer<Float>, _ ldOut: Int) {
-        I.store(out, sum0)
-        I.store(out + I.lanes, sum1)
+        A.I.store(out, A.floats(sum0))
+        A.I.store(out + A.I.lanes, A.floats(sum1))
     }
 }
 
-public struct Rows<First: RowTile, Second: RowTile>: RowTile where First.I == Second.I {
-    public typealias I = First.I
+public struct Rows<First: RowTile, Second: RowTile>: RowTile where First.A == Second.A {
+    public typealias A = First.A
     @usableFromInline var first: First
     @usableFromInline var second: Second
 
@@ -132,13 +167,13 @@ public struct Rows<First: RowTile, Second: RowTile>: RowTile where First.I == Se
     }
 
     @inlinable @inline(__always)
-    public mutating func step(_ a: UnsafePointer<Float>, _ lda: Int, _ b0: I.Vector, _ b1: I.Vector) {
+    public mutating func step(_ a: UnsafePointer<A.Word>, _ lda: Int, _ b0: A.Words, _ b1: A.Words) {
         first.step(a, lda, b0, b1)
         second.step(a + First.rows * lda, lda, b0, b1)
     }
 
     @inlinable @inline(__always)
-    public func finish(_ product: PanelProduct, row: Int) {
+    public func finish(_ product: PanelProduct<A.Word>, row: Int) {
         first.finish(product, row: row)
         second.finish(product, row: row + First.rows)
     }
@@ -151,8 +186,9 @@ public struct Rows<First: RowTile, Second: RowTile>: RowTile where First.I == Se
 }
 
 @inlinable @inline(__always)
-func multiplyTile<Tile: RowTile>(_: Tile.Type, _ product: PanelProduct, row: Int) {
-    typealias I = Tile.I
+func multiplyTile<Tile: RowTile>(_: Tile.Type, _ product: PanelProduct<Tile.A.Word>, row: Int) {
+    typealias A = Tile.A
+    typealias I = A.I
     var tile = Tile()
     var a = product.a + row * product.lda
     var b = product.b
@@ -174,11 +210,11 @@ func multiplyTile<Tile: RowTile>(_: Tile.Type, _ product: PanelProduct, row: Int
             I.prefetch(b + ahead)
             I.prefetch(b + ahead + I.lanes)
         }
-        tile.step(a, lda, I.load(b), I.load(b + I.lanes))
+        tile.step(a, lda, A.load(b), A.load(b + I.lanes))
         a += 1
         b += I.panelWidth
     }
-    if product.isPlain, product.columns >= I.panelWidth {
+    if !A.isQuantised, product.isPlain, product.columns >= I.panelWidth {
         tile.store(product.out + row * product.ldOut, product.ldOut)
     } else {
         tile.finish(product, row: row)
@@ -186,7 +222,7 @@ func multiplyTile<Tile: RowTile>(_: Tile.Type, _ product: PanelProduct, row: Int
     if product.activation != .identity {
         I.activate(
             product.activation, product.out + row * product.ldOut, rows: Tile.rows, width: product.columns,
-            pitch: product.ldOut)
+            pitch: product.ldOut, isCoarse: A.depth > 1)
     }
 }
 
@@ -194,8 +230,9 @@ func multiplyTile<Tile: RowTile>(_: Tile.Type, _ product: PanelProduct, row: Int
 /// weights keep memory busy. Each sum runs over p in the same order as in the tiles, so a row's result does not depend
 /// on how many rows share the product.
 @inlinable @inline(__always)
-public func multiplyOneRow<I: Instructions>(_: I.Type, _ product: PanelProduct) {
-    var sum0 = I.splat(0)
+public func multiplyOneRow<A: Arithmetic>(_: A.Type, _ product: PanelProduct<A.Word>) {
+    typealias I = A.I
+    var sum0 = A.zero
     var sum1 = sum0
     var sum2 = sum0
     var sum3 = sum0
@@ -211,42 +248,45 @@ public func multiplyOneRow<I: Instructions>(_: I.Type, _ product: PanelProduct) 
     var p = 0
     var i = 0
     while p < product.k {
-        let x = I.splat(product.a[p])
-        sum0 = I.fma(x, I.load(b0 + i), sum0)
-        sum1 = I.fma(x, I.load(b0 + i + I.lanes), sum1)
-        sum2 = I.fma(x, I.load(b1 + i), sum2)
-        sum3 = I.fma(x, I.load(b1 + i + I.lanes), sum3)
-        sum4 = I.fma(x, I.load(b2 + i), sum4)
-        sum5 = I.fma(x, I.load(b2 + i + I.lanes), sum5)
-        sum6 = I.fma(x, I.load(b3 + i), sum6)
-        sum7 = I.fma(x, I.load(b3 + i + I.lanes), sum7)
+        let x = A.splat(product.a + p)
+        sum0 = A.step(x, A.load(b0 + i), sum0)
+        sum1 = A.step(x, A.load(b0 + i + I.lanes), sum1)
+        sum2 = A.step(x, A.load(b1 + i), sum2)
+        sum3 = A.step(x, A.load(b1 + i + I.lanes), sum3)
+        sum4 = A.step(x, A.load(b2 + i), sum4)
+        sum5 = A.step(x, A.load(b2 + i + I.lanes), sum5)
+        sum6 = A.step(x, A.load(b3 + i), sum6)
+        sum7 = A.step(x, A.load(b3 + i + I.lanes), sum7)
         p += 1
         i += I.panelWidth
     }
-    product.finish(I.self, sum0, row: 0, column: 0)
-    product.finish(I.self, sum1, row: 0, column: I.lanes)
-    product.finish(I.self, sum2, row: 0, column: 2 * I.lanes)
-    product.finish(I.self, sum3, row: 0, column: 3 * I.lanes)
-    product.finish(I.self, sum4, row: 0, column: 4 * I.lanes)
-    product.finish(I.self, sum5, row: 0, column: 5 * I.lanes)
-    product.finish(I.self, sum6, row: 0, column: 6 * I.lanes)
-    product.finish(I.self, sum7, row: 0, column: 7 * I.lanes)
+    product.finish(A.self, sum0, row: 0, column: 0)
+    product.finish(A.self, sum1, row: 0, column: I.lanes)
+    product.finish(A.self, sum2, row: 0, column: 2 * I.lanes)
+    product.finish(A.self, sum3, row: 0, column: 3 * I.lanes)
+    product.finish(A.self, sum4, row: 0, column: 4 * I.lanes)
+    product.finish(A.self, sum5, row: 0, column: 5 * I.lanes)
+    product.finish(A.self, sum6, row: 0, column: 6 * I.lanes)
+    product.finish(A.self, sum7, row: 0, column: 7 * I.lanes)
     if product.activation != .identity {
-        I.activate(product.activation, product.out, rows: 1, width: product.columns, pitch: product.ldOut)
+        I.activate(
+            product.activation, product.out, rows: 1, width: product.columns, pitch: product.ldOut,
+            isCoarse: A.depth > 1)
     }
 }
 
 /// All rows of one panel, in tiles of nearly equal height: m = 13 is 7 + 6, not 12 + 1, whose last row would wait for
 /// the latency of its two sums.
 @inlinable @inline(__always)
-public func multiplyPanel<I: Instructions>(_: I.Type, _ product: PanelProduct) {
-    typealias R1 = OneRow<I>
+public func multiplyPanel<A: Arithmetic>(_: A.Type, _ product: PanelProduct<A.Word>) {
+    typealias I = A.I
+    typealias R1 = OneRow<A>
     typealias R2 = Rows<R1, R1>
     typealias R3 = Rows<R2, R1>
     typealias R6 = Rows<R3, R3>
     typealias R9 = Rows<R6, R3>
     if product.columns > I.panelWidth {
-        I.multiplyRow(product)
+        A.multiplyRow(product)
         return
     }
     let tiles = (product.m + I.tileRows - 1) / I.tileRows

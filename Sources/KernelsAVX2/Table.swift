@@ -4,6 +4,7 @@ public import Kernels
 /// AVX2 and FMA (x86-64-v3).
 private enum AVX2: Instructions {
     typealias Vector = f32x8
+    typealias Integers = f32x8_bits
 
     @inline(__always) static var lanes: Int { 8 }
     @inline(__always) static var tileRows: Int { 6 }
@@ -34,10 +35,37 @@ private enum AVX2: Instructions {
     }
     @inline(__always) static func sum(_ v: Vector) -> Float { f32x8_sum(v) }
     @inline(__always) static func maximum(_ v: Vector) -> Float { f32x8_maximum(v) }
-    @inline(__always) static func prefetch(_ p: UnsafePointer<Float>) { encoderd_prefetch(p) }
+    @inline(__always) static func minimum(_ v: Vector) -> Float { f32x8_minimum(v) }
+    @inline(__always) static func prefetch(_ p: UnsafeRawPointer) { encoderd_prefetch(p) }
 
-    @inline(never) static func multiply(_ product: PanelProduct) { multiplyPanel(Self.self, product) }
-    @inline(never) static func multiplyRow(_ product: PanelProduct) { multiplyOneRow(Self.self, product) }
+    @inline(__always) static var zeroWords: Integers { f32x8_zero_words() }
+    @inline(__always) static func splatWord(_ p: UnsafePointer<UInt32>) -> Integers { f32x8_splat_word(p) }
+    @inline(__always) static func loadWords(_ p: UnsafePointer<UInt32>) -> Integers { f32x8_load_words(p) }
+    @inline(__always) static func floats(_ v: Integers) -> Vector { f32x8_floats(v) }
+    @inline(__always) static func addPairs(_ sum: Integers, _ a: Integers, _ b: Integers) -> Integers {
+        f32x8_add_pairs(sum, a, b)
+    }
+    @inline(__always) static func lowerBrain(_ v: Integers) -> Vector { f32x8_lower_brain(v) }
+    @inline(__always) static func upperBrain(_ v: Integers) -> Vector { f32x8_upper_brain(v) }
+    @inline(__always) static func storeBrain(_ p: UnsafeMutablePointer<UInt16>, _ v: Vector) {
+        f32x8_store_brain(p, v)
+    }
+    @inline(__always) static func storeBrainPairs(
+        _ p: UnsafeMutablePointer<UInt32>, _ lower: Vector, _ upper: Vector
+    ) { f32x8_store_brain_pairs(p, lower, upper) }
+    @inline(__always) static func storeBytes(_ p: UnsafeMutablePointer<UInt8>, _ v: Vector) {
+        f32x8_store_bytes(p, v)
+    }
+    @inline(__always) static func storeShorts(_ p: UnsafeMutablePointer<UInt16>, _ v: Vector) {
+        f32x8_store_shorts(p, v)
+    }
+
+    @inline(never) static func multiply(_ product: PanelProduct<Float>) {
+        multiplyPanel(Single<Self>.self, product)
+    }
+    @inline(never) static func multiplyRow(_ product: PanelProduct<Float>) {
+        multiplyOneRow(Single<Self>.self, product)
+    }
     @inline(never) static func attend(_ task: AttentionTask) { attendBlock(Self.self, task) }
     @inline(never) static func scores(_ product: ScoreProduct) {
         runTile(ScoreWork(Self.self, product), rows: product.rows)
@@ -46,29 +74,91 @@ private enum AVX2: Instructions {
         runTile(ValueWork(Self.self, product), rows: product.rows)
     }
     @inline(never) static func activate(
-        _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, pitch: Int
+        _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, pitch: Int, isCoarse: Bool
     ) {
-        activateRows(Self.self, activation, x, rows: rows, width: width, pitch: pitch)
+        activateRows(Self.self, activation, x, rows: rows, width: width, pitch: pitch, isCoarse: isCoarse)
     }
     @inline(never) static func dense(_ d: Dense) { denseLayer(Self.self, d) }
 }
 
+private enum AVX2BrainPairs: BrainPairs {
+    typealias I = AVX2
+    @inline(never) static func multiply(_ product: PanelProduct<UInt32>) { multiplyPanel(Self.self, product) }
+    @inline(never) static func multiplyRow(_ product: PanelProduct<UInt32>) { multiplyOneRow(Self.self, product) }
+    @inline(never) static func dense(_ d: Dense) { denseWords(Self.self, d) }
+}
+
+private enum AVX2BytePairs: BytePairs {
+    typealias I = AVX2
+    @inline(never) static func multiply(_ product: PanelProduct<UInt32>) { multiplyPanel(Self.self, product) }
+    @inline(never) static func multiplyRow(_ product: PanelProduct<UInt32>) { multiplyOneRow(Self.self, product) }
+    @inline(never) static func dense(_ d: Dense) { denseWords(Self.self, d) }
+}
+
+/// With AVX-VNNI.
+private enum AVX2ByteQuads: ByteQuads {
+    typealias I = AVX2
+    @inline(__always) static func step(_ a: f32x8_bits, _ b: f32x8_bits, _ sums: f32x8_bits) -> f32x8_bits {
+        f32x8_add_quads(sums, a, b)
+    }
+    @inline(never) static func multiply(_ product: PanelProduct<UInt32>) { multiplyPanel(Self.self, product) }
+    @inline(never) static func multiplyRow(_ product: PanelProduct<UInt32>) { multiplyOneRow(Self.self, product) }
+    @inline(never) static func dense(_ d: Dense) { denseWords(Self.self, d) }
+}
+
+/// The dense layers of an arithmetic on words. Each table has its own copy: closures of an inlinable function are weak
+/// symbols (see scripts/check_symbols.sh).
+private func makeDenseKernels<A: WordArithmetic>(_: A.Type, _ precision: Precision, _ name: String) -> DenseKernels {
+    var pack: (@Sendable (UnsafePointer<Int8>, UnsafePointer<Float>, Int, Int, UnsafeMutableRawPointer) -> Void)?
+    if A.isQuantised {
+        pack = { w, scales, n, k, packed in
+            packQuantised(A.self, w, scales, n, k, packed.assumingMemoryBound(to: UInt32.self))
+        }
+    }
+    return DenseKernels(
+        precision: precision, arithmetic: name, packedCount: { n, k in A.packedCount(n, k) },
+        pack: { w, ldw, n, k, packed in A.pack(w, ldw, n, k, packed.assumingMemoryBound(to: UInt32.self)) },
+        packQuantised: pack,
+        scratchCount: { m, k in A.scratchCount(m, k) }, dense: { A.dense($0) })
+}
+
+private func makeBrainAttention<A: BrainArithmetic>(_: A.Type) -> AttentionKernels {
+    AttentionKernels(
+        precision: .bf16,
+        scratch: { queries, keys, headDim, valueDim in
+            BrainAttentionScratch(A.self, queries: queries, keys: keys, headDim: headDim, valueDim: valueDim).total
+        },
+        run: { brainAttention(A.self, $0) }, weights: { rebuildBrainWeights(A.self, $0) })
+}
+
 /// The kernels for AVX2 and FMA: only for a machine that has them.
-public func makeAVX2Table() -> KernelTable {
+///
+/// - Parameter vnni: whether it also has AVX-VNNI.
+public func makeAVX2Table(vnni: Bool) -> KernelTable {
     KernelTable(
         instructionSet: .avx2, panelWidth: 16,
-        packedCount: { n, k in (n + 15) / 16 * 16 * k },
-        pack: { w, ldw, n, k, packed in packPanels(AVX2.self, w, ldw, n, k, packed) },
-        dense: { AVX2.dense($0) },
-        attentionScratch: { queries, keys, headDim, valueDim in
-            AttentionScratch(AVX2.self, queries: queries, keys: keys, headDim: headDim, valueDim: valueDim).total
-        },
-        attention: { attentionHead(AVX2.self, $0) },
-        attentionWeights: { rebuildWeights(AVX2.self, $0) },
+        f32: DenseKernels(
+            precision: .f32, arithmetic: "f32",
+            packedCount: { n, k in (n + 15) / 16 * 16 * k },
+            pack: { w, ldw, n, k, packed in
+                packPanels(AVX2.self, w, ldw, n, k, packed.assumingMemoryBound(to: Float.self))
+            },
+            scratchCount: { _, _ in 0 }, dense: { AVX2.dense($0) }),
+        bf16: makeDenseKernels(AVX2BrainPairs.self, .bf16, "bf16 by f32"),
+        int8: vnni
+            ? makeDenseKernels(AVX2ByteQuads.self, .int8, "AVX-VNNI")
+            : makeDenseKernels(AVX2BytePairs.self, .int8, "16-bit"),
+        attention: AttentionKernels(
+            precision: .f32,
+            scratch: { queries, keys, headDim, valueDim in
+                AttentionScratch(AVX2.self, queries: queries, keys: keys, headDim: headDim, valueDim: valueDim).total
+            },
+            run: { attentionHead(AVX2.self, $0) }, weights: { rebuildWeights(AVX2.self, $0) }),
+        brainAttention: makeBrainAttention(AVX2BrainPairs.self), quantisedAttention: .f32,
         layerNorm: { normaliseRows(AVX2.self, $0) },
         recurrentStep: { Kernels.recurrentStep(AVX2.self, $0) },
         activate: { activation, x, count in
-            AVX2.activate(activation, x, rows: 1, width: count, pitch: count)
+            AVX2.activate(activation, x, rows: 1, width: count, pitch: count, isCoarse: false)
         },
         exp: { x, out, count in expVector(AVX2.self, x, out, count) },
         softmax: { x, rows, width in softmaxRows(AVX2.self, x, rows, width) },

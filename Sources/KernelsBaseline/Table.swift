@@ -4,6 +4,7 @@ public import Kernels
 /// What every machine has: SSE2 on x86-64, NEON with FMA on arm64.
 private enum Baseline: Instructions {
     typealias Vector = f32x4
+    typealias Integers = f32x4_bits
 
     @inline(__always) static var lanes: Int { 4 }
     // SSE2 has 16 registers: 4 × 2 sums, 2 of the panel, a broadcast and a product. NEON has 32 and FMA.
@@ -39,10 +40,37 @@ private enum Baseline: Instructions {
     }
     @inline(__always) static func sum(_ v: Vector) -> Float { f32x4_sum(v) }
     @inline(__always) static func maximum(_ v: Vector) -> Float { f32x4_maximum(v) }
-    @inline(__always) static func prefetch(_ p: UnsafePointer<Float>) { encoderd_prefetch(p) }
+    @inline(__always) static func minimum(_ v: Vector) -> Float { f32x4_minimum(v) }
+    @inline(__always) static func prefetch(_ p: UnsafeRawPointer) { encoderd_prefetch(p) }
 
-    @inline(never) static func multiply(_ product: PanelProduct) { multiplyPanel(Self.self, product) }
-    @inline(never) static func multiplyRow(_ product: PanelProduct) { multiplyOneRow(Self.self, product) }
+    @inline(__always) static var zeroWords: Integers { f32x4_zero_words() }
+    @inline(__always) static func splatWord(_ p: UnsafePointer<UInt32>) -> Integers { f32x4_splat_word(p) }
+    @inline(__always) static func loadWords(_ p: UnsafePointer<UInt32>) -> Integers { f32x4_load_words(p) }
+    @inline(__always) static func floats(_ v: Integers) -> Vector { f32x4_floats(v) }
+    @inline(__always) static func addPairs(_ sum: Integers, _ a: Integers, _ b: Integers) -> Integers {
+        f32x4_add_pairs(sum, a, b)
+    }
+    @inline(__always) static func lowerBrain(_ v: Integers) -> Vector { f32x4_lower_brain(v) }
+    @inline(__always) static func upperBrain(_ v: Integers) -> Vector { f32x4_upper_brain(v) }
+    @inline(__always) static func storeBrain(_ p: UnsafeMutablePointer<UInt16>, _ v: Vector) {
+        f32x4_store_brain(p, v)
+    }
+    @inline(__always) static func storeBrainPairs(
+        _ p: UnsafeMutablePointer<UInt32>, _ lower: Vector, _ upper: Vector
+    ) { f32x4_store_brain_pairs(p, lower, upper) }
+    @inline(__always) static func storeBytes(_ p: UnsafeMutablePointer<UInt8>, _ v: Vector) {
+        f32x4_store_bytes(p, v)
+    }
+    @inline(__always) static func storeShorts(_ p: UnsafeMutablePointer<UInt16>, _ v: Vector) {
+        f32x4_store_shorts(p, v)
+    }
+
+    @inline(never) static func multiply(_ product: PanelProduct<Float>) {
+        multiplyPanel(Single<Self>.self, product)
+    }
+    @inline(never) static func multiplyRow(_ product: PanelProduct<Float>) {
+        multiplyOneRow(Single<Self>.self, product)
+    }
     @inline(never) static func attend(_ task: AttentionTask) { attendBlock(Self.self, task) }
     @inline(never) static func scores(_ product: ScoreProduct) {
         runTile(ScoreWork(Self.self, product), rows: product.rows)
@@ -51,29 +79,77 @@ private enum Baseline: Instructions {
         runTile(ValueWork(Self.self, product), rows: product.rows)
     }
     @inline(never) static func activate(
-        _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, pitch: Int
+        _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, pitch: Int, isCoarse: Bool
     ) {
-        activateRows(Self.self, activation, x, rows: rows, width: width, pitch: pitch)
+        activateRows(Self.self, activation, x, rows: rows, width: width, pitch: pitch, isCoarse: isCoarse)
     }
     @inline(never) static func dense(_ d: Dense) { denseLayer(Self.self, d) }
+}
+
+private enum BaselineBrainPairs: BrainPairs {
+    typealias I = Baseline
+    @inline(never) static func multiply(_ product: PanelProduct<UInt32>) { multiplyPanel(Self.self, product) }
+    @inline(never) static func multiplyRow(_ product: PanelProduct<UInt32>) { multiplyOneRow(Self.self, product) }
+    @inline(never) static func dense(_ d: Dense) { denseWords(Self.self, d) }
+}
+
+private enum BaselineBytePairs: BytePairs {
+    typealias I = Baseline
+    @inline(never) static func multiply(_ product: PanelProduct<UInt32>) { multiplyPanel(Self.self, product) }
+    @inline(never) static func multiplyRow(_ product: PanelProduct<UInt32>) { multiplyOneRow(Self.self, product) }
+    @inline(never) static func dense(_ d: Dense) { denseWords(Self.self, d) }
+}
+
+/// The dense layers of an arithmetic on words. Each table has its own copy: closures of an inlinable function are weak
+/// symbols (see scripts/check_symbols.sh).
+private func makeDenseKernels<A: WordArithmetic>(_: A.Type, _ precision: Precision, _ name: String) -> DenseKernels {
+    var pack: (@Sendable (UnsafePointer<Int8>, UnsafePointer<Float>, Int, Int, UnsafeMutableRawPointer) -> Void)?
+    if A.isQuantised {
+        pack = { w, scales, n, k, packed in
+            packQuantised(A.self, w, scales, n, k, packed.assumingMemoryBound(to: UInt32.self))
+        }
+    }
+    return DenseKernels(
+        precision: precision, arithmetic: name, packedCount: { n, k in A.packedCount(n, k) },
+        pack: { w, ldw, n, k, packed in A.pack(w, ldw, n, k, packed.assumingMemoryBound(to: UInt32.self)) },
+        packQuantised: pack,
+        scratchCount: { m, k in A.scratchCount(m, k) }, dense: { A.dense($0) })
+}
+
+private func makeBrainAttention<A: BrainArithmetic>(_: A.Type) -> AttentionKernels {
+    AttentionKernels(
+        precision: .bf16,
+        scratch: { queries, keys, headDim, valueDim in
+            BrainAttentionScratch(A.self, queries: queries, keys: keys, headDim: headDim, valueDim: valueDim).total
+        },
+        run: { brainAttention(A.self, $0) }, weights: { rebuildBrainWeights(A.self, $0) })
 }
 
 /// The kernels for every machine of the architecture.
 public func makeBaselineTable() -> KernelTable {
     KernelTable(
         instructionSet: .baseline, panelWidth: 8,
-        packedCount: { n, k in (n + 7) / 8 * 8 * k },
-        pack: { w, ldw, n, k, packed in packPanels(Baseline.self, w, ldw, n, k, packed) },
-        dense: { Baseline.dense($0) },
-        attentionScratch: { queries, keys, headDim, valueDim in
-            AttentionScratch(Baseline.self, queries: queries, keys: keys, headDim: headDim, valueDim: valueDim).total
-        },
-        attention: { attentionHead(Baseline.self, $0) },
-        attentionWeights: { rebuildWeights(Baseline.self, $0) },
+        f32: DenseKernels(
+            precision: .f32, arithmetic: "f32",
+            packedCount: { n, k in (n + 7) / 8 * 8 * k },
+            pack: { w, ldw, n, k, packed in
+                packPanels(Baseline.self, w, ldw, n, k, packed.assumingMemoryBound(to: Float.self))
+            },
+            scratchCount: { _, _ in 0 }, dense: { Baseline.dense($0) }),
+        bf16: makeDenseKernels(BaselineBrainPairs.self, .bf16, "bf16 by f32"),
+        int8: makeDenseKernels(BaselineBytePairs.self, .int8, "16-bit"),
+        attention: AttentionKernels(
+            precision: .f32,
+            scratch: { queries, keys, headDim, valueDim in
+                AttentionScratch(Baseline.self, queries: queries, keys: keys, headDim: headDim, valueDim: valueDim)
+                    .total
+            },
+            run: { attentionHead(Baseline.self, $0) }, weights: { rebuildWeights(Baseline.self, $0) }),
+        brainAttention: makeBrainAttention(BaselineBrainPairs.self), quantisedAttention: .f32,
         layerNorm: { normaliseRows(Baseline.self, $0) },
         recurrentStep: { Kernels.recurrentStep(Baseline.self, $0) },
         activate: { activation, x, count in
-            Baseline.activate(activation, x, rows: 1, width: count, pitch: count)
+            Baseline.activate(activation, x, rows: 1, width: count, pitch: count, isCoarse: false)
         },
         exp: { x, out, count in expVector(Baseline.self, x, out, count) },
         softmax: { x, rows, width in softmaxRows(Baseline.self, x, rows, width) },

@@ -17,8 +17,10 @@ struct Bench: ParsableCommand {
     var model: String
     @Option(help: "Threads; each runs its share of a batch's sequences.")
     var threads: Int = 1
-    @Option(help: "The precision of weights and arithmetic: f32.")
-    var precision: String = "f32"
+    @Option(help: precisionHelp)
+    var precision: Precision?
+    @Option(help: ArgumentHelp("Measure only this cell; repeat it for more.", valueName: "batchxtokens"))
+    var cell: [String] = []
     @Flag(help: "Print JSON lines instead of a table.")
     var json = false
 
@@ -30,32 +32,36 @@ struct Bench: ParsableCommand {
     private static let grid = [(1, 16), (1, 128), (1, 512), (32, 16), (32, 64), (32, 128), (8, 512)]
 
     func validate() throws {
-        guard precision == "f32" else {
-            throw ValidationError("--precision \(precision) is not available; this build computes in f32.")
-        }
         guard (1...1024).contains(threads) else { throw ValidationError("--threads takes 1 to 1024.") }
     }
 
     func run() throws {
         guard let argument = ModelArgument(model) else { throw ValidationError("--model takes a directory.") }
-        let loaded = try argument.load()
+        let loaded = try argument.load(precision)
         let description = loaded.description
         let team = BenchTeam(network: loaded.network, threads: threads)
         if !json {
             print(
-                "\(loaded.name), \(description.family), f32, \(description.instructionSet) kernels, \(threads) threads")
+                "\(loaded.name), \(description.family), \(description.precision), \(description.instructionSet) kernels, \(threads) threads"
+            )
         }
         if description.stateShape != nil {
-            for batch in [1, 8, 32] { recurrentCell(batch: batch, steps: 160, description, team) }
+            for batch in [1, 8, 32] where wants("\(batch)x160") {
+                recurrentCell(batch: batch, steps: 160, description, team)
+            }
         } else {
             let positions = description.positions ?? 512
-            for (batch, tokens) in Bench.grid where tokens <= positions {
+            for (batch, tokens) in Bench.grid where tokens <= positions && wants("\(batch)x\(tokens)") {
                 transformerCell(Array(repeating: tokens, count: batch), label: "\(tokens)", description, team)
             }
-            transformerCell(
-                Bench.raggedLengths.map { min($0, positions) }, label: "\"ragged\"", description, team)
+            if wants("ragged") {
+                transformerCell(
+                    Bench.raggedLengths.map { min($0, positions) }, label: "\"ragged\"", description, team)
+            }
         }
     }
+
+    private func wants(_ name: String) -> Bool { cell.isEmpty || cell.contains(name) }
 
     private func transformerCell(_ lengths: [Int], label: String, _ description: ModelDescription, _ team: BenchTeam) {
         let tokens = lengths.reduce(0, +)
@@ -66,7 +72,7 @@ struct Bench: ParsableCommand {
         let real = label == "\"ragged\"" ? ", \"real_tokens\": \(tokens)" : ""
         if json {
             emit(
-                "{\"engine\": \"encoderd-f32\", \"threads\": \(threads), \"batch\": \(lengths.count), \"tokens\": \(label)\(real), "
+                "{\"engine\": \"encoderd-\(description.precision)\", \"threads\": \(threads), \"batch\": \(lengths.count), \"tokens\": \(label)\(real), "
                     + "\"best_tok_s\": \(best), \"median_tok_s\": \(median), \"best_ms\": \(milliseconds)}")
         } else {
             emit("\(lengths.count) × \(label): best \(best) tokens/s, median \(median), \(milliseconds) ms")
@@ -80,7 +86,7 @@ struct Bench: ParsableCommand {
         let milliseconds = (times[0] * 1e6).rounded() / 1e3
         if json {
             emit(
-                "{\"engine\": \"encoderd-f32\", \"threads\": \(threads), \"cell\": \"\(description.family)\", \"batch\": \(batch), "
+                "{\"engine\": \"encoderd-\(description.precision)\", \"threads\": \(threads), \"cell\": \"\(description.family)\", \"batch\": \(batch), "
                     + "\"steps\": \(steps), \"best_steps_s\": \(best), \"best_ms\": \(milliseconds)}")
         } else {
             emit("\(batch) × \(steps): best \(best) steps/s, \(milliseconds) ms")

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import JSON
+import KernelSelection
 import Server
 
 /// One embedding, without a server.
@@ -15,6 +16,8 @@ struct Encode: ParsableCommand {
 
     @Option(help: ArgumentHelp("The model directory.", valueName: "directory"))
     var model: String
+    @Option(help: precisionHelp)
+    var precision: Precision?
     @Flag(help: "The input is JSON: token ids, feature vectors or a text pair, as /v1/encode takes them.")
     var json = false
     @Flag(help: "Print the whole answer of /v1/encode in the model's default form.")
@@ -24,7 +27,7 @@ struct Encode: ParsableCommand {
 
     func run() throws {
         guard let argument = ModelArgument(model) else { throw ValidationError("--model takes a directory.") }
-        let loaded = try argument.load()
+        let loaded = try argument.load(precision)
         let text = input == "-" ? try readStandardInput() : input
         var body = JSONObject()
         body.append("input", json ? try parsed(text) : .string(text))

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import KernelSelection
 import Models
 
 /// What a model directory holds.
@@ -9,6 +10,8 @@ struct Inspect: ParsableCommand {
 
     @Argument(help: "The model directory.")
     var directory: String
+    @Option(help: precisionHelp)
+    var precision: Precision?
     @Flag(help: "List no tensors.")
     var brief = false
 
@@ -16,7 +19,7 @@ struct Inspect: ParsableCommand {
         guard let argument = ModelArgument(directory) else { throw ValidationError("A directory is expected.") }
         let before = residentBytes()
         let start = ContinuousClock.now
-        let model = try argument.load()
+        let model = try argument.load(precision)
         let time = start.duration(to: .now)
         let memory = residentBytes() - before
         let facts = ModelFacts(model)

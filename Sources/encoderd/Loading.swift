@@ -1,3 +1,4 @@
+import ArgumentParser
 import Foundation
 import KernelSelection
 import Models
@@ -36,8 +37,11 @@ struct ModelArgument: Equatable {
         }
     }
 
-    func load() throws -> Model {
-        do { return try Model.load(directory: directory, name: name, kernels: selectedKernels()) } catch {
+    func load(_ precision: Precision?) throws -> Model {
+        do {
+            return try Model.load(
+                directory: directory, name: name, kernels: selectedKernels(), precision: precision)
+        } catch {
             // A fault of the directory itself is named by its path already.
             guard let fault = error as? ModelError, fault.file != directory else { throw CommandError("\(error)") }
             throw CommandError("\(directory)/\(fault)")
@@ -51,6 +55,12 @@ func selectedKernels() throws -> KernelTable {
         throw CommandError(error.message)
     }
 }
+
+extension Precision: ExpressibleByArgument {}
+
+/// Help of `--precision`, which every command that loads a model has.
+let precisionHelp = ArgumentHelp(
+    "Of dense layers: f32, bf16 or int8 (default: what the directory was quantised to, else f32).")
 
 /// Ends a command with a sentence on standard error and exit code 1.
 struct CommandError: Error, CustomStringConvertible {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Glibc
+import KernelSelection
 import Logging
 import Models
 import Server
@@ -26,6 +27,8 @@ struct Serve: ParsableCommand {
     @Option(
         help: ArgumentHelp("A folder whose folders are models, each served under its name.", valueName: "directory"))
     var models: String?
+    @Option(help: precisionHelp)
+    var precision: Precision?
     @Option(help: ArgumentHelp("Worker threads (default: one a processor).", valueName: "count"))
     var threads: Int?
 
@@ -137,7 +140,7 @@ struct Serve: ParsableCommand {
                 throw ValidationError("Two models are named '\(argument.name)'; name one NAME=\(argument.directory).")
             }
             let start = ContinuousClock.now
-            let model = try argument.load()
+            let model = try argument.load(precision)
             let d = model.description
             let milliseconds = start.duration(to: .now) / .milliseconds(1)
             logger.info(

@@ -5,9 +5,11 @@ import Testing
 /// The tables of this machine, as test arguments that print by name.
 struct Table: CustomTestStringConvertible, Sendable {
     let kernels: KernelTable
-    var testDescription: String { kernels.instructionSet.rawValue }
+    var testDescription: String { kernels.name }
 
     static let all = KernelSelection.available.map(Table.init)
+    /// Those without VNNI and BF16 too.
+    static let variants = KernelSelection.variants.map(Table.init)
 }
 
 /// Expected values: a safetensors file under Tests/Reference/data, made by Tests/Reference/kernels.py.

@@ -3,17 +3,20 @@ import Testing
 
 @testable import Models
 
-/// Packs into panels of 4 as `KernelTable.pack` documents; the other kernels are not called.
-private let table = KernelTable(
-    instructionSet: .baseline, panelWidth: 4, packedCount: { n, k in (n + 3) / 4 * 4 * k },
+/// Packs into panels of 4 as `DenseKernels.pack` documents; the other kernels are not called.
+private let dense = DenseKernels(
+    precision: .f32, arithmetic: "f32", packedCount: { n, k in (n + 3) / 4 * 4 * k },
     pack: { w, ldw, n, k, packed in
+        let packed = packed.assumingMemoryBound(to: Float.self)
         for j in 0..<(n + 3) / 4 * 4 {
             for i in 0..<k { packed[j / 4 * k * 4 + i * 4 + j % 4] = j < n ? w[j * ldw + i] : 0 }
         }
-    },
-    dense: { _ in }, attentionScratch: { _, _, _, _ in 0 }, attention: { _ in }, attentionWeights: { _ in },
-    layerNorm: { _ in }, recurrentStep: { _ in }, activate: { _, _, _ in }, exp: { _, _, _ in },
-    softmax: { _, _, _ in }, add: { _, _, _ in })
+    }, scratchCount: { _, _ in 0 }, dense: { _ in })
+private let table = KernelTable(
+    instructionSet: .baseline, panelWidth: 4, f32: dense, bf16: dense, int8: dense,
+    attentionScratch: { _, _, _, _ in 0 }, attention: { _ in }, attentionWeights: { _ in }, layerNorm: { _ in },
+    recurrentStep: { _ in }, activate: { _, _, _ in }, exp: { _, _, _ in }, softmax: { _, _, _ in },
+    add: { _, _, _ in })
 
 @Suite struct WeightReaderTests {
     private func reader(_ file: String, _ names: [String: String] = [:]) throws -> WeightReader {

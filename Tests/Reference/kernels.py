@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 DATA = pathlib.Path(__file__).parent / "data"
 DATA.mkdir(exist_ok=True)
@@ -188,9 +188,39 @@ def attention_spans():
     save_file({k: np.ascontiguousarray(x) for k, x in out.items()}, DATA / "kernels_attention_spans.safetensors")
 
 
+def words():
+    """Dense layers in bf16 and int8 over the factors of dense(): what rounding them makes of the product, in f64."""
+    data = load_file(DATA / "kernels_dense.safetensors")
+    a, w = data["a"].copy(), data["w"]
+    # One-sided, far from zero, flat and of wide range: what asymmetric rows are for.
+    a[3] = np.abs(a[3])
+    a[5] = 40 + a[5] / 8
+    a[7] = 2.5
+    a[9, ::97] *= 60
+    out = {"a": a}
+    for k in (1, 7, 384, 1536):
+        x, u = a[:, :k], w[:, :k]
+        brain = lambda t: torch.from_numpy(t).to(torch.bfloat16).double().numpy()
+        out[f"bf16.{k}"] = (brain(x) @ brain(u).T).astype(np.float32)
+        out[f"bf16.terms.{k}"] = (np.abs(brain(x)) @ np.abs(brain(u)).T).astype(np.float32)
+        least = x.min(1, keepdims=True)
+        span = x.max(1, keepdims=True) - least
+        step = span.astype(np.float64) / 255
+        q = np.where(span > 0, np.rint((x - least) * (np.float32(255) / np.where(span > 0, span, 1)).astype(np.float64)), 0)
+        scale = np.abs(u).max(1, keepdims=True) / np.float32(127)
+        codes = np.rint(u.astype(np.float64) / scale.astype(np.float64))
+        weights = codes * scale.astype(np.float64)
+        out[f"int8.{k}"] = ((least.astype(np.float64) + q * step) @ weights.T).astype(np.float32)
+        out[f"int8.terms.{k}"] = ((np.abs(least) + q * step) @ np.abs(weights).T).astype(np.float32)
+        # A step of a row times the largest weight: what one value on the edge between two steps may change.
+        out[f"int8.step.{k}"] = (step @ np.abs(weights).max(1)[None, :]).astype(np.float32)
+    save_file(out, DATA / "kernels_words.safetensors")
+
+
 dense()
 activations()
 attention()
 attention_spans()
 rows()
 recurrent()
+words()

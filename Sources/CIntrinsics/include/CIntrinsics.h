@@ -28,6 +28,9 @@
 #define ENCODERD_VECTOR(T, N)                                                                                          \
     typedef float T __attribute__((ext_vector_type(N)));                                                               \
     typedef int32_t T##_bits __attribute__((ext_vector_type(N)));                                                      \
+    typedef uint32_t T##_unsigned __attribute__((ext_vector_type(N)));                                                 \
+    typedef uint16_t T##_shorts __attribute__((ext_vector_type(N)));                                                   \
+    typedef uint8_t T##_bytes __attribute__((ext_vector_type(N)));                                                     \
     typedef float T##_unaligned __attribute__((ext_vector_type(N), aligned(4)));                                       \
     ENCODERD_INLINE T T##_splat(float x) { return (T)(x); }                                                            \
     ENCODERD_INLINE T T##_load(const float *p) { return *(const T##_unaligned *)p; }                                   \
@@ -55,6 +58,45 @@
         for (int half = N / 2; half > 0; half /= 2)                                                                    \
             for (int i = 0; i < half; i++) t[i] = t[i] < t[i + half] ? t[i + half] : t[i];                             \
         return t[0];                                                                                                   \
+    }                                                                                                                  \
+    /* Any or no lane where one is NaN. */                                                                             \
+    ENCODERD_INLINE float T##_minimum(T v) {                                                                           \
+        float t[N];                                                                                                    \
+        T##_store(t, v);                                                                                               \
+        for (int half = N / 2; half > 0; half /= 2)                                                                    \
+            for (int i = 0; i < half; i++) t[i] = t[i + half] < t[i] ? t[i + half] : t[i];                             \
+        return t[0];                                                                                                   \
+    }                                                                                                                  \
+    ENCODERD_INLINE T##_bits T##_zero_words(void) { return (T##_bits)(0); }                                            \
+    ENCODERD_INLINE T##_bits T##_splat_word(const uint32_t *p) { return (T##_bits)((int32_t)*p); }                     \
+    ENCODERD_INLINE T##_bits T##_load_words(const uint32_t *p) {                                                       \
+        T##_bits v;                                                                                                    \
+        __builtin_memcpy(&v, p, sizeof v);                                                                             \
+        return v;                                                                                                      \
+    }                                                                                                                  \
+    ENCODERD_INLINE T T##_floats(T##_bits v) { return __builtin_convertvector(v, T); }                                 \
+    ENCODERD_INLINE T T##_lower_brain(T##_bits v) { return __builtin_bit_cast(T, v << 16); }                           \
+    ENCODERD_INLINE T T##_upper_brain(T##_bits v) { return __builtin_bit_cast(T, v & (int32_t)0xffff0000); }           \
+    /* Rounded to bf16 in the upper half: to nearest, ties to even; a NaN stays one. */                                \
+    ENCODERD_INLINE T##_unsigned T##_brain(T v) {                                                                      \
+        T##_unsigned b = __builtin_bit_cast(T##_unsigned, v);                                                          \
+        return (v != v) ? (T##_unsigned)(0x7fc00000) : b + 0x7fff + ((b >> 16) & 1);                                   \
+    }                                                                                                                  \
+    ENCODERD_INLINE void T##_store_brain(uint16_t *p, T v) {                                                           \
+        T##_shorts out = __builtin_convertvector(T##_brain(v) >> 16, T##_shorts);                                      \
+        __builtin_memcpy(p, &out, sizeof out);                                                                         \
+    }                                                                                                                  \
+    ENCODERD_INLINE void T##_store_brain_pairs(uint32_t *p, T lower, T upper) {                                        \
+        T##_unsigned out = (T##_brain(lower) >> 16) | (T##_brain(upper) & 0xffff0000);                                 \
+        __builtin_memcpy(p, &out, sizeof out);                                                                         \
+    }                                                                                                                  \
+    ENCODERD_INLINE void T##_store_bytes(uint8_t *p, T v) {                                                            \
+        T##_bytes out = __builtin_convertvector(__builtin_bit_cast(T##_unsigned, v) & 0xff, T##_bytes);                \
+        __builtin_memcpy(p, &out, sizeof out);                                                                         \
+    }                                                                                                                  \
+    ENCODERD_INLINE void T##_store_shorts(uint16_t *p, T v) {                                                          \
+        T##_shorts out = __builtin_convertvector(__builtin_bit_cast(T##_unsigned, v) & 0xff, T##_shorts);              \
+        __builtin_memcpy(p, &out, sizeof out);                                                                         \
     }
 
 #define ENCODERD_SCALE(T)                                                                                              \
@@ -85,9 +127,29 @@ ENCODERD_VECTOR(f32x4, 4)
 ENCODERD_SCALE(f32x4)
 ENCODERD_PARTIAL(f32x4, 4)
 
+// sum + a's lower 16 bits × b's + a's upper 16 bits × b's, per lane, signed.
+#if defined(__SSE2__)
+ENCODERD_INLINE f32x4_bits f32x4_add_pairs(f32x4_bits sum, f32x4_bits a, f32x4_bits b) {
+    return sum + (f32x4_bits)_mm_madd_epi16((__m128i)a, (__m128i)b);
+}
+#else
+ENCODERD_INLINE f32x4_bits f32x4_add_pairs(f32x4_bits sum, f32x4_bits a, f32x4_bits b) {
+    return sum + (a << 16 >> 16) * (b << 16 >> 16) + (a >> 16) * (b >> 16);
+}
+#endif
+
 #if defined(__AVX2__)
 ENCODERD_VECTOR(f32x8, 8)
 ENCODERD_SCALE(f32x8)
+ENCODERD_INLINE f32x8_bits f32x8_add_pairs(f32x8_bits sum, f32x8_bits a, f32x8_bits b) {
+    return sum + (f32x8_bits)_mm256_madd_epi16((__m256i)a, (__m256i)b);
+}
+// AVX-VNNI by its mnemonic: the targets are compiled without it, and only tables for machines that have it come here.
+// Unsigned bytes of a times signed bytes of b.
+ENCODERD_INLINE f32x8_bits f32x8_add_quads(f32x8_bits sum, f32x8_bits a, f32x8_bits b) {
+    __asm__("{vex} vpdpbusd %2, %1, %0" : "+x"(sum) : "x"(a), "x"(b));
+    return sum;
+}
 ENCODERD_INLINE __m256i f32x8_mask(long count) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
@@ -102,6 +164,24 @@ ENCODERD_INLINE void f32x8_store_partial(float *p, long count, f32x8 v) {
 
 #if defined(__AVX512F__)
 ENCODERD_VECTOR(f32x16, 16)
+ENCODERD_INLINE f32x16_bits f32x16_add_pairs(f32x16_bits sum, f32x16_bits a, f32x16_bits b) {
+    return sum + (f32x16_bits)_mm512_madd_epi16((__m512i)a, (__m512i)b);
+}
+// AVX512_VNNI and AVX512_BF16 by their mnemonics: the targets are compiled without them, and only tables for machines
+// that have them come here.
+ENCODERD_INLINE f32x16_bits f32x16_add_quads(f32x16_bits sum, f32x16_bits a, f32x16_bits b) {
+    __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+    return sum;
+}
+ENCODERD_INLINE f32x16 f32x16_add_brain_pairs(f32x16 sum, f32x16_bits a, f32x16_bits b) {
+    __asm__("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+    return sum;
+}
+ENCODERD_INLINE void f32x16_convert_brain(uint16_t *p, f32x16 v) {
+    __m256i out;
+    __asm__("vcvtneps2bf16 %1, %0" : "=v"(out) : "v"(v));
+    __builtin_memcpy(p, &out, sizeof out);
+}
 // One instruction, exact wherever the result is not subnormal, rounded once where it is.
 ENCODERD_INLINE f32x16 f32x16_scale(f32x16 p, f32x16 i, f32x16 rounder) {
     (void)rounder;
@@ -132,10 +212,16 @@ ENCODERD_INLINE void encoderd_transpose4(const float *p, long ld, float *out, lo
 }
 
 // Locality 2: into the second level of cache.
-ENCODERD_INLINE void encoderd_prefetch(const float *p) { __builtin_prefetch(p, 0, 2); }
+ENCODERD_INLINE void encoderd_prefetch(const void *p) { __builtin_prefetch(p, 0, 2); }
 
-// Both also say that the operating system saves the registers (XCR0), without which the instructions fault.
-int encoderd_has_avx2(void);
-int encoderd_has_avx512(void);
+// What CPUID and XCR0 say, of the registers that the choice of kernels depends on; zeros on other processors and for
+// leaves that this one lacks.
+typedef struct {
+    // Leaf 1 ECX; leaf 7.0 EBX and ECX; leaf 7.1 EAX; leaf 0x80000001 ECX.
+    uint32_t leaf1_ecx, leaf7_ebx, leaf7_ecx, leaf7_1_eax, extended1_ecx;
+    // States that the operating system saves.
+    uint64_t xcr0;
+} encoderd_cpuid_t;
+encoderd_cpuid_t encoderd_cpuid(void);
 
 #endif

@@ -6,8 +6,12 @@ extension Model {
     ///
     /// Weights are mapped; those that a kernel wants in panels are packed once, and the pages they came from are given
     /// back. The others are used where they lie, so the files must stay as they are while the model lives.
+    /// - Parameter precision: of the dense layers; nil takes what the directory was quantised to (`encoderd_precision` in
+    ///   config.json), else f32.
     /// - Throws: the first thing that is wrong, by file and key or tensor.
-    public static func load(directory: String, name: String, kernels: KernelTable) throws(ModelError) -> Model {
+    public static func load(
+        directory: String, name: String, kernels: KernelTable, precision: Precision? = nil
+    ) throws(ModelError) -> Model {
         var status = stat()
         guard stat(directory, &status) == 0 else {
             throw ModelError(file: directory, "cannot be opened: \(String(cString: strerror(errno)))")
@@ -23,7 +27,8 @@ extension Model {
         }
         let reader = WeightReader(
             file: try WeightFiles.open(directory: files, configured: try configuration.string("weights")),
-            names: try configuration.strings("tensors"), kernels: kernels)
+            names: try configuration.strings("tensors"), kernels: kernels,
+            precision: try Self.precision(configuration, wanted: precision))
         let network = try ModelFamilies.make(
             ModelSource(directory: files, configuration: configuration, weights: reader), sentence)
 
@@ -37,5 +42,23 @@ extension Model {
                 "the tokenizer makes ids up to \(tokenizer.vocabularySize - 1), but 'vocab_size' is \(vocabularySize)")
         }
         return Model(name: name, directory: directory, network: network, tokenizer: tokenizer)
+    }
+
+    /// What was asked for, unless the directory's weights are quantised to something else.
+    private static func precision(
+        _ configuration: Configuration, wanted: Precision?
+    ) throws(ModelError) -> Precision {
+        guard let written = try configuration.string("encoderd_precision") else { return wanted ?? .f32 }
+        guard let own = Precision(rawValue: written), own != .f32 else {
+            throw ModelError(
+                file: configuration.file, "'encoderd_precision' is \(quoted(written)); it should be 'bf16' or 'int8'")
+        }
+        guard own == .bf16 || wanted == nil || wanted == own else {
+            throw ModelError(
+                file: configuration.file,
+                "'encoderd_precision' is 'int8': the weights are quantised, so --precision \(wanted?.rawValue ?? "") "
+                    + "cannot be had from them; it should be int8")
+        }
+        return wanted ?? own
     }
 }

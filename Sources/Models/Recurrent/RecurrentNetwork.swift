@@ -12,6 +12,11 @@ public struct RecurrentNetwork: Network {
 
     public init(source: ModelSource) throws(ModelError) {
         let c = try RecurrentConfiguration(source.configuration)
+        guard source.weights.precision == .f32 else {
+            throw ModelError(
+                file: source.configuration.file,
+                "'model_type' is \(quoted(c.family)), which computes in f32 only, not \(source.weights.precision)")
+        }
         configuration = c
         weights = try RecurrentWeights(c, source.weights)
         kernels = source.weights.kernels

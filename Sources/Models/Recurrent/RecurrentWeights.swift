@@ -47,7 +47,7 @@ struct RecurrentWeights: Sendable {
         }
         self.layers = layers
         if let size = configuration.outputSize {
-            output = try reader.packed([("output.weight", size)], inputs: configuration.layerSize)
+            output = try reader.packed([("output.weight", size)], inputs: configuration.layerSize, precision: .f32)
             outputBias = reader.has("output.bias") ? try reader.floats("output.bias", shape: [size]) : nil
             parameters += size * (configuration.layerSize + (outputBias == nil ? 0 : 1))
         } else {
@@ -72,12 +72,12 @@ struct RecurrentWeights: Sendable {
         let gateSize = configuration.gateSize
         let stateSize = configuration.stateSize
         let hiddenSize = configuration.hiddenSize
-        let input = try reader.packed([("rnn.weight_ih" + suffix, gateSize)], inputs: inputs)
-        let hidden = try reader.packed([("rnn.weight_hh" + suffix, gateSize)], inputs: stateSize)
+        let input = try reader.packed([("rnn.weight_ih" + suffix, gateSize)], inputs: inputs, precision: .f32)
+        let hidden = try reader.packed([("rnn.weight_hh" + suffix, gateSize)], inputs: stateSize, precision: .f32)
         parameters += gateSize * (inputs + stateSize)
         var projection: PackedWeight?
         if configuration.projectionSize != nil {
-            projection = try reader.packed([("rnn.weight_hr" + suffix, stateSize)], inputs: hiddenSize)
+            projection = try reader.packed([("rnn.weight_hr" + suffix, stateSize)], inputs: hiddenSize, precision: .f32)
             parameters += stateSize * hiddenSize
         }
         guard configuration.bias else {

@@ -34,13 +34,13 @@ struct BertHead: Sendable {
         labels = shape[0]
         names = try Labels.read(c, count: labels)
         self.hidden = hidden
-        classifier = try reader.packed([("classifier.weight", labels)], inputs: hidden)
+        classifier = try reader.packed([("classifier.weight", labels)], inputs: hidden, precision: .f32)
         classifierBias = try reader.floats("classifier.bias", shape: [labels])
         if perToken {
             pooler = nil
             poolerBias = nil
         } else {
-            pooler = try reader.packed([(prefix + "pooler.dense.weight", hidden)], inputs: hidden)
+            pooler = try reader.packed([(prefix + "pooler.dense.weight", hidden)], inputs: hidden, precision: .f32)
             poolerBias = try reader.floats(prefix + "pooler.dense.bias", shape: [hidden])
         }
         parameters = labels * (hidden + 1) + (perToken ? 0 : hidden * (hidden + 1))

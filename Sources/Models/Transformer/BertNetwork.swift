@@ -77,7 +77,7 @@ public struct BertNetwork: Network {
             pooling: sentence.pooling ?? .mean, normalize: sentence.normalize ?? false, attentionMethods: [.raw],
             stateShape: nil,
             parameters: (vocabulary + positions + types + 2) * hidden + layers * perLayer + (head?.parameters ?? 0),
-            precision: "f32", instructionSet: reader.kernels.instructionSet, positions: positions)
+            precision: reader.precision.rawValue, instructionSet: reader.kernels.instructionSet, positions: positions)
         description.tokenTypes = types
         self.description = description
     }

@@ -36,13 +36,15 @@ struct Normalisation: Sendable {
 
 extension PackedWeight {
     /// out = (residual +) activation(a · Wᵀ + bias), all rows contiguous.
+    /// - Parameter scratch: `dense.scratchCount(rows, inputs)` floats, 64-byte aligned; nil in f32, which needs none.
     func apply(
         _ kernels: KernelTable, _ a: UnsafePointer<Float>, bias: FloatTensor?, residual: UnsafePointer<Float>? = nil,
-        activation: Activation = .identity, out: UnsafeMutablePointer<Float>, rows: Int
+        activation: Activation = .identity, out: UnsafeMutablePointer<Float>, rows: Int,
+        scratch: UnsafeMutablePointer<Float>? = nil
     ) {
-        kernels.dense(
+        dense.dense(
             Dense(
-                a: a, lda: inputs, packed: values, bias: bias?.values.baseAddress, residual: residual,
+                a: a, lda: inputs, packed: values, scratch: scratch, bias: bias?.values.baseAddress, residual: residual,
                 ldResidual: outputs, activation: activation, out: out, ldOut: outputs, m: rows, n: outputs, k: inputs))
     }
 }
@@ -63,14 +65,17 @@ struct EncoderStack: Sendable {
     /// Rows that go through the feed-forward part together, so that their activations stay in the second-level cache.
     private static let blockRows = 120
     /// Rows of whole sequences that go through a layer together, so that memory and caches hold the queries, keys and
-    /// values of few. MiniLM's batches of 32 × 64 and more ran some 5 % faster than with the whole batch at once (Zen 4, one
-    /// thread, on a busy machine); 128 to 512 measured alike.
-    private static let groupRows = 256
+    /// values of few. On Zen 4, MiniLM's batches of 32 × 64 and more ran some 5 % faster in f32 than with the whole batch
+    /// at once, 128 to 512 measuring alike; in int8 96 to 128 were 2 % faster than 256.
+    private static let groupRows = 128
+
+    private var precision: Precision { layers.first?.joined.dense.precision ?? .f32 }
 
     private var attention: SelfAttentionPass {
         let headDim = hidden / heads
         return SelfAttentionPass(
-            kernels: kernels, heads: heads, headDim: headDim, valueDim: headDim, scale: 1 / Float(headDim).squareRoot())
+            kernels: kernels, attention: kernels.attention(precision), heads: heads, headDim: headDim,
+            valueDim: headDim, scale: 1 / Float(headDim).squareRoot())
     }
 
     /// Floats that `run` takes from scratch.
@@ -78,7 +83,16 @@ struct EncoderStack: Sendable {
         let group = groupRows(batch)
         return Scratch.rounded(group * hidden) + Scratch.rounded(group * 3 * hidden)
             + Scratch.rounded(min(EncoderStack.blockRows, group) * feedForward)
-            + Scratch.rounded(attention.scratchCount(longest: batch.longest))
+            + Scratch.rounded(attention.scratchCount(longest: batch.longest)) + Scratch.rounded(wordCount(group))
+    }
+
+    /// Floats in which a dense layer of a group converts its rows.
+    private func wordCount(_ group: Int) -> Int {
+        guard let layer = layers.first else { return 0 }
+        let rows = min(EncoderStack.blockRows, group)
+        return max(
+            layer.joined.dense.scratchCount(group, hidden), layer.output.dense.scratchCount(rows, hidden),
+            layer.down.dense.scratchCount(rows, feedForward))
     }
 
     /// Rows of the largest group.
@@ -97,6 +111,7 @@ struct EncoderStack: Sendable {
         let joined = scratch.take(group * 3 * hidden)
         let inner = scratch.take(block * feedForward)
         let working = scratch.take(attention.scratchCount(longest: batch.longest))
+        let words = scratch.take(wordCount(group))
         var maps = batch.requests.map { MapBuilder($0) }
 
         batch.collect(0, x, width: hidden, into: &results)
@@ -107,12 +122,13 @@ struct EncoderStack: Sendable {
                 let count = batch.lengths[sequences].reduce(0, +)
                 let x = x + batch.offsets[first] * hidden
                 if normFirst { layer.attentionNorm.apply(kernels, x, y, rows: count, width: hidden) }
-                layer.joined.apply(kernels, normFirst ? y : x, bias: layer.joinedBias, out: joined, rows: count)
+                layer.joined.apply(
+                    kernels, normFirst ? y : x, bias: layer.joinedBias, out: joined, rows: count, scratch: words)
                 attention.run(batch, sequences, joined: joined, out: y, scratch: working, layer: index, maps: &maps)
                 var row = 0
                 while row < count {
                     let rows = min(block, count - row)
-                    afterAttention(layer, x + row * hidden, y + row * hidden, inner, rows: rows)
+                    afterAttention(layer, x + row * hidden, y + row * hidden, inner, words, rows: rows)
                     row += rows
                 }
                 first = sequences.upperBound
@@ -131,9 +147,9 @@ struct EncoderStack: Sendable {
     ///   - y: [rows, hidden]: the attention's result; overwritten.
     private func afterAttention(
         _ layer: EncoderLayer, _ x: UnsafeMutablePointer<Float>, _ y: UnsafeMutablePointer<Float>,
-        _ inner: UnsafeMutablePointer<Float>, rows: Int
+        _ inner: UnsafeMutablePointer<Float>, _ words: UnsafeMutablePointer<Float>, rows: Int
     ) {
-        layer.output.apply(kernels, y, bias: layer.outputBias, residual: x, out: x, rows: rows)
+        layer.output.apply(kernels, y, bias: layer.outputBias, residual: x, out: x, rows: rows, scratch: words)
         let input: UnsafeMutablePointer<Float>
         if normFirst {
             layer.feedForwardNorm.apply(kernels, x, y, rows: rows, width: hidden)
@@ -142,8 +158,9 @@ struct EncoderStack: Sendable {
             layer.attentionNorm.apply(kernels, x, x, rows: rows, width: hidden)
             input = x
         }
-        layer.up.apply(kernels, input, bias: layer.upBias, activation: activation, out: inner, rows: rows)
-        layer.down.apply(kernels, inner, bias: layer.downBias, residual: x, out: x, rows: rows)
+        layer.up.apply(
+            kernels, input, bias: layer.upBias, activation: activation, out: inner, rows: rows, scratch: words)
+        layer.down.apply(kernels, inner, bias: layer.downBias, residual: x, out: x, rows: rows, scratch: words)
         if !normFirst { layer.feedForwardNorm.apply(kernels, x, x, rows: rows, width: hidden) }
     }
 }

@@ -27,7 +27,8 @@ public struct SelfAttentionNetwork: Network {
         joined = try reader.packed(
             [("query.weight", keySize), ("key.weight", keySize), ("value.weight", valueSize)], inputs: inputSize)
         attention = SelfAttentionPass(
-            kernels: kernels, heads: 1, headDim: keySize, valueDim: valueSize,
+            kernels: kernels, attention: kernels.attention(source.weights.precision), heads: 1, headDim: keySize,
+            valueDim: valueSize,
             scale: score == .cosine ? 1 : 1 / Float(keySize).squareRoot())
         description = ModelDescription(
             family: "self_attention", input: .features(size: inputSize), hiddenSize: valueSize,
@@ -35,7 +36,7 @@ public struct SelfAttentionNetwork: Network {
             maxLength: nil, logitsSize: nil, logitsPerToken: false, labels: nil, answersLogits: false,
             pooling: try c.choice("pooling", default: Pooling.mean), normalize: try c.bool("normalize", default: false),
             attentionMethods: [.raw], stateShape: nil, parameters: (2 * keySize + valueSize) * inputSize,
-            precision: "f32", instructionSet: kernels.instructionSet)
+            precision: source.weights.precision.rawValue, instructionSet: kernels.instructionSet)
     }
 
     public func forward(_ requests: [SequenceRequest], scratch: Scratch) -> [SequenceResult] {
@@ -43,14 +44,17 @@ public struct SelfAttentionNetwork: Network {
         let working = attention.scratchCount(longest: batch.longest)
         scratch.reserve(
             floats: Scratch.rounded(batch.rows * joined.inputs) + Scratch.rounded(batch.rows * joined.outputs)
-                + Scratch.rounded(batch.rows * attention.outputs) + Scratch.rounded(working))
+                + Scratch.rounded(batch.rows * attention.outputs) + Scratch.rounded(working)
+                + Scratch.rounded(joined.dense.scratchCount(batch.rows, joined.inputs)))
         let x = scratch.take(batch.rows * joined.inputs)
         let qkv = scratch.take(batch.rows * joined.outputs)
         let out = scratch.take(batch.rows * attention.outputs)
         batch.gatherFeatures(width: joined.inputs, x)
         var results = batch.emptyResults()
         batch.collect(0, x, width: joined.inputs, into: &results)
-        joined.apply(kernels, x, bias: nil, out: qkv, rows: batch.rows)
+        joined.apply(
+            kernels, x, bias: nil, out: qkv, rows: batch.rows,
+            scratch: scratch.take(joined.dense.scratchCount(batch.rows, joined.inputs)))
         if score == .cosine { normalise(qkv, rows: batch.rows) }
         var maps = batch.requests.map { MapBuilder($0) }
         attention.run(

@@ -4,6 +4,7 @@ import Kernels
 /// side by side; and the weight maps that are asked of it.
 struct SelfAttentionPass {
     let kernels: KernelTable
+    let attention: AttentionKernels
     let heads: Int
     let headDim: Int
     let valueDim: Int
@@ -19,8 +20,8 @@ struct SelfAttentionPass {
     /// Floats of scratch for sequences of up to `longest` tokens.
     func scratchCount(longest: Int) -> Int {
         max(
-            kernels.attentionScratch(longest, longest, headDim, valueDim),
-            kernels.attentionScratch(longest, longest, headDim, 0)) + Scratch.rounded(2 * longest)
+            attention.scratch(longest, longest, headDim, valueDim), attention.scratch(longest, longest, headDim, 0))
+            + Scratch.rounded(2 * longest)
     }
 
     /// - Parameters:
@@ -48,7 +49,7 @@ struct SelfAttentionPass {
                 let k = rows + (heads + head) * headDim
                 let v = rows + 2 * heads * headDim + head * valueDim
                 let wantsHead = wanted && maps[sequence]?.selection.heads.contains(head) == true
-                kernels.attention(
+                attention.run(
                     AttentionHead(
                         q: q, ldq: columns, k: k, ldk: columns, v: v, ldv: columns, out: target + head * valueDim,
                         ldOut: outputs, statistics: wantsHead ? statistics : nil, queries: length, keys: length,
@@ -56,7 +57,7 @@ struct SelfAttentionPass {
                 guard wantsHead else { continue }
                 maps[sequence]?.add(layer: layer, head: head) { queries, weights in
                     guard let positions = queries.baseAddress else { return 0 }
-                    kernels.attentionWeights(
+                    attention.weights(
                         AttentionWeights(
                             q: q, ldq: columns, k: k, ldk: columns, statistics: statistics, rows: positions,
                             rowCount: queries.count, keys: length, headDim: headDim, scale: scale, span: span,

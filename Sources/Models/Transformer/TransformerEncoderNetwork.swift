@@ -76,7 +76,7 @@ public struct TransformerEncoderNetwork: Network {
             count += vocabulary * width
         } else {
             embedding = nil
-            projection = try reader.packed([("input.weight", width)], inputs: inputSize)
+            projection = try reader.packed([("input.weight", width)], inputs: inputSize, precision: .f32)
             projectionBias = try floats("input.bias", [width], when: reader.has("input.bias"))
             count += inputSize * width + (projectionBias == nil ? 0 : width)
         }
@@ -125,7 +125,8 @@ public struct TransformerEncoderNetwork: Network {
             hiddenSize: width, embeddingSize: width, stateSizes: Array(repeating: width, count: layers + 1),
             layers: layers, heads: heads, directions: 1, maxLength: maxLength, logitsSize: nil, logitsPerToken: false,
             labels: nil, answersLogits: false, pooling: pooling, normalize: normalize, attentionMethods: [.raw],
-            stateShape: nil, parameters: count, precision: "f32", instructionSet: reader.kernels.instructionSet)
+            stateShape: nil, parameters: count, precision: reader.precision.rawValue,
+            instructionSet: reader.kernels.instructionSet)
     }
 
     public func forward(_ requests: [SequenceRequest], scratch: Scratch) -> [SequenceResult] {

@@ -4,13 +4,16 @@ import Kernels
 public final class PackedWeight: @unchecked Sendable {
     public let outputs: Int
     public let inputs: Int
-    /// As `KernelTable.pack` wrote it, 64-byte aligned.
+    /// What packed it and multiplies with it.
+    public let dense: DenseKernels
+    /// As `DenseKernels.pack` wrote it, 64-byte aligned.
     public let values: UnsafePointer<Float>
     private let storage: UnsafeMutablePointer<Float>
 
-    init(outputs: Int, inputs: Int, storage: UnsafeMutablePointer<Float>) {
+    init(outputs: Int, inputs: Int, dense: DenseKernels, storage: UnsafeMutablePointer<Float>) {
         self.outputs = outputs
         self.inputs = inputs
+        self.dense = dense
         self.storage = storage
         values = UnsafePointer(storage)
     }
@@ -23,6 +26,8 @@ public final class PackedWeight: @unchecked Sendable {
 public final class WeightReader {
     public let file: any WeightFile
     public let kernels: KernelTable
+    /// Of the network's dense layers.
+    public let precision: Precision
     /// Our name → the file's name; from `"tensors"` in config.json.
     public let names: [String: String]
 
@@ -31,10 +36,11 @@ public final class WeightReader {
     /// Converted copies by the file's name; tensors read in place are not kept here.
     private var converted: [String: FloatTensor] = [:]
 
-    public init(file: any WeightFile, names: [String: String], kernels: KernelTable) {
+    public init(file: any WeightFile, names: [String: String], kernels: KernelTable, precision: Precision = .f32) {
         self.file = file
         self.names = names
         self.kernels = kernels
+        self.precision = precision
     }
 
     public func has(_ name: String) -> Bool { file.tensor(names[name] ?? name) != nil }
@@ -57,16 +63,27 @@ public final class WeightReader {
 
     /// One or more `[outputs_i, inputs]` tensors stacked by rows (query, key and value become one) and packed. The
     /// mapped pages they came from are given back to the system.
-    public func packed(_ parts: [(name: String, outputs: Int)], inputs: Int) throws(ModelError) -> PackedWeight {
-        var tensors: [Tensor] = []
-        for part in parts { tensors.append(try find(part.name, [part.outputs, inputs])) }
+    ///
+    /// Weights that the file holds as i8, each row with its scale in `NAME_scale` [outputs], are taken as they are.
+    /// - Parameter precision: the network's own unless told.
+    public func packed(
+        _ parts: [(name: String, outputs: Int)], inputs: Int, precision: Precision? = nil
+    ) throws(ModelError) -> PackedWeight {
+        let dense = kernels.dense(precision ?? self.precision)
         let outputs = parts.reduce(0) { $0 + $1.outputs }
         let storage = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: max(kernels.packedCount(outputs, inputs), 1) * MemoryLayout<Float>.stride, alignment: 64
+            byteCount: max(dense.packedCount(outputs, inputs), 1) * MemoryLayout<Float>.stride, alignment: 64
         ).bindMemory(to: Float.self).baseAddress
         guard let storage else { throw ModelError(file: file.path, "weights could not be given memory") }
+        let weight = PackedWeight(outputs: outputs, inputs: inputs, dense: dense, storage: storage)
+        if let pack = dense.packQuantised, parts.contains(where: { isQuantised($0.name) }) {
+            try packBytes(parts, inputs: inputs) { pack($0, $1, outputs, inputs, storage) }
+            return weight
+        }
+        var tensors: [Tensor] = []
+        for part in parts { tensors.append(try find(part.name, [part.outputs, inputs])) }
         if tensors.count == 1, let values = tensors[0].floatsInPlace?.baseAddress {
-            kernels.pack(values, inputs, outputs, inputs, storage)
+            dense.pack(values, inputs, outputs, inputs, storage)
         } else {
             // A panel may span two parts, so they are packed from one stacked copy.
             let stacked = UnsafeMutablePointer<Float>.allocate(capacity: max(outputs * inputs, 1))
@@ -76,10 +93,34 @@ public final class WeightReader {
                 _ = tensor.convert(to: stacked + row * inputs)
                 row += tensor.shape[0]
             }
-            kernels.pack(stacked, inputs, outputs, inputs, storage)
+            dense.pack(stacked, inputs, outputs, inputs, storage)
         }
         for tensor in tensors { (tensor.owner as? MappedFile)?.release(tensor.bytes) }
-        return PackedWeight(outputs: outputs, inputs: inputs, storage: storage)
+        return weight
+    }
+
+    /// Whether the file holds the weight as bytes.
+    public func isQuantised(_ name: String) -> Bool { file.tensor(names[name] ?? name)?.dataType == .i8 }
+
+    /// Stacks quantised parts, by rows, and their scales.
+    private func packBytes(
+        _ parts: [(name: String, outputs: Int)], inputs: Int,
+        _ pack: (UnsafePointer<Int8>, UnsafePointer<Float>) -> Void
+    ) throws(ModelError) {
+        var bytes: [Int8] = []
+        var scales: [Float] = []
+        bytes.reserveCapacity(parts.reduce(0) { $0 + $1.outputs } * inputs)
+        for part in parts {
+            let tensor = try find(part.name, [part.outputs, inputs], types: [.i8])
+            bytes.append(contentsOf: tensor.bytes.bindMemory(to: Int8.self))
+            scales.append(contentsOf: try floats(part.name + "_scale", shape: [part.outputs]).values)
+            (tensor.owner as? MappedFile)?.release(tensor.bytes)
+        }
+        bytes.withUnsafeBufferPointer { bytes in
+            scales.withUnsafeBufferPointer { scales in
+                if let bytes = bytes.baseAddress, let scales = scales.baseAddress { pack(bytes, scales) }
+            }
+        }
     }
 
     /// One-dimensional tensors joined end to end.
@@ -112,7 +153,9 @@ public final class WeightReader {
     }
 
     /// The tensor, noted as used, once it is known to be a floating-point tensor of this shape with values in it.
-    private func find(_ name: String, _ shape: [Int]) throws(ModelError) -> Tensor {
+    private func find(
+        _ name: String, _ shape: [Int], types: [DataType] = [.f64, .f32, .f16, .bf16]
+    ) throws(ModelError) -> Tensor {
         let fileName = names[name] ?? name
         let shown = fileName == name ? quoted(name) : "\(quoted(fileName)) (mapped from \(quoted(name)))"
         guard let tensor = file.tensor(fileName) else {
@@ -124,10 +167,14 @@ public final class WeightReader {
         guard tensor.shape == shape else {
             throw ModelError(file: file.path, "tensor \(shown) is \(tensor.shape) but should be \(shape)")
         }
-        guard tensor.dataType.isFloating else {
+        guard types.contains(tensor.dataType) else {
+            let quantised = tensor.dataType == .i8 && file.tensor(fileName + "_scale") != nil
+            let wanted = types.count == 1 ? types[0].rawValue : "f64, f32, f16 or bf16"
             throw ModelError(
                 file: file.path,
-                "tensor \(shown) holds \(tensor.dataType.rawValue) values, but weights must be f64, f32, f16 or bf16")
+                "tensor \(shown) holds \(tensor.dataType.rawValue) values, but "
+                    + (quantised
+                        ? "it is quantised, which only --precision int8 computes with" : "weights must be \(wanted)"))
         }
         guard !tensor.bytes.isEmpty else { throw ModelError(file: file.path, "tensor \(shown) is empty: \(shape)") }
         used.insert(fileName)
