@@ -70,6 +70,8 @@ public protocol Instructions {
     /// `activateRows`, out of line.
     static func activate(
         _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, pitch: Int, isCoarse: Bool)
+    /// `finishCells`, out of line.
+    static func finish(_ cells: StepCells)
     /// `denseLayer`, out of line.
     static func dense(_ d: Dense)
 }

@@ -83,6 +83,7 @@ private enum AVX512: Instructions {
     ) {
         activateRows(Self.self, activation, x, rows: rows, width: width, pitch: pitch, isCoarse: isCoarse)
     }
+    @inline(never) static func finish(_ cells: StepCells) { finishCells(Self.self, cells) }
     @inline(never) static func dense(_ d: Dense) { denseLayer(Self.self, d) }
 }
 
@@ -138,7 +139,8 @@ private func makeDenseKernels<A: WordArithmetic>(_: A.Type, _ precision: Precisi
         precision: precision, arithmetic: name, packedCount: { n, k in A.packedCount(n, k) },
         pack: { w, ldw, n, k, packed in A.pack(w, ldw, n, k, packed.assumingMemoryBound(to: UInt32.self)) },
         packQuantised: pack,
-        scratchCount: { m, k in A.scratchCount(m, k) }, dense: { A.dense($0) })
+        scratchCount: { m, k in A.scratchCount(m, k) }, dense: { A.dense($0) },
+        recurrentStep: { recurrentWords(A.self, $0) })
 }
 
 private func makeBrainAttention<A: BrainArithmetic>(_: A.Type) -> AttentionKernels {
@@ -164,7 +166,8 @@ public func makeAVX512Table(vnni: Bool, bf16: Bool) -> KernelTable {
             pack: { w, ldw, n, k, packed in
                 packPanels(AVX512.self, w, ldw, n, k, packed.assumingMemoryBound(to: Float.self))
             },
-            scratchCount: { _, _ in 0 }, dense: { AVX512.dense($0) }),
+            scratchCount: { _, _ in 0 }, dense: { AVX512.dense($0) },
+            recurrentStep: { Kernels.recurrentStep(AVX512.self, $0) }),
         bf16: bf16
             ? makeDenseKernels(AVX512BrainWords.self, .bf16, "AVX512_BF16")
             : makeDenseKernels(AVX512BrainPairs.self, .bf16, "bf16 by f32"),
@@ -180,7 +183,6 @@ public func makeAVX512Table(vnni: Bool, bf16: Bool) -> KernelTable {
         brainAttention: bf16 ? makeBrainAttention(AVX512BrainWords.self) : makeBrainAttention(AVX512BrainPairs.self),
         quantisedAttention: bf16 ? .bf16 : .f32,
         layerNorm: { normaliseRows(AVX512.self, $0) },
-        recurrentStep: { Kernels.recurrentStep(AVX512.self, $0) },
         activate: { activation, x, count in
             AVX512.activate(activation, x, rows: 1, width: count, pitch: count, isCoarse: false)
         },

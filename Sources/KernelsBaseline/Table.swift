@@ -83,6 +83,7 @@ private enum Baseline: Instructions {
     ) {
         activateRows(Self.self, activation, x, rows: rows, width: width, pitch: pitch, isCoarse: isCoarse)
     }
+    @inline(never) static func finish(_ cells: StepCells) { finishCells(Self.self, cells) }
     @inline(never) static func dense(_ d: Dense) { denseLayer(Self.self, d) }
 }
 
@@ -113,7 +114,8 @@ private func makeDenseKernels<A: WordArithmetic>(_: A.Type, _ precision: Precisi
         precision: precision, arithmetic: name, packedCount: { n, k in A.packedCount(n, k) },
         pack: { w, ldw, n, k, packed in A.pack(w, ldw, n, k, packed.assumingMemoryBound(to: UInt32.self)) },
         packQuantised: pack,
-        scratchCount: { m, k in A.scratchCount(m, k) }, dense: { A.dense($0) })
+        scratchCount: { m, k in A.scratchCount(m, k) }, dense: { A.dense($0) },
+        recurrentStep: { recurrentWords(A.self, $0) })
 }
 
 private func makeBrainAttention<A: BrainArithmetic>(_: A.Type) -> AttentionKernels {
@@ -135,7 +137,8 @@ public func makeBaselineTable() -> KernelTable {
             pack: { w, ldw, n, k, packed in
                 packPanels(Baseline.self, w, ldw, n, k, packed.assumingMemoryBound(to: Float.self))
             },
-            scratchCount: { _, _ in 0 }, dense: { Baseline.dense($0) }),
+            scratchCount: { _, _ in 0 }, dense: { Baseline.dense($0) },
+            recurrentStep: { Kernels.recurrentStep(Baseline.self, $0) }),
         bf16: makeDenseKernels(BaselineBrainPairs.self, .bf16, "bf16 by f32"),
         int8: makeDenseKernels(BaselineBytePairs.self, .int8, "16-bit"),
         attention: AttentionKernels(
@@ -147,7 +150,6 @@ public func makeBaselineTable() -> KernelTable {
             run: { attentionHead(Baseline.self, $0) }, weights: { rebuildWeights(Baseline.self, $0) }),
         brainAttention: makeBrainAttention(BaselineBrainPairs.self), quantisedAttention: .f32,
         layerNorm: { normaliseRows(Baseline.self, $0) },
-        recurrentStep: { Kernels.recurrentStep(Baseline.self, $0) },
         activate: { activation, x, count in
             Baseline.activate(activation, x, rows: 1, width: count, pitch: count, isCoarse: false)
         },
