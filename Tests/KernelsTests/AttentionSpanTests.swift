@@ -19,13 +19,14 @@ import Testing
         let dim: Int
         var span = AttentionSpan.all
         var scale: Float = 0.25
+        var precision = Precision.f32
 
         /// - Returns: [count, dim], and the statistics [count, 2].
         func run(_ first: Int, _ count: Int, position: Int? = nil) -> (out: [Float], statistics: Buffer) {
-            let scratch = Buffer(table.kernels.attentionScratch(count, keys, dim, dim))
+            let scratch = Buffer(table.kernels.attention(precision).scratch(count, keys, dim, dim))
             let out = Buffer(count * dim)
             let statistics = Buffer(2 * count)
-            table.kernels.attention(
+            table.kernels.attention(precision).run(
                 AttentionHead(
                     q: q.base + first * dim, ldq: dim, k: k.base, ldk: dim, v: v.base, ldv: dim, out: out.base,
                     ldOut: dim, statistics: statistics.base, queries: count, keys: keys, headDim: dim, valueDim: dim,
@@ -35,10 +36,10 @@ import Testing
         }
 
         func weights(_ rows: [Int32], _ statistics: Buffer) throws -> [Float] {
-            let scratch = Buffer(table.kernels.attentionScratch(rows.count, keys, dim, 0))
+            let scratch = Buffer(table.kernels.attention(precision).scratch(rows.count, keys, dim, 0))
             let out = Buffer(rows.count * keys)
             try rows.withUnsafeBufferPointer { rows in
-                table.kernels.attentionWeights(
+                table.kernels.attention(precision).weights(
                     AttentionWeights(
                         q: q.base, ldq: dim, k: k.base, ldk: dim, statistics: statistics.base,
                         rows: try #require(rows.baseAddress), rowCount: rows.count, keys: keys, headDim: dim,
@@ -74,6 +75,26 @@ import Testing
             guard reference.has("weights.\(name).\(n)") else { continue }
             for (got, want) in zip(weights, try reference.floats("weights.\(name).\(n)")) {
                 #expect(want == 0 ? got == 0 : abs(got - want) < 1e-6, "\(name): \(got), not \(want)")
+            }
+        }
+    }
+
+    /// The same in bf16, as near as its eight bits come, and hidden weights are 0 there too.
+    @Test(arguments: Table.all, [1, 40, 129, 1300])
+    func matchesTransformersInBrainFloats(_ table: Table, n: Int) throws {
+        let reference = try Reference("kernels_attention_spans")
+        let rows = try reference.floats("rows.\(n)").map { Int32($0) }
+        var head = try Self.referenceHead(table, reference, n: n)
+        head.precision = .bf16
+        for (name, span) in Self.spans {
+            head.span = span
+            let (out, statistics) = head.run(0, n)
+            let got = rows.flatMap { Array(out[Int($0) * 16..<Int($0) * 16 + 16]) }
+            #expect(relativeError(got, try reference.floats("out.\(name).\(n)")) < 1e-2, "\(name)")
+            let weights = try head.weights(rows, statistics)
+            guard reference.has("weights.\(name).\(n)") else { continue }
+            for (got, want) in zip(weights, try reference.floats("weights.\(name).\(n)")) {
+                #expect(want == 0 ? got == 0 : abs(got - want) < 2e-2, "\(name): \(got), not \(want)")
             }
         }
     }
