@@ -65,7 +65,7 @@ public func attentionHead<I: Instructions>(_: I.Type, _ h: AttentionHead) {
     var key = 0
     while key < h.keys {
         let block = key..<min(h.keys, key + layout.keyBlock)
-        packKeys(I.self, h.k + key * h.ldk, h.ldk, block.count, h.headDim, h.scratch + layout.keyPanels)
+        I.packKeys(h.k + key * h.ldk, h.ldk, block.count, h.headDim, h.scratch + layout.keyPanels)
         packValues(I.self, h.v + key * h.ldv, h.ldv, block.count, h.valueDim, h.scratch + layout.valuePanels)
         let seeing = h.span.queries(seeing: block, count: h.queries, position: h.position)
         var first = seeing.lowerBound
@@ -174,6 +174,14 @@ func part(_ keys: Range<Int>, of block: Range<Int>) -> Range<Int> {
     return first - block.lowerBound..<end - block.lowerBound
 }
 
+/// The smallest range that holds both, of which an empty one asks for nothing.
+@inlinable @inline(__always)
+func cover(_ a: Range<Int>, _ b: Range<Int>) -> Range<Int> {
+    if a.isEmpty { return b }
+    if b.isEmpty { return a }
+    return min(a.lowerBound, b.lowerBound)..<max(a.upperBound, b.upperBound)
+}
+
 /// What of `block` any of `count` queries from `position` on sees, counted from the block's beginning.
 @inlinable @inline(__always)
 func union(_ span: AttentionSpan, _ position: Int, _ count: Int, _ block: Range<Int>, keys: Int) -> Range<Int> {
@@ -185,7 +193,7 @@ func union(_ span: AttentionSpan, _ position: Int, _ count: Int, _ block: Range<
 /// K [keys, headDim] into panels, as `KernelTable.pack` does. The rows of each panel are fetched while the one before is
 /// packed: in a packed QKV matrix they are a page apart, which no hardware foresees.
 @inlinable @inline(__always)
-func packKeys<I: Instructions>(
+public func packKeyRows<I: Instructions>(
     _: I.Type, _ k: UnsafePointer<Float>, _ ldk: Int, _ keys: Int, _ headDim: Int, _ panels: UnsafeMutablePointer<Float>
 ) {
     var key = 0

@@ -22,12 +22,7 @@ public func rebuildWeights<I: Instructions>(_: I.Type, _ w: AttentionWeights) {
             for r in 0..<rows {
                 let query = Int(w.rows[first + r])
                 let seen = part(w.span.visible(w.position + query, keys: w.keys), of: block)
-                if !seen.isEmpty {
-                    columns =
-                        columns.isEmpty
-                        ? seen
-                        : min(columns.lowerBound, seen.lowerBound)..<max(columns.upperBound, seen.upperBound)
-                }
+                columns = cover(columns, seen)
                 (queries + r * w.headDim).update(from: w.q + query * w.ldq, count: w.headDim)
             }
             I.scores(

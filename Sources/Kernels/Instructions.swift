@@ -62,6 +62,9 @@ public protocol Instructions {
     static func multiply(_ product: PanelProduct<Float>)
     /// `multiplyOneRow` of f32, out of line.
     static func multiplyRow(_ product: PanelProduct<Float>)
+    /// `packKeyRows`, out of line.
+    static func packKeys(
+        _ k: UnsafePointer<Float>, _ ldk: Int, _ keys: Int, _ headDim: Int, _ panels: UnsafeMutablePointer<Float>)
     /// `attendBlock`, out of line.
     static func attend(_ task: AttentionTask)
     /// `runTile` of `ScoreWork` and of `ValueWork`, out of line.
