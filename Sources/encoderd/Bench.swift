@@ -9,13 +9,13 @@ struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Measure a model's speed on this machine, without the server.",
         discussion: """
-            Best and median of five repeats of about 0.25 s each, after a warm-up. Each thread runs its share of the \
-            batch's sequences.
+            Best and median of five repeats of about 0.25 s each, after a warm-up. All threads share each pass, as the \
+            server's workers do.
             """)
 
     @Option(help: "The model directory.")
     var model: String
-    @Option(help: "Threads; each runs its share of a batch's sequences.")
+    @Option(help: "Threads that share each pass.")
     var threads: Int = 1
     @Option(help: precisionHelp)
     var precision: Precision?
@@ -91,14 +91,16 @@ struct Bench: ParsableCommand {
     }
 }
 
-/// Threads that each run one share of a batch, and the clock around them.
+/// Threads that share the passes over a batch, and the clock around them.
 private final class BenchTeam {
     private let network: any Network
-    private let scratches: [Scratch]
+    private let helpers: HelperThreads
+    private let scratch: Scratch
 
     init(network: any Network, threads: Int) {
         self.network = network
-        scratches = (0..<threads).map { _ in Scratch() }
+        helpers = HelperThreads(count: threads - 1)
+        scratch = Scratch(team: helpers.team)
     }
 
     static func request(length: Int, _ description: ModelDescription) -> SequenceRequest {
@@ -117,36 +119,17 @@ private final class BenchTeam {
 
     /// Seconds for one pass over the batch, sorted, best first.
     func measure(_ batch: [SequenceRequest]) -> [Double] {
-        let shares = split(batch)
-        pass(shares)
-        pass(shares)
-        let once = seconds { pass(shares) }
+        pass(batch)
+        pass(batch)
+        let once = seconds { pass(batch) }
         let count = max(1, Int(0.25 / once))
-        return (0..<5).map { _ in seconds { for _ in 0..<count { pass(shares) } } / Double(count) }.sorted()
+        return (0..<5).map { _ in seconds { for _ in 0..<count { pass(batch) } } / Double(count) }.sorted()
     }
 
-    /// Longest first, each to the share with the fewest tokens so far.
-    private func split(_ batch: [SequenceRequest]) -> [[SequenceRequest]] {
-        var shares = [[SequenceRequest]](repeating: [], count: scratches.count)
-        var loads = [Int](repeating: 0, count: scratches.count)
-        for request in batch.sorted(by: { $0.length > $1.length }) {
-            let lightest = loads.indices.min { loads[$0] < loads[$1] } ?? 0
-            shares[lightest].append(request)
-            loads[lightest] += request.length
-        }
-        return shares
-    }
-
-    private func pass(_ shares: [[SequenceRequest]]) {
-        if shares.count == 1 {
-            _ = network.forward(shares[0], scratch: scratches[0])
-            return
-        }
-        nonisolated(unsafe) let scratches = scratches
-        let network = network
-        DispatchQueue.concurrentPerform(iterations: shares.count) { i in
-            if !shares[i].isEmpty { _ = network.forward(shares[i], scratch: scratches[i]) }
-        }
+    private func pass(_ batch: [SequenceRequest]) {
+        helpers.team.open()
+        _ = network.forward(batch, scratch: scratch)
+        helpers.team.close()
     }
 
     private func seconds(_ body: () -> Void) -> Double {

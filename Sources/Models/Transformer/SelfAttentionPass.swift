@@ -18,7 +18,8 @@ struct SelfAttentionPass {
     /// Floats of scratch for sequences of up to `longest` tokens.
     func scratchCount(longest: Int) -> Int {
         max(
-            attention.scratch(longest, longest, headDim, valueDim), attention.scratch(longest, longest, headDim, 0)) + Scratch.rounded(2 * longest)
+            attention.scratch(longest, longest, headDim, valueDim), attention.scratch(longest, longest, headDim, 0))
+            + Scratch.rounded(2 * longest)
     }
 
     /// - Parameters:
@@ -64,6 +65,23 @@ struct SelfAttentionPass {
                 }
             }
         }
+    }
+
+    /// One head of one sequence, without a map.
+    /// - Parameters:
+    ///   - row: the sequence's first in `joined` [rows, columns] and `out` [rows, outputs].
+    ///   - scratch: `scratchCount` floats, 64-byte aligned.
+    func run(
+        _ batch: RaggedBatch, _ sequence: Int, head: Int, row: Int, joined: UnsafePointer<Float>,
+        out: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
+    ) {
+        let (rows, length) = (joined + row * columns, batch.lengths[sequence])
+        attention.run(
+            AttentionHead(
+                q: rows + head * headDim, ldq: columns, k: rows + (heads + head) * headDim, ldk: columns,
+                v: rows + 2 * heads * headDim + head * valueDim, ldv: columns,
+                out: out + row * outputs + head * valueDim, ldOut: outputs, queries: length, keys: length,
+                headDim: headDim, valueDim: valueDim, scale: scale, scratch: scratch))
     }
 
     /// The largest |A·V − what the layer really used|.
