@@ -96,11 +96,15 @@ private final class BenchTeam {
     private let network: any Network
     private let helpers: HelperThreads
     private let scratch: Scratch
+    /// Recurrent networks: the members' own scratch and shares, as the server's workers take them.
+    private let scratches: [Scratch]
+    private var shares: [[SequenceRequest]] = []
 
     init(network: any Network, threads: Int) {
         self.network = network
         helpers = HelperThreads(count: threads - 1)
         scratch = Scratch(team: helpers.team)
+        scratches = (0..<threads).map { _ in Scratch() }
     }
 
     static func request(length: Int, _ description: ModelDescription) -> SequenceRequest {
@@ -119,6 +123,7 @@ private final class BenchTeam {
 
     /// Seconds for one pass over the batch, sorted, best first.
     func measure(_ batch: [SequenceRequest]) -> [Double] {
+        shares = split(batch)
         pass(batch)
         pass(batch)
         let once = seconds { pass(batch) }
@@ -126,9 +131,25 @@ private final class BenchTeam {
         return (0..<5).map { _ in seconds { for _ in 0..<count { pass(batch) } } / Double(count) }.sorted()
     }
 
+    /// Longest first, each to the share with the fewest tokens so far.
+    private func split(_ batch: [SequenceRequest]) -> [[SequenceRequest]] {
+        var shares = [[SequenceRequest]](repeating: [], count: scratches.count)
+        var loads = [Int](repeating: 0, count: scratches.count)
+        for request in batch.sorted(by: { $0.length > $1.length }) {
+            let lightest = loads.indices.min { loads[$0] < loads[$1] } ?? 0
+            shares[lightest].append(request)
+            loads[lightest] += request.length
+        }
+        return shares
+    }
+
     private func pass(_ batch: [SequenceRequest]) {
         helpers.team.open()
-        _ = network.forward(batch, scratch: scratch)
+        if network.description.stateShape != nil, scratches.count > 1 {
+            helpers.team.run(scratches.count, SequenceShares(network: network, shares: shares, scratches: scratches))
+        } else {
+            _ = network.forward(batch, scratch: scratch)
+        }
         helpers.team.close()
     }
 
@@ -136,5 +157,17 @@ private final class BenchTeam {
         let start = DispatchTime.now().uptimeNanoseconds
         body()
         return Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9
+    }
+}
+
+/// A batch whose sequences are split into shares, each a pass of its own.
+private struct SequenceShares: PartedWork {
+    let network: any Network
+    let shares: [[SequenceRequest]]
+    let scratches: [Scratch]
+
+    static let runPart: Team.PartFunction = { work, part, member in
+        let all = work.assumingMemoryBound(to: SequenceShares.self).pointee
+        if !all.shares[part].isEmpty { _ = all.network.forward(all.shares[part], scratch: all.scratches[member]) }
     }
 }

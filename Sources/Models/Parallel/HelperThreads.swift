@@ -47,10 +47,10 @@ public final class HelperThreads: @unchecked Sendable {
     }
 
     /// - Parameter count: of threads beside the one that leads; where the system gives fewer, the team has fewer.
-    public init(count: Int) {
+    public init(count: Int, leastWork: Int = 1 << 18) {
         let bell = Bell()
         self.bell = bell
-        team = Team(size: 1 + max(0, count)) { bell.ring() }
+        team = Team(size: 1 + max(0, count), leastWork: leastWork) { _ in bell.ring() }
         for _ in 1..<team.size {
             var handle = pthread_t()
             let place = Unmanaged.passRetained(Place(team, bell))

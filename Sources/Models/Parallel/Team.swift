@@ -2,7 +2,7 @@ import CSystem
 import Synchronization
 
 /// Work in parts that may run in any order, several at once.
-protocol PartedWork {
+public protocol PartedWork {
     /// Runs one part; `work` points at the whole. A plain function, since a closure would be kept on the heap.
     static var runPart: Team.PartFunction { get }
 }
@@ -18,7 +18,7 @@ public final class Team: @unchecked Sendable {
     /// - Parameters:
     ///   - part: 0 ..< parts; each is run once.
     ///   - member: 0 ..< `size`: who runs it. None runs two parts at once, so each can have memory of its own.
-    typealias PartFunction = @convention(c) (_ work: UnsafeRawPointer, _ part: Int, _ member: Int) -> Void
+    public typealias PartFunction = @convention(c) (_ work: UnsafeRawPointer, _ part: Int, _ member: Int) -> Void
 
     /// Why a helper's `help` has returned.
     public enum Departure: Sendable {
@@ -32,6 +32,9 @@ public final class Team: @unchecked Sendable {
 
     /// Most members, the leader among them.
     public let size: Int
+    /// Multiply-adds below which a part is not worth a hand-over: 2 to 10 µs, by instruction set and precision, where the
+    /// hand-over takes less than one.
+    public let leastWork: Int
     /// A place is a bit of `places`.
     private static let maxSize = 64
     private static let maxParts = 0xffff
@@ -40,7 +43,7 @@ public final class Team: @unchecked Sendable {
     private static let patience = 100_000
 
     /// Asks for helpers; set once, before the first pass. Called on the leader's thread.
-    private let call: @Sendable () -> Void
+    private let call: @Sendable (Team) -> Void
     private let isOpenFlag = Atomic(false)
     private let wantsCall = Atomic(false)
     private let places = Atomic<UInt64>(1)
@@ -53,8 +56,9 @@ public final class Team: @unchecked Sendable {
     private var runPart: PartFunction?
 
     /// - Parameter call: asks for helpers, each of which is then to call `help`.
-    public init(size: Int, call: @escaping @Sendable () -> Void = {}) {
+    public init(size: Int, leastWork: Int = 1 << 18, call: @escaping @Sendable (Team) -> Void = { _ in }) {
         self.size = min(max(size, 1), Team.maxSize)
+        self.leastWork = leastWork
         self.call = call
         unfinished.initialize(to: Atomic(0))
     }
@@ -76,16 +80,11 @@ public final class Team: @unchecked Sendable {
     }
 
     /// After a pass; helpers leave.
-    /// - Returns: whether helpers had been called.
-    @discardableResult public func close() -> Bool {
-        if size == 1 { return false }
-        isOpenFlag.store(false, ordering: .releasing)
-        return !wantsCall.exchange(false, ordering: .relaxed)
-    }
+    public func close() { isOpenFlag.store(false, ordering: .releasing) }
 
     /// Runs all parts, at most 65,535, and returns when the last has ended. Only on the leader's thread, and not from
     /// within a part.
-    func run<Work: PartedWork>(_ parts: Int, _ work: Work) {
+    public func run<Work: PartedWork>(_ parts: Int, _ work: Work) {
         withUnsafePointer(to: work) { work in
             let (pointer, runPart) = (UnsafeRawPointer(work), Work.runPart)
             if parts <= 1 || parts > Team.maxParts || !isOpenFlag.load(ordering: .relaxed) {
@@ -99,7 +98,7 @@ public final class Team: @unchecked Sendable {
             claims.store(region << 32 | 1 << 16 | UInt64(parts), ordering: .releasing)
             if wantsCall.load(ordering: .relaxed) {
                 wantsCall.store(false, ordering: .relaxed)
-                call()
+                call(self)
             }
             var done: UInt32 = 0
             var next: Int? = 0
@@ -111,6 +110,9 @@ public final class Team: @unchecked Sendable {
             if unfinished.pointee.subtract(done, ordering: .acquiringAndReleasing).newValue != 0 { wait() }
         }
     }
+
+    /// Parts, at least one, that so many multiply-adds are worth.
+    func worth(_ work: Int) -> Int { size == 1 ? 1 : max(1, work / leastWork) }
 
     /// Until the helpers' last parts have ended.
     private func wait() {

@@ -51,9 +51,6 @@ struct EncoderGroup: PartedWork {
     static let blockRows = 120
     /// Rows a member should have at least, or else columns are shared out: a tile of the widest kernels.
     private static let leastRows = 12
-    /// Multiply-adds below which a part is not worth a hand-over: 2 to 10 µs, by instruction set and precision, where
-    /// the hand-over takes less than one.
-    private static let leastWork = 1 << 18
 
     init(
         _ stack: EncoderStack, _ attention: SelfAttentionPass, _ batch: RaggedBatch, _ sequences: Range<Int>,
@@ -86,7 +83,7 @@ struct EncoderGroup: PartedWork {
             share(
                 team, DenseCall(weight: layer.joined, a: input, bias: layer.joinedBias, out: memory.joined))
         } else {
-            share(team, .project, parts: min(rowParts, worth(rows * 3 * hidden * hidden)))
+            share(team, .project, parts: min(rowParts, team.worth(rows * 3 * hidden * hidden)))
         }
         if let attend {
             attend()
@@ -96,12 +93,12 @@ struct EncoderGroup: PartedWork {
                 * (attention.headDim + attention.valueDim)
             share(
                 team, .attend,
-                parts: min(sequences.count * attention.heads, team.size == 1 ? 1 : 8 * team.size, worth(work)))
+                parts: min(sequences.count * attention.heads, team.size == 1 ? 1 : 8 * team.size, team.worth(work)))
         }
         if byColumns {
             finishByColumns(team)
         } else {
-            share(team, .finish, parts: min(rowParts, worth(rows * (weights - 3 * hidden * hidden))))
+            share(team, .finish, parts: min(rowParts, team.worth(rows * (weights - 3 * hidden * hidden))))
         }
     }
 
@@ -112,8 +109,6 @@ struct EncoderGroup: PartedWork {
         return (share + EncoderGroup.blockRows - 1) / EncoderGroup.blockRows * team.size
     }
 
-    /// Parts that so many multiply-adds are worth.
-    private func worth(_ work: Int) -> Int { max(1, work / EncoderGroup.leastWork) }
 
     private mutating func share(_ team: Team, _ region: Region, parts: Int) {
         self.region = region
@@ -125,7 +120,7 @@ struct EncoderGroup: PartedWork {
         let panels = (call.weight.outputs + kernels.panelWidth - 1) / kernels.panelWidth
         share(
             team, .columns(call),
-            parts: min(team.size, panels, worth(rows * call.weight.outputs * call.weight.inputs)))
+            parts: min(team.size, panels, team.worth(rows * call.weight.outputs * call.weight.inputs)))
     }
 
     static let runPart: Team.PartFunction = { work, part, member in
