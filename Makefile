@@ -6,7 +6,7 @@ PORT ?= 8080
 # One line per loaded model: NAME=DIRECTORY.
 MODELS ?= minilm=models/minilm g2p=models/g2p resemblyzer=models/resemblyzer
 
-.PHONY: help run build models system test lint format image image-test bench check-symbols fresh-kernels clean
+.PHONY: help run build models system test lint format image image-test bench fidelity check-symbols fresh-kernels clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ check-symbols: build ## no AVX code may be what the linker keeps for everyone
 bench: build models ## speed of the models on this machine, as JSON lines (see Benchmarks/README.md)
 	.build/release/encoderd bench --model models/minilm --threads 1 --precision f32 --json
 	.build/release/encoderd bench --model models/resemblyzer --threads 1 --precision f32 --json
+
+fidelity: build models ## how near bf16 and int8 are to f32 on 2,000 sentences (needs numpy)
+	$(PYTHON) scripts/fidelity.py
 
 image: ## the container image encoderd:latest, with whichever of docker, podman, buildah is there
 	sh scripts/image.sh

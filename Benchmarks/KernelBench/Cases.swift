@@ -130,6 +130,9 @@ func measureRecurrent(_ kernels: KernelTable, _ stopwatch: Stopwatch, _ report: 
         for count in [1, 8, 32] {
             let inputs = Floats(count * gates)
             let h = Floats(count * hidden)
+            let next = Floats(count * hidden)
+            let y = Floats(count * hidden)
+            var backward = false
             let c = Floats(count * hidden)
             let bias = Floats(hidden)
             let scratch = Floats(count * (cell.gates + 1) * hidden)
@@ -140,9 +143,10 @@ func measureRecurrent(_ kernels: KernelTable, _ stopwatch: Stopwatch, _ report: 
                     kernels.recurrentStep(
                         RecurrentStep(
                             cell: cell, hidden: hidden, output: hidden, count: count, inputs: inputs.base,
-                            inputRows: rows, packedHH: packed.base, biasHN: cell == .gru ? bias.base : nil,
-                            packedHR: nil, h: h.base, c: cell == .lstm ? c.base : nil, gates: nil,
-                            scratch: scratch.base))
+                            packedHH: packed.base, biasHN: cell == .gru ? bias.base : nil, packedHR: nil,
+                            h: h.base, next: next.base, c: cell == .lstm ? c.base : nil, y: y.base, ldY: hidden,
+                            rows: rows, gates: nil, scratch: scratch.base, backward: backward))
+                    backward.toggle()
                 }
             }
             let work = 2 * Double(count * gates * hidden)

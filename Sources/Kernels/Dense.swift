@@ -53,7 +53,7 @@ public func denseLayer<I: Instructions>(_: I.Type, _ d: Dense) {
         let rows = min(mBlock, d.m - row)
         let part = DensePart<Single<I>>(
             layer: d, a: d.a + row * d.lda, lda: d.lda, b: panels, scales: nil, k: d.k,
-            kBlock: blockLength(d.k, limit: 192), row: row, rows: rows)
+            kBlock: blockLength(d.k, limit: d.k <= 256 ? 256 : 192), row: row, rows: rows)
         if activatesResidual { part.multiplyAndActivate() } else { part.multiply() }
         row += rows
     }

@@ -51,7 +51,7 @@ public protocol Instructions {
     static func storeBrain(_ p: UnsafeMutablePointer<UInt16>, _ v: Vector)
     /// Words of two bf16 each, the halves rounded from `lower` and `upper`.
     static func storeBrainPairs(_ p: UnsafeMutablePointer<UInt32>, _ lower: Vector, _ upper: Vector)
-    /// The lanes, whole numbers from 0 to 255, as unsigned bytes, or as 16-bit integers.
+    /// The whole numbers n from 0 to 255 of lanes that hold 1.5 · 2²³ + n, as unsigned bytes, or as 16-bit integers.
     static func storeBytes(_ p: UnsafeMutablePointer<UInt8>, _ v: Vector)
     static func storeShorts(_ p: UnsafeMutablePointer<UInt16>, _ v: Vector)
 
@@ -61,7 +61,9 @@ public protocol Instructions {
     static func multiplyRow(_ product: PanelProduct<Float>)
     /// `activateRows`, out of line.
     static func activate(
-        _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, pitch: Int)
+        _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, pitch: Int, isCoarse: Bool)
+    /// `finishCells`, out of line.
+    static func finish(_ cells: StepCells)
     /// `denseLayer`, out of line.
     static func dense(_ d: Dense)
 }

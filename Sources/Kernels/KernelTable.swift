@@ -199,59 +199,75 @@ public enum RecurrentCell: String, Sendable, CaseIterable {
     }
 }
 
-/// One time step of `count` sequences that run together, after the input projections of all steps were made by one
-/// dense layer (with b_ih; and b_hh too, except the GRU's n gate, whose b_hh must stay inside r ⊙ (…)).
+/// One time step of `count` sequences that run together, after the input projections were made by a dense layer (with
+/// b_ih; and b_hh too, except the GRU's n gate, whose b_hh must stay inside r ⊙ (…)).
 ///
 /// Sequences of different lengths step together without padding: the caller lists, for each running sequence, where its
-/// row of the input projection is, and where its row of output goes. See torch.nn.RNN, GRU and LSTM for the equations.
+/// row of output goes. See torch.nn.RNN, GRU and LSTM for the equations.
 public struct RecurrentStep {
     public var cell: RecurrentCell
     public var hidden: Int
     /// Size of h: `hidden`, or the LSTM's `proj_size`.
     public var output: Int
     public var count: Int
-    /// Row r's input projection is at `inputs + inputRows[r] * gates * hidden`.
+    /// [count, gates·hidden], contiguous: the input projections of this step.
     public var inputs: UnsafePointer<Float>
-    public var inputRows: UnsafePointer<Int>
-    /// `weight_hh` [gates·hidden, output], packed.
-    public var packedHH: UnsafePointer<Float>
+    /// `weight_hh` [gates·hidden, output], packed by the same `DenseKernels`.
+    public var packedHH: UnsafeRawPointer
     /// GRU: b_hh of the n gate, [hidden]; nil where the layer has no bias, or for other cells.
     public var biasHN: UnsafePointer<Float>?
-    /// LSTM with projections: `weight_hr` [output, hidden], packed; else nil.
-    public var packedHR: UnsafePointer<Float>?
-    /// [count, output]: h_{t−1} on entry, h_t on return.
-    public var h: UnsafeMutablePointer<Float>
+    /// LSTM with projections: `weight_hr` [output, hidden], packed likewise; else nil.
+    public var packedHR: UnsafeRawPointer?
+    /// [count, output]: h_{t−1}.
+    public var h: UnsafePointer<Float>
+    /// [count, output]: where h_t goes; not where h_{t−1} is, which is read to the end.
+    public var next: UnsafeMutablePointer<Float>
     /// LSTM: [count, hidden], c_{t−1} on entry, c_t on return; nil for other cells.
     public var c: UnsafeMutablePointer<Float>?
+    /// Row r's h_t goes to `y + rows[r] * ldY` as well.
+    public var y: UnsafeMutablePointer<Float>
+    public var ldY: Int
+    public var rows: UnsafePointer<Int>
     /// If not nil, the activated gates of row r (LSTM i f g o, GRU r z n; [gates·hidden]) go to
-    /// `gates + inputRows[r] * gates * hidden`.
+    /// `gates + rows[r] * gates * hidden`.
     public var gates: UnsafeMutablePointer<Float>?
     /// At least `count * (gates + 1) * hidden` floats, 64-byte aligned.
     public var scratch: UnsafeMutablePointer<Float>
+    /// `DenseKernels.scratchCount` floats for m = count and k = output, or k = hidden where that is more, 64-byte
+    /// aligned; nil where that is none, as for f32.
+    public var words: UnsafeMutablePointer<Float>?
+    /// Go through `packedHH` from its end. Steps that alternate find in cache what the step before read last.
+    public var backward: Bool
 
     public init(
         cell: RecurrentCell, hidden: Int, output: Int, count: Int, inputs: UnsafePointer<Float>,
-        inputRows: UnsafePointer<Int>, packedHH: UnsafePointer<Float>, biasHN: UnsafePointer<Float>?,
-        packedHR: UnsafePointer<Float>?, h: UnsafeMutablePointer<Float>, c: UnsafeMutablePointer<Float>?,
-        gates: UnsafeMutablePointer<Float>?, scratch: UnsafeMutablePointer<Float>
+        packedHH: UnsafeRawPointer, biasHN: UnsafePointer<Float>?, packedHR: UnsafeRawPointer?,
+        h: UnsafePointer<Float>, next: UnsafeMutablePointer<Float>, c: UnsafeMutablePointer<Float>?,
+        y: UnsafeMutablePointer<Float>, ldY: Int, rows: UnsafePointer<Int>, gates: UnsafeMutablePointer<Float>?,
+        scratch: UnsafeMutablePointer<Float>, words: UnsafeMutablePointer<Float>? = nil, backward: Bool = false
     ) {
         self.cell = cell
         self.hidden = hidden
         self.output = output
         self.count = count
         self.inputs = inputs
-        self.inputRows = inputRows
         self.packedHH = packedHH
         self.biasHN = biasHN
         self.packedHR = packedHR
         self.h = h
+        self.next = next
         self.c = c
+        self.y = y
+        self.ldY = ldY
+        self.rows = rows
         self.gates = gates
         self.scratch = scratch
+        self.words = words
+        self.backward = backward
     }
 }
 
-/// Dense layers in one precision.
+/// Dense layers, and the steps of recurrent ones, in one precision.
 public struct DenseKernels: Sendable {
     public let precision: Precision
     /// The arithmetic in words: `f32`, `VNNI`, `16-bit`, `AVX512_BF16`, `bf16 by f32`.
@@ -271,9 +287,10 @@ public struct DenseKernels: Sendable {
                 _ packed: UnsafeMutableRawPointer
             ) -> Void
         )?
-    /// Floats of scratch that `dense` needs.
+    /// Floats of scratch that `dense` needs for m rows or fewer.
     public let scratchCount: @Sendable (_ m: Int, _ k: Int) -> Int
     public let dense: @Sendable (Dense) -> Void
+    public let recurrentStep: @Sendable (RecurrentStep) -> Void
 
     public init(
         precision: Precision, arithmetic: String, packedCount: @escaping @Sendable (Int, Int) -> Int,
@@ -281,7 +298,8 @@ public struct DenseKernels: Sendable {
         packQuantised: (
             @Sendable (UnsafePointer<Int8>, UnsafePointer<Float>, Int, Int, UnsafeMutableRawPointer) -> Void
         )? = nil,
-        scratchCount: @escaping @Sendable (Int, Int) -> Int, dense: @escaping @Sendable (Dense) -> Void
+        scratchCount: @escaping @Sendable (Int, Int) -> Int, dense: @escaping @Sendable (Dense) -> Void,
+        recurrentStep: @escaping @Sendable (RecurrentStep) -> Void
     ) {
         self.precision = precision
         self.arithmetic = arithmetic
@@ -290,6 +308,7 @@ public struct DenseKernels: Sendable {
         self.packQuantised = packQuantised
         self.scratchCount = scratchCount
         self.dense = dense
+        self.recurrentStep = recurrentStep
     }
 }
 
@@ -331,7 +350,6 @@ public struct KernelTable: Sendable {
     private let quantisedAttention: Precision
 
     public let layerNorm: @Sendable (LayerNorm) -> Void
-    public let recurrentStep: @Sendable (RecurrentStep) -> Void
     /// `x[i] = activation(x[i])` for `count` floats.
     public let activate: @Sendable (_ activation: Activation, _ x: UnsafeMutablePointer<Float>, _ count: Int) -> Void
     /// `out[i] = exp(x[i])`, within 2 ulp.
@@ -345,7 +363,6 @@ public struct KernelTable: Sendable {
         instructionSet: InstructionSet, panelWidth: Int, f32: DenseKernels, bf16: DenseKernels, int8: DenseKernels,
         attention: AttentionKernels, brainAttention: AttentionKernels, quantisedAttention: Precision,
         layerNorm: @escaping @Sendable (LayerNorm) -> Void,
-        recurrentStep: @escaping @Sendable (RecurrentStep) -> Void,
         activate: @escaping @Sendable (Activation, UnsafeMutablePointer<Float>, Int) -> Void,
         exp: @escaping @Sendable (UnsafePointer<Float>, UnsafeMutablePointer<Float>, Int) -> Void,
         softmax: @escaping @Sendable (UnsafeMutablePointer<Float>, Int, Int) -> Void,
@@ -361,7 +378,6 @@ public struct KernelTable: Sendable {
         self.brainAttention = brainAttention
         self.quantisedAttention = quantisedAttention
         self.layerNorm = layerNorm
-        self.recurrentStep = recurrentStep
         self.activate = activate
         self.exp = exp
         self.softmax = softmax
@@ -398,4 +414,5 @@ public struct KernelTable: Sendable {
         @Sendable (_ w: UnsafePointer<Float>, _ ldw: Int, _ n: Int, _ k: Int, _ packed: UnsafeMutableRawPointer) -> Void
     { f32.pack }
     public var dense: @Sendable (Dense) -> Void { f32.dense }
+    public var recurrentStep: @Sendable (RecurrentStep) -> Void { f32.recurrentStep }
 }

@@ -3,16 +3,19 @@ public enum VectorMath<I: Instructions> {
     public typealias Vector = I.Vector
 
     /// eˣ within 2 ulp: 0 below −103.98, subnormal results rounded once, +inf above 88.73, NaN for NaN.
+    @inlinable @inline(__always)
+    public static func exp(_ argument: Vector) -> Vector {
+        let parts = exponential(clamp(argument, -104, 89))
+        return I.scale(I.add(parts.fraction, I.splat(1)), parts.power, parts.rounder)
+    }
+
+    /// eˣ = (1 + fraction) · 2^power.
     ///
     /// x = i·ln 2 + r with |r| ≤ ln 2 / 2, where ln 2 is split so that i times its high part is exact without FMA (as in
     /// Cephes' expf, https://netlib.org/cephes/), and a polynomial of degree 6 for e^r, fitted to 3e-9 by
     /// Tests/Reference/fit_exp.py.
     @inlinable @inline(__always)
-    public static func exp(_ argument: Vector) -> Vector {
-        let high = I.splat(89)
-        let low = I.splat(-104)
-        var x = I.selectLess(high, argument, high, argument)
-        x = I.selectLess(x, low, low, x)
+    static func exponential(_ x: Vector) -> (fraction: Vector, power: Vector, rounder: Vector) {
         let magic = I.splat(12_582_912)
         let rounder = I.fma(x, I.splat(1.442_695_041), magic)
         let i = I.sub(rounder, magic)
@@ -22,12 +25,19 @@ public enum VectorMath<I: Instructions> {
         let square = I.mul(r, r)
         let p1 = I.fma(I.splat(8.368_750_897_81e-3), r, I.splat(4.166_839_211_48e-2))
         let p0 = I.fma(I.splat(1.666_652_033_66e-1), r, I.splat(4.999_999_342_56e-1))
-        var p = I.fma(I.fma(I.splat(1.381_447_582_49e-3), square, p1), square, p0)
-        p = I.add(I.fma(p, square, r), I.splat(1))
-        return I.scale(p, i, rounder)
+        let p = I.fma(I.fma(I.splat(1.381_447_582_49e-3), square, p1), square, p0)
+        return (I.fma(p, square, r), i, rounder)
     }
 
-    /// 1 / (1 + e⁻ˣ), from e^−|x| so that neither side overflows or loses small results.
+    /// A NaN stays one.
+    @inlinable @inline(__always)
+    static func clamp(_ x: Vector, _ least: Float, _ most: Float) -> Vector {
+        let (low, high) = (I.splat(least), I.splat(most))
+        let x = I.selectLess(high, x, high, x)
+        return I.selectLess(x, low, low, x)
+    }
+
+    /// 1 / (1 + e⁻ˣ) within 4 ulp, from e^−|x| so that neither side overflows or loses small results.
     @inlinable @inline(__always)
     public static func sigmoid(_ x: Vector) -> Vector {
         let one = I.splat(1)
@@ -36,21 +46,21 @@ public enum VectorMath<I: Instructions> {
         return I.div(I.selectLess(x, zero, e, one), I.add(one, e))
     }
 
-    /// tanh within a few ulp: an odd polynomial below 0.625 (Cephes' tanhf), 1 − 2 / (e^2|x| + 1) above.
+    /// `sigmoid` for the gates of recurrent cells: with fewer instructions, and 0 below −88.72, where it is below 3e-39.
+    @inlinable @inline(__always)
+    public static func gate(_ x: Vector) -> Vector {
+        let one = I.splat(1)
+        return I.div(one, I.add(one, exp(I.sub(I.splat(0), x))))
+    }
+
+    /// tanh within 4 ulp: E / (E + 2) with E = e^2x − 1 = 2^i·(e^r − 1) + (2^i − 1), which near 0 is e^r − 1 itself.
     @inlinable @inline(__always)
     public static func tanh(_ x: Vector) -> Vector {
-        let one = I.splat(1)
-        let two = I.splat(2)
-        let magnitude = I.abs(x)
-        let e = exp(I.add(magnitude, magnitude))
-        let large = I.copySign(I.sub(one, I.div(two, I.add(e, one))), x)
-        let square = I.mul(x, x)
-        var p = I.fma(I.splat(-5.704_988_727_45e-3), square, I.splat(2.063_908_879_54e-2))
-        p = I.fma(p, square, I.splat(-5.373_971_555_31e-2))
-        p = I.fma(p, square, I.splat(1.333_144_220_36e-1))
-        p = I.fma(p, square, I.splat(-3.333_328_194_22e-1))
-        let small = I.fma(I.mul(p, square), x, x)
-        return I.selectLess(magnitude, I.splat(0.625), small, large)
+        // tanh(10) rounds to 1.
+        let parts = exponential(clamp(I.add(x, x), -20, 20))
+        let power = I.scale(I.splat(1), parts.power, parts.rounder)
+        let e = I.fma(power, parts.fraction, I.sub(power, I.splat(1)))
+        return I.div(e, I.add(e, I.splat(2)))
     }
 
     /// x·Φ(x) (torch.nn.GELU), as max(x, 0) − |x|·Φ(−|x|) with 2Φ(−a) = e^L(a): no cancellation for negative x, and one
@@ -72,6 +82,25 @@ public enum VectorMath<I: Instructions> {
         return I.sub(relu(x), I.mul(I.mul(I.splat(0.5), a), tail))
     }
 
+    /// GELU within 1e-4: x·Φ(x) with Φ(x) = ½ + x·p(x²) up to |x| = 4.1, and 0 or 1 beyond. For layers in bf16 and int8, whose
+    /// rounding of outputs near 1 moves them by 2e-3 and more. Fitted by Tests/Reference/fit_gelu_coarse.py.
+    @inlinable @inline(__always)
+    public static func coarseGelu(_ x: Vector) -> Vector {
+        let limit = I.splat(4.1)
+        let low = I.splat(-4.1)
+        var t = I.selectLess(limit, x, limit, x)
+        t = I.selectLess(t, low, low, t)
+        let s = I.mul(t, t)
+        var p = I.fma(I.splat(-8.271_821_006e-10), s, I.splat(7.460_491_247e-8))
+        p = I.fma(p, s, I.splat(-2.912_815_262e-6))
+        p = I.fma(p, s, I.splat(6.521_170_872e-5))
+        p = I.fma(p, s, I.splat(-9.383_547_585e-4))
+        p = I.fma(p, s, I.splat(9.250_427_596e-3))
+        p = I.fma(p, s, I.splat(-6.544_116_139e-2))
+        p = I.fma(p, s, I.splat(3.984_130_919e-1))
+        return I.mul(x, I.fma(t, p, I.splat(0.5)))
+    }
+
     /// ½x(1 + tanh(√(2/π)(x + 0.044715x³))) (torch.nn.GELU(approximate="tanh")), as x·sigmoid of twice the argument.
     @inlinable @inline(__always)
     public static func geluTanh(_ x: Vector) -> Vector {
@@ -84,13 +113,16 @@ public enum VectorMath<I: Instructions> {
 }
 
 /// `x[r, i] = activation(x[r, i])` for `rows` rows of `width` floats, `pitch` floats apart.
+/// - Parameter isCoarse: `x` comes from rounded factors and will be rounded again, so that a GELU within 1e-4 does.
 @inlinable @inline(__always)
 public func activateRows<I: Instructions>(
-    _: I.Type, _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, pitch: Int
+    _: I.Type, _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, pitch: Int,
+    isCoarse: Bool
 ) {
     switch activation {
     case .identity: break
     case .relu: mapRows(I.self, x, rows, width, pitch) { VectorMath<I>.relu($0) }
+    case .gelu where isCoarse: mapRows(I.self, x, rows, width, pitch) { VectorMath<I>.coarseGelu($0) }
     case .gelu: mapRows(I.self, x, rows, width, pitch) { VectorMath<I>.gelu($0) }
     case .geluTanh: mapRows(I.self, x, rows, width, pitch) { VectorMath<I>.geluTanh($0) }
     case .silu: mapRows(I.self, x, rows, width, pitch) { I.mul($0, VectorMath<I>.sigmoid($0)) }

@@ -67,16 +67,21 @@ public struct PanelProduct<Word> {
         var v = A.floats(sums)
         if A.isQuantised, let scales {
             // Both arrays are as wide as the panels.
-            let term = I.mul(I.load(scales.columnSums + column), I.splat(scales.rows[2 * row + 1]))
-            v = I.fma(I.mul(v, I.splat(scales.rows[2 * row])), I.load(scales.columns + column), term)
+            v = I.mul(v, I.splat(scales.rows[2 * row]))
+            var rest = I.splat(0)
+            if let bias {
+                rest = left >= I.lanes ? I.load(bias + column) : I.load(bias + column, count: left, fill: 0)
+            }
+            let zero = I.splat(scales.rows[2 * row + 1])
+            v = I.fma(v, I.load(scales.columns + column), I.fma(zero, I.load(scales.columnSums + column), rest))
         }
         if left >= I.lanes {
-            if let bias { v = I.add(v, I.load(bias + column)) }
+            if !A.isQuantised, let bias { v = I.add(v, I.load(bias + column)) }
             if let residual { v = I.add(v, I.load(residual + row * ldResidual + column)) }
             if accumulate { v = I.add(v, I.load(target)) }
             I.store(target, v)
         } else {
-            if let bias { v = I.add(v, I.load(bias + column, count: left, fill: 0)) }
+            if !A.isQuantised, let bias { v = I.add(v, I.load(bias + column, count: left, fill: 0)) }
             if let residual {
                 v = I.add(v, I.load(residual + row * ldResidual + column, count: left, fill: 0))
             }
@@ -217,7 +222,7 @@ func multiplyTile<Tile: RowTile>(_: Tile.Type, _ product: PanelProduct<Tile.A.Wo
     if product.activation != .identity {
         I.activate(
             product.activation, product.out + row * product.ldOut, rows: Tile.rows, width: product.columns,
-            pitch: product.ldOut)
+            pitch: product.ldOut, isCoarse: A.depth > 1)
     }
 }
 
@@ -264,7 +269,9 @@ public func multiplyOneRow<A: Arithmetic>(_: A.Type, _ product: PanelProduct<A.W
     product.finish(A.self, sum6, row: 0, column: 6 * I.lanes)
     product.finish(A.self, sum7, row: 0, column: 7 * I.lanes)
     if product.activation != .identity {
-        I.activate(product.activation, product.out, rows: 1, width: product.columns, pitch: product.ldOut)
+        I.activate(
+            product.activation, product.out, rows: 1, width: product.columns, pitch: product.ldOut,
+            isCoarse: A.depth > 1)
     }
 }
 

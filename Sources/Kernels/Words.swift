@@ -30,17 +30,20 @@ extension WordArithmetic {
         roundUp(n, to: I.panelWidth) * (wordCount(k) + (isQuantised ? 2 : 0))
     }
 
-    /// Rows that are converted and multiplied together, so that their words stay in the second level of cache.
+    /// The most rows that are converted and multiplied together, so that their words stay in the second level of cache.
     @inlinable @inline(__always)
-    static func blockRows(_ m: Int, _ k: Int) -> Int {
+    static func mostRows(_ k: Int) -> Int {
         let limit = min(40 * I.tileRows, (48 << 10) / max(1, wordPitch(k)) / I.tileRows * I.tileRows)
-        return blockLength(m, limit: max(2 * I.tileRows, limit))
+        return max(2 * I.tileRows, limit)
     }
 
-    /// Floats of scratch that `denseWords` takes.
+    @inlinable @inline(__always)
+    static func blockRows(_ m: Int, _ k: Int) -> Int { blockLength(m, limit: mostRows(k)) }
+
+    /// Floats of scratch that `denseWords` takes for m rows or fewer, whose blocks may be the longer ones.
     @inlinable @inline(__always)
     public static func scratchCount(_ m: Int, _ k: Int) -> Int {
-        let rows = blockRows(max(m, 1), k)
+        let rows = min(max(m, 1), mostRows(k))
         return roundUp(2 * rows, to: 16) + rows * wordPitch(k)
     }
 }
@@ -82,7 +85,7 @@ public func denseWords<A: WordArithmetic>(_: A.Type, _ d: Dense) {
 
 /// The nearest bf16, ties to even; a NaN stays one.
 @inlinable @inline(__always)
-func brainBits(_ x: Float) -> UInt32 {
+public func brainBits(_ x: Float) -> UInt32 {
     if x != x { return 0x7fc0 }
     let bits = x.bitPattern
     return (bits &+ 0x7fff &+ ((bits >> 16) & 1)) >> 16
@@ -170,7 +173,7 @@ public func quantiseRow<I: Instructions>(
     i = 0
     while i < k {
         let v = i + lanes <= k ? I.load(x + i) : I.load(x + i, count: k - i, fill: least)
-        store(i, I.sub(I.fma(I.sub(v, shift), factor, magic), magic))
+        store(i, I.fma(I.sub(v, shift), factor, magic))
         i += lanes
     }
 }

@@ -67,10 +67,11 @@ private enum AVX2: Instructions {
         multiplyOneRow(Single<Self>.self, product)
     }
     @inline(never) static func activate(
-        _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, pitch: Int
+        _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, pitch: Int, isCoarse: Bool
     ) {
-        activateRows(Self.self, activation, x, rows: rows, width: width, pitch: pitch)
+        activateRows(Self.self, activation, x, rows: rows, width: width, pitch: pitch, isCoarse: isCoarse)
     }
+    @inline(never) static func finish(_ cells: StepCells) { finishCells(Self.self, cells) }
     @inline(never) static func dense(_ d: Dense) { denseLayer(Self.self, d) }
 }
 
@@ -112,7 +113,8 @@ private func makeDenseKernels<A: WordArithmetic>(_: A.Type, _ precision: Precisi
         precision: precision, arithmetic: name, packedCount: { n, k in A.packedCount(n, k) },
         pack: { w, ldw, n, k, packed in A.pack(w, ldw, n, k, packed.assumingMemoryBound(to: UInt32.self)) },
         packQuantised: pack,
-        scratchCount: { m, k in A.scratchCount(m, k) }, dense: { A.dense($0) })
+        scratchCount: { m, k in A.scratchCount(m, k) }, dense: { A.dense($0) },
+        recurrentStep: { recurrentWords(A.self, $0) })
 }
 
 private func makeBrainAttention<A: BrainArithmetic>(_: A.Type) -> AttentionKernels {
@@ -136,7 +138,8 @@ public func makeAVX2Table(vnni: Bool) -> KernelTable {
             pack: { w, ldw, n, k, packed in
                 packPanels(AVX2.self, w, ldw, n, k, packed.assumingMemoryBound(to: Float.self))
             },
-            scratchCount: { _, _ in 0 }, dense: { AVX2.dense($0) }),
+            scratchCount: { _, _ in 0 }, dense: { AVX2.dense($0) },
+            recurrentStep: { Kernels.recurrentStep(AVX2.self, $0) }),
         bf16: makeDenseKernels(AVX2BrainPairs.self, .bf16, "bf16 by f32"),
         int8: vnni
             ? makeDenseKernels(AVX2ByteQuads.self, .int8, "AVX-VNNI")
@@ -149,9 +152,8 @@ public func makeAVX2Table(vnni: Bool) -> KernelTable {
             run: { attentionHead(AVX2.self, $0) }, weights: { rebuildWeights(AVX2.self, $0) }),
         brainAttention: makeBrainAttention(AVX2BrainPairs.self), quantisedAttention: .f32,
         layerNorm: { normaliseRows(AVX2.self, $0) },
-        recurrentStep: { Kernels.recurrentStep(AVX2.self, $0) },
         activate: { activation, x, count in
-            AVX2.activate(activation, x, rows: 1, width: count, pitch: count)
+            AVX2.activate(activation, x, rows: 1, width: count, pitch: count, isCoarse: false)
         },
         exp: { x, out, count in expVector(AVX2.self, x, out, count) },
         softmax: { x, rows, width in softmaxRows(AVX2.self, x, rows, width) },

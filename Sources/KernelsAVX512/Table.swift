@@ -67,10 +67,11 @@ private enum AVX512: Instructions {
         multiplyOneRow(Single<Self>.self, product)
     }
     @inline(never) static func activate(
-        _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, pitch: Int
+        _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, pitch: Int, isCoarse: Bool
     ) {
-        activateRows(Self.self, activation, x, rows: rows, width: width, pitch: pitch)
+        activateRows(Self.self, activation, x, rows: rows, width: width, pitch: pitch, isCoarse: isCoarse)
     }
+    @inline(never) static func finish(_ cells: StepCells) { finishCells(Self.self, cells) }
     @inline(never) static func dense(_ d: Dense) { denseLayer(Self.self, d) }
 }
 
@@ -126,7 +127,8 @@ private func makeDenseKernels<A: WordArithmetic>(_: A.Type, _ precision: Precisi
         precision: precision, arithmetic: name, packedCount: { n, k in A.packedCount(n, k) },
         pack: { w, ldw, n, k, packed in A.pack(w, ldw, n, k, packed.assumingMemoryBound(to: UInt32.self)) },
         packQuantised: pack,
-        scratchCount: { m, k in A.scratchCount(m, k) }, dense: { A.dense($0) })
+        scratchCount: { m, k in A.scratchCount(m, k) }, dense: { A.dense($0) },
+        recurrentStep: { recurrentWords(A.self, $0) })
 }
 
 private func makeBrainAttention<A: BrainArithmetic>(_: A.Type) -> AttentionKernels {
@@ -152,7 +154,8 @@ public func makeAVX512Table(vnni: Bool, bf16: Bool) -> KernelTable {
             pack: { w, ldw, n, k, packed in
                 packPanels(AVX512.self, w, ldw, n, k, packed.assumingMemoryBound(to: Float.self))
             },
-            scratchCount: { _, _ in 0 }, dense: { AVX512.dense($0) }),
+            scratchCount: { _, _ in 0 }, dense: { AVX512.dense($0) },
+            recurrentStep: { Kernels.recurrentStep(AVX512.self, $0) }),
         bf16: bf16
             ? makeDenseKernels(AVX512BrainWords.self, .bf16, "AVX512_BF16")
             : makeDenseKernels(AVX512BrainPairs.self, .bf16, "bf16 by f32"),
@@ -168,9 +171,8 @@ public func makeAVX512Table(vnni: Bool, bf16: Bool) -> KernelTable {
         brainAttention: bf16 ? makeBrainAttention(AVX512BrainWords.self) : makeBrainAttention(AVX512BrainPairs.self),
         quantisedAttention: bf16 ? .bf16 : .f32,
         layerNorm: { normaliseRows(AVX512.self, $0) },
-        recurrentStep: { Kernels.recurrentStep(AVX512.self, $0) },
         activate: { activation, x, count in
-            AVX512.activate(activation, x, rows: 1, width: count, pitch: count)
+            AVX512.activate(activation, x, rows: 1, width: count, pitch: count, isCoarse: false)
         },
         exp: { x, out, count in expVector(AVX512.self, x, out, count) },
         softmax: { x, rows, width in softmaxRows(AVX512.self, x, rows, width) },

@@ -72,10 +72,11 @@ private enum Baseline: Instructions {
         multiplyOneRow(Single<Self>.self, product)
     }
     @inline(never) static func activate(
-        _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, pitch: Int
+        _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, pitch: Int, isCoarse: Bool
     ) {
-        activateRows(Self.self, activation, x, rows: rows, width: width, pitch: pitch)
+        activateRows(Self.self, activation, x, rows: rows, width: width, pitch: pitch, isCoarse: isCoarse)
     }
+    @inline(never) static func finish(_ cells: StepCells) { finishCells(Self.self, cells) }
     @inline(never) static func dense(_ d: Dense) { denseLayer(Self.self, d) }
 }
 
@@ -106,7 +107,8 @@ private func makeDenseKernels<A: WordArithmetic>(_: A.Type, _ precision: Precisi
         precision: precision, arithmetic: name, packedCount: { n, k in A.packedCount(n, k) },
         pack: { w, ldw, n, k, packed in A.pack(w, ldw, n, k, packed.assumingMemoryBound(to: UInt32.self)) },
         packQuantised: pack,
-        scratchCount: { m, k in A.scratchCount(m, k) }, dense: { A.dense($0) })
+        scratchCount: { m, k in A.scratchCount(m, k) }, dense: { A.dense($0) },
+        recurrentStep: { recurrentWords(A.self, $0) })
 }
 
 private func makeBrainAttention<A: BrainArithmetic>(_: A.Type) -> AttentionKernels {
@@ -128,20 +130,21 @@ public func makeBaselineTable() -> KernelTable {
             pack: { w, ldw, n, k, packed in
                 packPanels(Baseline.self, w, ldw, n, k, packed.assumingMemoryBound(to: Float.self))
             },
-            scratchCount: { _, _ in 0 }, dense: { Baseline.dense($0) }),
+            scratchCount: { _, _ in 0 }, dense: { Baseline.dense($0) },
+            recurrentStep: { Kernels.recurrentStep(Baseline.self, $0) }),
         bf16: makeDenseKernels(BaselineBrainPairs.self, .bf16, "bf16 by f32"),
         int8: makeDenseKernels(BaselineBytePairs.self, .int8, "16-bit"),
         attention: AttentionKernels(
             precision: .f32,
             scratch: { queries, keys, headDim, valueDim in
-                AttentionScratch(Baseline.self, queries: queries, keys: keys, headDim: headDim, valueDim: valueDim).total
+                AttentionScratch(Baseline.self, queries: queries, keys: keys, headDim: headDim, valueDim: valueDim)
+                    .total
             },
             run: { attentionHead(Baseline.self, $0) }, weights: { rebuildWeights(Baseline.self, $0) }),
         brainAttention: makeBrainAttention(BaselineBrainPairs.self), quantisedAttention: .f32,
         layerNorm: { normaliseRows(Baseline.self, $0) },
-        recurrentStep: { Kernels.recurrentStep(Baseline.self, $0) },
         activate: { activation, x, count in
-            Baseline.activate(activation, x, rows: 1, width: count, pitch: count)
+            Baseline.activate(activation, x, rows: 1, width: count, pitch: count, isCoarse: false)
         },
         exp: { x, out, count in expVector(Baseline.self, x, out, count) },
         softmax: { x, rows, width in softmaxRows(Baseline.self, x, rows, width) },

@@ -19,6 +19,8 @@ struct Bench: ParsableCommand {
     var threads: Int = 1
     @Option(help: precisionHelp)
     var precision: Precision?
+    @Option(help: ArgumentHelp("Measure only this cell; repeat it for more.", valueName: "batchxtokens"))
+    var cell: [String] = []
     @Flag(help: "Print JSON lines instead of a table.")
     var json = false
 
@@ -44,16 +46,22 @@ struct Bench: ParsableCommand {
             )
         }
         if description.stateShape != nil {
-            for batch in [1, 8, 32] { recurrentCell(batch: batch, steps: 160, description, team) }
+            for batch in [1, 8, 32] where wants("\(batch)x160") {
+                recurrentCell(batch: batch, steps: 160, description, team)
+            }
         } else {
             let positions = description.positions ?? 512
-            for (batch, tokens) in Bench.grid where tokens <= positions {
+            for (batch, tokens) in Bench.grid where tokens <= positions && wants("\(batch)x\(tokens)") {
                 transformerCell(Array(repeating: tokens, count: batch), label: "\(tokens)", description, team)
             }
-            transformerCell(
-                Bench.raggedLengths.map { min($0, positions) }, label: "\"ragged\"", description, team)
+            if wants("ragged") {
+                transformerCell(
+                    Bench.raggedLengths.map { min($0, positions) }, label: "\"ragged\"", description, team)
+            }
         }
     }
+
+    private func wants(_ name: String) -> Bool { cell.isEmpty || cell.contains(name) }
 
     private func transformerCell(_ lengths: [Int], label: String, _ description: ModelDescription, _ team: BenchTeam) {
         let tokens = lengths.reduce(0, +)

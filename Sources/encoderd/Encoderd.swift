@@ -13,7 +13,7 @@ struct Encoderd: ParsableCommand {
             line wins. ENCODERD_ISA=baseline, avx2 or avx512 forces a table of kernels.
             """,
         version: Version.current,
-        subcommands: [Serve.self, Encode.self, Inspect.self, Bench.self])
+        subcommands: [Serve.self, Encode.self, Inspect.self, Quantize.self, Bench.self])
 
     static func main() {
         let arguments = EnvironmentOptions.merge(

@@ -44,9 +44,9 @@ import Testing
         try rows.withUnsafeBufferPointer { rows in
             kernels.recurrentStep(
                 RecurrentStep(
-                    cell: .lstm, hidden: 4, output: 4, count: 0, inputs: x.base,
-                    inputRows: try #require(rows.baseAddress), packedHH: x.base, biasHN: nil, packedHR: nil,
-                    h: out.base, c: out.base, gates: out.base, scratch: out.base))
+                    cell: .lstm, hidden: 4, output: 4, count: 0, inputs: x.base, packedHH: x.base, biasHN: nil,
+                    packedHR: nil, h: x.base, next: out.base, c: out.base, y: out.base, ldY: 4,
+                    rows: try #require(rows.baseAddress), gates: out.base, scratch: out.base))
         }
         #expect(out.values.allSatisfy { $0.isNaN })
         #expect(scratch.untouchedBehind && out.untouchedBehind)
@@ -91,35 +91,46 @@ import Testing
         }
     }
 
-    /// A sequence's state is the same to the bit whichever sequences step with it.
+    /// A sequence's state is the same to the bit whichever sequences step with it, and wherever a step begins.
     @Test(arguments: Table.all, RecurrentCell.allCases)
     func sequencesDoNotDependOnTheirNeighbours(_ table: Table, cell: RecurrentCell) throws {
-        let (hidden, count) = (72, 13)
+        // Gates that end inside a panel, and whole panels: a group of four and one.
+        for hidden in [75, 160] { try sequencesDoNotDependOnTheirNeighbours(table, cell, hidden: hidden) }
+    }
+
+    private func sequencesDoNotDependOnTheirNeighbours(_ table: Table, _ cell: RecurrentCell, hidden: Int) throws {
+        let count = 113
         let gates = cell.gates * hidden
         let inputs = Self.wave(count * gates, 0.618034)
         let packed = table.kernels.packed(
             Self.wave(gates * hidden, 1.4142135).values.map { $0 / 8 }, ldw: hidden, n: gates, k: hidden)
         let bias = Self.wave(hidden, 0.3)
         let state = Self.wave(count * hidden, 0.577)
-        func step(_ sequences: [Int]) throws -> [Float] {
-            func rows() -> Buffer {
-                Buffer(sequences.flatMap { Array(state.values[$0 * hidden..<($0 + 1) * hidden]) })
+        func step(_ sequences: [Int], backward: Bool) throws -> [Float] {
+            func rows(_ all: Buffer, _ width: Int) -> Buffer {
+                Buffer(sequences.flatMap { Array(all.values[$0 * width..<($0 + 1) * width]) })
             }
-            let (h, c) = (rows(), rows())
+            let (inputs, h, c) = (rows(inputs, gates), rows(state, hidden), rows(state, hidden))
+            let next = Buffer(sequences.count * hidden)
+            let y = Buffer(count * hidden)
             let scratch = Buffer(sequences.count * (cell.gates + 1) * hidden)
             try sequences.withUnsafeBufferPointer { sequences in
                 table.kernels.recurrentStep(
                     RecurrentStep(
                         cell: cell, hidden: hidden, output: hidden, count: sequences.count, inputs: inputs.base,
-                        inputRows: try #require(sequences.baseAddress), packedHH: packed.base, biasHN: bias.base,
-                        packedHR: nil, h: h.base, c: cell == .lstm ? c.base : nil, gates: nil,
-                        scratch: scratch.base))
+                        packedHH: packed.base, biasHN: bias.base, packedHR: nil, h: h.base, next: next.base,
+                        c: cell == .lstm ? c.base : nil, y: y.base, ldY: hidden,
+                        rows: try #require(sequences.baseAddress), gates: nil, scratch: scratch.base,
+                        backward: backward))
             }
-            return h.values
+            #expect(next.untouchedBehind && scratch.untouchedBehind && y.untouchedBehind)
+            return next.values
         }
-        let all = try step(Array(0..<count))
+        let all = try step(Array(0..<count), backward: false)
         for sequences in [[0], [4, 9], [12, 1, 7]] {
-            #expect(try step(sequences) == sequences.flatMap { Array(all[$0 * hidden..<($0 + 1) * hidden]) })
+            let want = sequences.flatMap { Array(all[$0 * hidden..<($0 + 1) * hidden]) }
+            #expect(try step(sequences, backward: false) == want)
+            #expect(try step(sequences, backward: true) == want)
         }
     }
 

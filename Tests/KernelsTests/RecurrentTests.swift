@@ -40,30 +40,39 @@ import Testing
             reference.has("\(key).hr")
             ? kernels.packed(try reference.floats("\(key).hr"), ldw: hidden, n: output, k: hidden) : nil
         let biasHN = reference.has("\(key).bias_hn") ? Buffer(try reference.floats("\(key).bias_hn")) : nil
-        func rows(_ name: String, _ width: Int) throws -> [Float] {
+        func states(_ name: String, _ width: Int) throws -> [Float] {
             let all = try reference.floats("\(key).\(name)")
             return running.flatMap { Array(all[($0 * width)..<(($0 + 1) * width)]) }
         }
-        let h = Buffer(try rows("h0", output))
-        let c = cell == .lstm ? Buffer(try rows("c0", hidden)) : nil
+        var h = Buffer(try states("h0", output))
+        var next = Buffer(count * output)
+        let c = cell == .lstm ? Buffer(try states("c0", hidden)) : nil
+        let pitch = output + 3
+        let y = Buffer((steps * sequences - 1) * pitch + output)
         let gates = Buffer(steps * sequences * gateWidth)
         let scratch = Buffer(count * (cell.gates + 1) * hidden)
-        let y = try reference.floats("\(key).y")
+        let wantY = try reference.floats("\(key).y")
         for t in 0..<steps {
-            let inputRows = running.map { t * sequences + $0 }
-            try inputRows.withUnsafeBufferPointer { inputRows in
+            // Neighbours: the inputs of a step lie side by side.
+            let rows = running.map { t * sequences + $0 }
+            try rows.withUnsafeBufferPointer { rows in
                 kernels.recurrentStep(
                     RecurrentStep(
-                        cell: cell, hidden: hidden, output: output, count: count, inputs: inputs.base,
-                        inputRows: try #require(inputRows.baseAddress), packedHH: packedHH.base,
+                        cell: cell, hidden: hidden, output: output, count: count,
+                        inputs: inputs.base + rows[0] * gateWidth, packedHH: packedHH.base,
                         biasHN: biasHN.map { UnsafePointer($0.base) },
                         packedHR: packedHR.map { UnsafePointer($0.base) },
-                        h: h.base, c: c?.base, gates: gates.base, scratch: scratch.base))
+                        h: h.base, next: next.base, c: c?.base, y: y.base, ldY: pitch,
+                        rows: try #require(rows.baseAddress), gates: gates.base, scratch: scratch.base,
+                        backward: t % 2 == 1))
             }
-            let want = inputRows.flatMap { Array(y[($0 * output)..<(($0 + 1) * output)]) }
+            swap(&h, &next)
+            let want = rows.flatMap { Array(wantY[($0 * output)..<(($0 + 1) * output)]) }
             #expect(relativeError(h.values, want) < 3e-6, "\(key) step \(t) of \(count)")
+            let given = rows.flatMap { Array(y.values[($0 * pitch)..<($0 * pitch + output)]) }
+            #expect(given == h.values, "\(key) step \(t) of \(count)")
         }
-        if let c { #expect(relativeError(c.values, try rows("c", hidden)) < 3e-6, "\(key)") }
+        if let c { #expect(relativeError(c.values, try states("c", hidden)) < 3e-6, "\(key)") }
         let wantGates = try reference.floats("\(key).gates")
         for row in 0..<steps * sequences {
             let range = (row * gateWidth)..<((row + 1) * gateWidth)
@@ -74,6 +83,6 @@ import Testing
                 #expect(gates.values[range].allSatisfy { $0.isNaN }, "\(key) row \(row) is not running")
             }
         }
-        for buffer in [h, c, gates, scratch].compactMap({ $0 }) { #expect(buffer.untouchedBehind) }
+        for buffer in [h, next, c, y, gates, scratch].compactMap({ $0 }) { #expect(buffer.untouchedBehind) }
     }
 }

@@ -262,6 +262,41 @@ import Testing
         }
     }
 
+    /// Resemblyzer's embeddings of torch (f32), and its maps, where weights and states are rounded.
+    @Test(arguments: Table.all, [(Precision.bf16, Float(0.9995)), (.int8, 0.995)])
+    func roundedPrecisionsStayNear(_ table: Table, _ precision: (Precision, Float)) throws {
+        let expected = try Expected(repository + "/Tests/Reference/data", "recurrent_real.safetensors")
+        func model(_ precision: Precision) throws -> Model {
+            try Model.load(
+                directory: repository + "/models/resemblyzer", name: "voice", kernels: table.kernels,
+                precision: precision)
+        }
+        let (exact, rounded) = (try model(.f32), try model(precision.0))
+        #expect(rounded.description.precision == precision.0.rawValue)
+        for n in 0..<2 {
+            var outputs = OutputSelection()
+            outputs.embedding = .last
+            outputs.embeddingLayer = 3
+            let steps = try expected.shape("voice.\(n).input")[0]
+            let input = SequenceInput.features(try expected.floats("voice.\(n).input"), steps: steps)
+            let result = try #require(
+                rounded.network.forward([SequenceRequest(input: input, outputs: outputs)], scratch: Scratch()).first)
+            let (got, want) = (try #require(result.embedding), try expected.floats("voice.\(n).embedding"))
+            func dot(_ a: [Float], _ b: [Float]) -> Float { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
+            #expect(dot(got, want) / (dot(got, got) * dot(want, want)).squareRoot() >= precision.1)
+        }
+        let features = Array(try expected.floats("voice.0.input").prefix(12 * 40))
+        for method in [AttentionMethod.writeContribution, .jacobian] {
+            func weights(_ model: Model) throws -> [Float] {
+                var outputs = OutputSelection()
+                outputs.attention = Self.selection(method, model.description, queries: [3, 11])
+                let request = SequenceRequest(input: .features(features, steps: 12), outputs: outputs)
+                return try #require(model.network.forward([request], scratch: Scratch()).first?.attention).weights
+            }
+            #expect(relativeDifference(try weights(rounded), try weights(exact)) < 0.05, "\(method)")
+        }
+    }
+
     @Test(arguments: [
         (#""nonlinearity": "relu""#, "gru", "'nonlinearity' is for model_type 'rnn'"),
         (#""proj_size": 2"#, "gru", "only model_type 'lstm'"),

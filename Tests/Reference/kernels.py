@@ -184,9 +184,64 @@ def words():
     save_file(out, DATA / "kernels_words.safetensors")
 
 
+def recurrent_words():
+    """One step of cells whose gates begin at panels' edges, and of one whose do not, in each precision: torch's equations
+    in f64 on h and weights as they are rounded."""
+    generator = np.random.default_rng(11)
+    brain = lambda t: torch.from_numpy(t).to(torch.bfloat16).double().numpy()
+    sigmoid = lambda t: 1 / (1 + np.exp(-t))
+
+    def bytes_of(w):
+        scale = (np.abs(w).max(1, keepdims=True) / np.float32(127)).astype(np.float64)
+        return np.rint(w / scale) * scale
+
+    def byte_rows(x):
+        least = x.min(1, keepdims=True).astype(np.float64)
+        span = x.max(1, keepdims=True) - least
+        levels = (x - least) * 255 / span
+        # No value near the edge between two steps, where f32 may round to the other one.
+        assert np.abs(levels - np.floor(levels) - 0.5).min() > 1e-4
+        return least + np.rint(levels) * span / 255
+
+    rounded = {
+        "f32": (lambda w: w.astype(np.float64), lambda x: x.astype(np.float64)),
+        "bf16": (brain, brain),
+        "int8": (bytes_of, byte_rows),
+    }
+    out = {}
+    count = 3
+    for cell, hidden, output in [("lstm", 128, 128), ("gru", 96, 96), ("tanh", 160, 160), ("gru", 37, 37)]:
+        gates = {"lstm": 4, "gru": 3, "tanh": 1}[cell]
+        normal = lambda *shape: generator.normal(size=shape).astype(np.float32)
+        w, x, h = normal(gates * hidden, output) / np.float32(output**0.5), normal(count, gates * hidden), normal(count, output)
+        bias, c = normal(hidden), normal(count, hidden)
+        # Nor a weight near the edge between two.
+        codes = w / (np.abs(w).max(1, keepdims=True) / np.float32(127))
+        w[np.abs(codes - np.floor(codes) - 0.5) < 1e-3] *= np.float32(0.9)
+        key = f"{cell}.{hidden}"
+        out |= {f"{key}.hh": w, f"{key}.inputs": x, f"{key}.h": h, f"{key}.bias": bias, f"{key}.c": c}
+        for precision, (weights, rows) in rounded.items():
+            product = (rows(h) @ weights(w).T).reshape(count, gates, hidden)
+            a = x.astype(np.float64).reshape(count, gates, hidden)
+            if cell == "tanh":
+                y = np.tanh(a[:, 0] + product[:, 0])
+            elif cell == "gru":
+                r, z = sigmoid(a[:, 0] + product[:, 0]), sigmoid(a[:, 1] + product[:, 1])
+                n = np.tanh(a[:, 2] + r * (product[:, 2] + bias))
+                y = (1 - z) * n + z * h
+            else:
+                i, f, g, o = (a + product).transpose(1, 0, 2)
+                state = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+                y = sigmoid(o) * np.tanh(state)
+                out[f"{key}.{precision}.c"] = state.astype(np.float32)
+            out[f"{key}.{precision}.y"] = y.astype(np.float32)
+    save_file({k: np.ascontiguousarray(v) for k, v in out.items()}, DATA / "kernels_recurrent_words.safetensors")
+
+
 dense()
 activations()
 attention()
 rows()
 recurrent()
 words()
+recurrent_words()

@@ -91,11 +91,11 @@
         __builtin_memcpy(p, &out, sizeof out);                                                                         \
     }                                                                                                                  \
     ENCODERD_INLINE void T##_store_bytes(uint8_t *p, T v) {                                                            \
-        T##_bytes out = __builtin_convertvector(__builtin_convertvector(v, T##_bits), T##_bytes);                      \
+        T##_bytes out = __builtin_convertvector(__builtin_bit_cast(T##_unsigned, v) & 0xff, T##_bytes);                \
         __builtin_memcpy(p, &out, sizeof out);                                                                         \
     }                                                                                                                  \
     ENCODERD_INLINE void T##_store_shorts(uint16_t *p, T v) {                                                          \
-        T##_shorts out = __builtin_convertvector(__builtin_convertvector(v, T##_bits), T##_shorts);                    \
+        T##_shorts out = __builtin_convertvector(__builtin_bit_cast(T##_unsigned, v) & 0xff, T##_shorts);              \
         __builtin_memcpy(p, &out, sizeof out);                                                                         \
     }
 

@@ -12,6 +12,13 @@ extension Model {
     public static func load(
         directory: String, name: String, kernels: KernelTable, precision: Precision? = nil
     ) throws(ModelError) -> Model {
+        try read(directory: directory, name: name, kernels: kernels, precision: precision).model
+    }
+
+    /// As `load`, with what the weights were read through.
+    static func read(
+        directory: String, name: String, kernels: KernelTable, precision: Precision?
+    ) throws(ModelError) -> (model: Model, weights: WeightReader) {
         var status = stat()
         guard stat(directory, &status) == 0 else {
             throw ModelError(file: directory, "cannot be opened: \(String(cString: strerror(errno)))")
@@ -33,7 +40,7 @@ extension Model {
             ModelSource(directory: files, configuration: configuration, weights: reader), sentence)
 
         guard case .tokens(let vocabularySize) = network.description.input else {
-            return Model(name: name, directory: directory, network: network, tokenizer: nil)
+            return (Model(name: name, directory: directory, network: network, tokenizer: nil), reader)
         }
         let tokenizer = try Tokenizers.load(directory: files)
         if let tokenizer, tokenizer.vocabularySize > vocabularySize {
@@ -41,7 +48,7 @@ extension Model {
                 file: configuration.file,
                 "the tokenizer makes ids up to \(tokenizer.vocabularySize - 1), but 'vocab_size' is \(vocabularySize)")
         }
-        return Model(name: name, directory: directory, network: network, tokenizer: tokenizer)
+        return (Model(name: name, directory: directory, network: network, tokenizer: tokenizer), reader)
     }
 
     /// What was asked for, unless the directory's weights are quantised to something else.

@@ -49,10 +49,14 @@ struct CellTangents {
                 states, pitch: pitch, size: hidden, length: length, reverse: reverse, initial: initial?.hidden,
                 index: index)
             products = [Float](repeating: 0, count: length * gateSize)
+            let scratch = Scratch()
+            let words = weights.wordCount(rows: length)
+            scratch.reserve(floats: max(words, 1))
             previous.withUnsafeBufferPointer { previous in
                 products.withUnsafeMutableBufferPointer { products in
                     guard let a = previous.baseAddress, let out = products.baseAddress else { return }
-                    weights.hidden.apply(network.kernels, a, bias: nil, out: out, rows: length)
+                    weights.hidden.apply(
+                        network.kernels, a, bias: nil, out: out, rows: length, scratch: scratch.take(words))
                 }
             }
         } else if cell == .lstm {

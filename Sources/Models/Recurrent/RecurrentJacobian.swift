@@ -73,7 +73,7 @@ struct RecurrentJacobian {
         let total = needed * c.inputSize
         let kept = c.layers == 1 ? 1 : 2 * needed * c.layerSize
         let together = min(total, max(1, min(Self.mostTangents, Self.keptFloats / kept)))
-        let memory = Memory(c, rows: together, length: needed)
+        let memory = Memory(c, rows: together, length: needed, words: network.weights.wordCount(rows: together))
         var first = 0
         while first < total {
             let tangents = first..<min(first + together, total)
@@ -123,10 +123,12 @@ struct RecurrentJacobian {
             }
             if active.isEmpty { continue }
             let h = memory.h + active.lowerBound * state
-            weights.hidden.apply(network.kernels, h, bias: nil, out: memory.b, rows: active.count)
+            weights.hidden.apply(
+                network.kernels, h, bias: nil, out: memory.b, rows: active.count, scratch: memory.words)
             if layer > 0 {
                 let x = memory.x + (t * rows + active.lowerBound) * c.layerSize
-                weights.input.apply(network.kernels, x, bias: nil, out: memory.a, rows: active.count)
+                weights.input.apply(
+                    network.kernels, x, bias: nil, out: memory.a, rows: active.count, scratch: memory.words)
             }
             for row in active {
                 let place = row - active.lowerBound
@@ -135,7 +137,10 @@ struct RecurrentJacobian {
                     // x̃ is a unit vector where the position is the tangent's own, else zero.
                     let (position, component) = (tangents.lowerBound + row).quotientAndRemainder(dividingBy: inputs)
                     if position == t {
-                        weights.input.copyColumn(component, network.kernels, memory.a)
+                        memory.unit[component] = 1
+                        weights.input.apply(
+                            network.kernels, memory.unit, bias: nil, out: memory.a, rows: 1, scratch: memory.words)
+                        memory.unit[component] = 0
                         a = UnsafePointer(memory.a)
                     } else {
                         a = UnsafePointer(memory.zeros)
@@ -145,7 +150,8 @@ struct RecurrentJacobian {
                 cell.step(at: t, a: a, b: memory.b + place * gates, h: target, c: memory.c + row * hidden)
             }
             if let projection = weights.projection {
-                projection.apply(network.kernels, memory.projected, bias: nil, out: h, rows: active.count)
+                projection.apply(
+                    network.kernels, memory.projected, bias: nil, out: h, rows: active.count, scratch: memory.words)
             }
             if layer + 1 < c.layers {
                 for row in active {
@@ -172,16 +178,20 @@ extension RecurrentJacobian {
         let projected: UnsafeMutablePointer<Float>
         /// [gates · hidden]
         let zeros: UnsafeMutablePointer<Float>
+        /// [inputs]: zero but where a tangent begins.
+        let unit: UnsafeMutablePointer<Float>
+        /// Where dense layers convert rows.
+        let words: UnsafeMutablePointer<Float>
         /// [length, rows, layerSize]: the tangents of the layer below and of this one; of one layer, none.
         private(set) var x: UnsafeMutablePointer<Float>
         private(set) var y: UnsafeMutablePointer<Float>
         private let length: Int
         private let scratch = Scratch()
 
-        init(_ c: RecurrentConfiguration, rows: Int, length: Int) {
+        init(_ c: RecurrentConfiguration, rows: Int, length: Int, words wordCount: Int) {
             let layer = c.layers == 1 ? 0 : length * rows * c.layerSize
             let counts = [rows * c.stateSize, rows * c.hiddenSize, rows * c.gateSize, rows * c.gateSize]
-            let others = [rows * c.hiddenSize, c.gateSize, layer, layer]
+            let others = [rows * c.hiddenSize, c.gateSize, layer, layer, c.inputSize, wordCount]
             scratch.reserve(floats: (counts + others).reduce(0) { $0 + Scratch.rounded($1) })
             h = scratch.take(counts[0])
             self.c = scratch.take(counts[1])
@@ -191,7 +201,10 @@ extension RecurrentJacobian {
             zeros = scratch.take(others[1])
             x = scratch.take(layer)
             y = scratch.take(layer)
+            unit = scratch.take(c.inputSize)
+            words = scratch.take(wordCount)
             zeros.update(repeating: 0, count: c.gateSize)
+            unit.update(repeating: 0, count: c.inputSize)
             self.length = length
         }
 
@@ -215,19 +228,6 @@ extension RecurrentJacobian {
                 row = end
             }
             return sums
-        }
-    }
-}
-
-extension PackedWeight {
-    /// out[j] = w[j, input] of all outputs, as `KernelTable.pack` laid them out.
-    fileprivate func copyColumn(_ input: Int, _ kernels: KernelTable, _ out: UnsafeMutablePointer<Float>) {
-        let width = kernels.panelWidth
-        var first = 0
-        while first < outputs {
-            (out + first).update(
-                from: values + first * inputs + input * width, count: min(width, outputs - first))
-            first += width
         }
     }
 }

@@ -12,11 +12,6 @@ public struct RecurrentNetwork: Network {
 
     public init(source: ModelSource) throws(ModelError) {
         let c = try RecurrentConfiguration(source.configuration)
-        guard source.weights.precision == .f32 else {
-            throw ModelError(
-                file: source.configuration.file,
-                "'model_type' is \(quoted(c.family)), which computes in f32 only, not \(source.weights.precision)")
-        }
         configuration = c
         weights = try RecurrentWeights(c, source.weights)
         kernels = source.weights.kernels
@@ -29,7 +24,8 @@ public struct RecurrentNetwork: Network {
             answersLogits: c.outputSize != nil && !c.embedsOutput, pooling: c.pooling, normalize: c.normalize,
             attentionMethods: isGated ? [.writeContribution, .jacobian] : [.jacobian],
             stateShape: (c.layers * c.directions, c.stateSize, c.cell == .lstm ? c.hiddenSize : 0),
-            parameters: weights.parameters, precision: "f32", instructionSet: kernels.instructionSet,
+            parameters: weights.parameters, precision: source.weights.precision.rawValue,
+            instructionSet: kernels.instructionSet,
             maxJacobianLength: RecurrentJacobian.maxLength(c))
     }
 
@@ -42,13 +38,14 @@ public struct RecurrentNetwork: Network {
         let output = c.outputSize ?? 0
         scratch.reserve(
             floats: 2 * width
-                + RecurrentPass.Memory.count(c, rows: batch.rows, sequences: requests.count, keepsGates: wantsMaps)
+                + RecurrentPass.Memory.count(
+                    weights, c, rows: batch.rows, sequences: requests.count, keepsGates: wantsMaps)
                 + Scratch.rounded(batch.rows * output) + Scratch.rounded(requests.count * output)
                 + Scratch.rounded(requests.count * c.layerSize))
         var x = scratch.take(width)
         var y = scratch.take(width)
         let memory = RecurrentPass.Memory(
-            c, rows: batch.rows, sequences: requests.count, keepsGates: wantsMaps, scratch)
+            weights, c, rows: batch.rows, sequences: requests.count, keepsGates: wantsMaps, scratch)
         let pass = RecurrentPass(kernels: kernels, configuration: c, layout: layout)
 
         var results = batch.emptyResults()
@@ -56,7 +53,7 @@ public struct RecurrentNetwork: Network {
         var contributions = requests.map { WriteContribution($0, c) }
         var jacobians = requests.map { RecurrentJacobian($0, self) }
         if let embedding = weights.embedding {
-            batch.gatherTokens(embedding, width: c.inputSize, x)
+            batch.gatherTokens(embedding, x)
         } else {
             batch.gatherFeatures(width: c.inputSize, x)
         }

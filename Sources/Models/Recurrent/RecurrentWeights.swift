@@ -12,13 +12,18 @@ struct RecurrentDirection: Sendable {
     let hiddenBiasN: FloatTensor?
     /// LSTM: weight_hr [state, hidden]
     let projection: PackedWeight?
+
+    /// Floats in which dense layers and steps convert rows, for at most `rows` of them; 0 in f32.
+    func wordCount(rows: Int) -> Int {
+        [input, hidden, projection].compactMap { $0 }.map { $0.dense.scratchCount(rows, $0.inputs) }.max() ?? 0
+    }
 }
 
 /// All tensors of a recurrent model, under torch.nn's names (https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html)
 /// after `rnn.`: `weight_ih_l0`, `weight_hh_l0`, `bias_ih_l0`, `bias_hh_l0`, `weight_hr_l0`, …, `_reverse`.
 struct RecurrentWeights: Sendable {
     /// [vocabulary, inputSize]
-    let embedding: FloatTensor?
+    let embedding: EmbeddingTable?
     /// [layer][direction]
     let layers: [[RecurrentDirection]]
     /// output.weight [outputSize, layerSize], output.bias [outputSize]; no `output.bias` in the file: none.
@@ -27,10 +32,13 @@ struct RecurrentWeights: Sendable {
     /// Numbers in the tensors above, as torch counts them.
     let parameters: Int
 
+    func wordCount(rows: Int) -> Int { layers.joined().map { $0.wordCount(rows: rows) }.max() ?? 0 }
+
     init(_ configuration: RecurrentConfiguration, _ reader: WeightReader) throws(ModelError) {
         var parameters = 0
         if let size = configuration.vocabularySize {
-            embedding = try reader.floats("embedding.weight", shape: [size, configuration.inputSize])
+            embedding = try reader.table(
+                "embedding.weight", rows: size, width: configuration.inputSize)
             parameters += size * configuration.inputSize
         } else {
             embedding = nil
@@ -72,12 +80,12 @@ struct RecurrentWeights: Sendable {
         let gateSize = configuration.gateSize
         let stateSize = configuration.stateSize
         let hiddenSize = configuration.hiddenSize
-        let input = try reader.packed([("rnn.weight_ih" + suffix, gateSize)], inputs: inputs, precision: .f32)
-        let hidden = try reader.packed([("rnn.weight_hh" + suffix, gateSize)], inputs: stateSize, precision: .f32)
+        let input = try reader.packed([("rnn.weight_ih" + suffix, gateSize)], inputs: inputs)
+        let hidden = try reader.packed([("rnn.weight_hh" + suffix, gateSize)], inputs: stateSize)
         parameters += gateSize * (inputs + stateSize)
         var projection: PackedWeight?
         if configuration.projectionSize != nil {
-            projection = try reader.packed([("rnn.weight_hr" + suffix, stateSize)], inputs: hiddenSize, precision: .f32)
+            projection = try reader.packed([("rnn.weight_hr" + suffix, stateSize)], inputs: hiddenSize)
             parameters += stateSize * hiddenSize
         }
         guard configuration.bias else {

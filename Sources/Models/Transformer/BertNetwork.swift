@@ -42,9 +42,10 @@ public struct BertNetwork: Network {
                 bias: try reader.floats(name + names.1, shape: [hidden]), epsilon: epsilon)
         }
         embeddings = BertEmbeddings(
-            words: try reader.floats(prefix + "embeddings.word_embeddings.weight", shape: [vocabulary, hidden]),
-            positions: try reader.floats(prefix + "embeddings.position_embeddings.weight", shape: [positions, hidden]),
-            types: try reader.floats(prefix + "embeddings.token_type_embeddings.weight", shape: [types, hidden]),
+            words: try reader.table(prefix + "embeddings.word_embeddings.weight", rows: vocabulary, width: hidden),
+            positions: try reader.table(
+                prefix + "embeddings.position_embeddings.weight", rows: positions, width: hidden),
+            types: try reader.table(prefix + "embeddings.token_type_embeddings.weight", rows: types, width: hidden),
             norm: try norm(prefix + "embeddings.LayerNorm"), hidden: hidden)
         var all: [EncoderLayer] = []
         for i in 0..<layers {
@@ -114,21 +115,21 @@ public struct BertNetwork: Network {
 /// Word, token type and position vectors, summed and normalised.
 struct BertEmbeddings: Sendable {
     /// [vocabulary, hidden], [positions, hidden], [types, hidden]
-    let words: FloatTensor
-    let positions: FloatTensor
-    let types: FloatTensor
+    let words: EmbeddingTable
+    let positions: EmbeddingTable
+    let types: EmbeddingTable
     let norm: Normalisation
     let hidden: Int
 
     /// Writes `out` [rows, hidden]. Summed in transformers' order: words, types, positions.
     func embed(_ batch: RaggedBatch, _ out: UnsafeMutablePointer<Float>, _ kernels: KernelTable) {
-        batch.gatherTokens(words, width: hidden, out)
+        batch.gatherTokens(words, out)
         for (i, request) in batch.requests.enumerated() {
             guard case .tokens(_, let typeIDs) = request.input else { continue }
             for place in 0..<batch.lengths[i] {
                 let row = out + (batch.offsets[i] + place) * hidden
-                types.addRow(place < typeIDs.count ? Int(typeIDs[place]) : 0, to: row, width: hidden, kernels)
-                positions.addRow(place, to: row, width: hidden, kernels)
+                types.addRow(place < typeIDs.count ? Int(typeIDs[place]) : 0, to: row, kernels)
+                positions.addRow(place, to: row, kernels)
             }
         }
         norm.apply(kernels, out, out, rows: batch.rows, width: hidden)

@@ -78,42 +78,17 @@ struct RaggedBatch {
         }
     }
 
-    /// Stacks the rows of `table` [vocabulary, width] that the sequences' ids name: `out` [rows, width].
-    func gatherTokens(_ table: FloatTensor, width: Int, _ out: UnsafeMutablePointer<Float>) {
+    /// Stacks the rows of `table` that the sequences' ids name: `out` [rows, width].
+    func gatherTokens(_ table: EmbeddingTable, _ out: UnsafeMutablePointer<Float>) {
+        let width = table.width
         for (i, request) in requests.enumerated() {
             guard case .tokens(let ids, _) = request.input else {
                 (out + offsets[i] * width).update(repeating: .nan, count: lengths[i] * width)
                 continue
             }
             for (place, id) in ids.enumerated() {
-                table.copyRow(Int(id), to: out + (offsets[i] + place) * width, width: width)
+                table.copyRow(Int(id), to: out + (offsets[i] + place) * width)
             }
-        }
-    }
-}
-
-extension FloatTensor {
-    /// A row of a table [rows, width]; nil where there is none. Good only while this object lives.
-    func row(_ index: Int, width: Int) -> UnsafePointer<Float>? {
-        guard index >= 0, index < values.count / width, let base = values.baseAddress else { return nil }
-        return base + index * width
-    }
-
-    /// Callers check their ids. NaN where one has not: its own sequence shows it, and no other memory is read.
-    func copyRow(_ index: Int, to out: UnsafeMutablePointer<Float>, width: Int) {
-        if let row = row(index, width: width) {
-            out.update(from: row, count: width)
-        } else {
-            out.update(repeating: .nan, count: width)
-        }
-    }
-
-    /// As `copyRow`, added to `out`.
-    func addRow(_ index: Int, to out: UnsafeMutablePointer<Float>, width: Int, _ kernels: KernelTable) {
-        if let row = row(index, width: width) {
-            kernels.add(row, out, width)
-        } else {
-            out.update(repeating: .nan, count: width)
         }
     }
 }

@@ -12,13 +12,13 @@ public struct TransformerEncoderNetwork: Network {
         case none
         case sinusoidal(SinusoidalPositions)
         /// [maxLength, width]
-        case learned(FloatTensor)
+        case learned(EmbeddingTable)
     }
 
     public let description: ModelDescription
     private let stack: EncoderStack
     /// [vocabulary, width], where the input is ids.
-    private let embedding: FloatTensor?
+    private let embedding: EmbeddingTable?
     private let embeddingScale: Float
     /// [width, inputSize], where the input is features.
     private let projection: PackedWeight?
@@ -70,7 +70,7 @@ public struct TransformerEncoderNetwork: Network {
         }
         var count = 0
         if vocabulary > 0 {
-            embedding = try reader.floats("embedding.weight", shape: [vocabulary, width])
+            embedding = try reader.table("embedding.weight", rows: vocabulary, width: width)
             projection = nil
             projectionBias = nil
             count += vocabulary * width
@@ -86,7 +86,7 @@ public struct TransformerEncoderNetwork: Network {
         case .sinusoidal: positions = .sinusoidal(SinusoidalPositions(width: width))
         case .learned:
             let length = maxLength ?? 0
-            positions = .learned(try reader.floats("position.weight", shape: [length, width]))
+            positions = .learned(try reader.table("position.weight", rows: length, width: width))
             count += length * width
         }
         var all: [EncoderLayer] = []
@@ -150,7 +150,7 @@ public struct TransformerEncoderNetwork: Network {
             batch.gatherFeatures(width: projection.inputs, features)
             projection.apply(stack.kernels, features, bias: projectionBias, out: x, rows: batch.rows)
         } else if let embedding {
-            batch.gatherTokens(embedding, width: width, x)
+            batch.gatherTokens(embedding, x)
             if embeddingScale != 1 { for i in 0..<batch.rows * width { x[i] *= embeddingScale } }
         }
         if case .none = positions { return }
@@ -160,7 +160,7 @@ public struct TransformerEncoderNetwork: Network {
             switch positions {
             case .none: break
             case .sinusoidal(let sinusoidal): sinusoidal.write(position, to: encoding)
-            case .learned(let table): table.copyRow(position, to: encoding, width: width)
+            case .learned(let table): table.copyRow(position, to: encoding)
             }
             for i in batch.requests.indices where position < batch.lengths[i] {
                 stack.kernels.add(encoding, x + (batch.offsets[i] + position) * width, width)

@@ -31,8 +31,18 @@ public final class WeightReader {
     /// Our name → the file's name; from `"tensors"` in config.json.
     public let names: [String: String]
 
-    /// The file's names that something has asked for.
-    private var used: Set<String> = []
+    /// What a network does with a tensor.
+    public enum Use: Sendable {
+        /// Its values as f32.
+        case values
+        /// A table that rows are looked up in.
+        case table
+        /// A dense layer's weight in the precision of the network.
+        case dense
+    }
+
+    /// The file's names that something has asked for, and the use that needs them most exactly.
+    public private(set) var uses: [String: Use] = [:]
     /// Converted copies by the file's name; tensors read in place are not kept here.
     private var converted: [String: FloatTensor] = [:]
 
@@ -50,8 +60,8 @@ public final class WeightReader {
 
     /// The tensor as f32, left where it is mapped when it is f32 already.
     /// - Throws: `ModelError` naming tensor, shape found and shape expected, where it is missing or does not fit.
-    public func floats(_ name: String, shape: [Int]) throws(ModelError) -> FloatTensor {
-        let tensor = try find(name, shape)
+    public func floats(_ name: String, shape: [Int], use: Use = .values) throws(ModelError) -> FloatTensor {
+        let tensor = try find(name, shape, use: use)
         if let values = tensor.floatsInPlace {
             return FloatTensor(name: name, shape: shape, values: values, owner: tensor.owner)
         }
@@ -81,7 +91,8 @@ public final class WeightReader {
             return weight
         }
         var tensors: [Tensor] = []
-        for part in parts { tensors.append(try find(part.name, [part.outputs, inputs])) }
+        let use: Use = dense.precision == self.precision ? .dense : .values
+        for part in parts { tensors.append(try find(part.name, [part.outputs, inputs], use: use)) }
         if tensors.count == 1, let values = tensors[0].floatsInPlace?.baseAddress {
             dense.pack(values, inputs, outputs, inputs, storage)
         } else {
@@ -111,9 +122,10 @@ public final class WeightReader {
         var scales: [Float] = []
         bytes.reserveCapacity(parts.reduce(0) { $0 + $1.outputs } * inputs)
         for part in parts {
-            let tensor = try find(part.name, [part.outputs, inputs], types: [.i8])
+            let tensor = try find(part.name, [part.outputs, inputs], types: [.i8], use: .dense)
             bytes.append(contentsOf: tensor.bytes.bindMemory(to: Int8.self))
-            scales.append(contentsOf: try floats(part.name + "_scale", shape: [part.outputs]).values)
+            let scale = try floats((names[part.name] ?? part.name) + "_scale", shape: [part.outputs])
+            withExtendedLifetime(scale) { scales.append(contentsOf: scale.values) }
             (tensor.owner as? MappedFile)?.release(tensor.bytes)
         }
         bytes.withUnsafeBufferPointer { bytes in
@@ -127,7 +139,7 @@ public final class WeightReader {
     public func joined(_ parts: [(name: String, count: Int)]) throws(ModelError) -> FloatTensor {
         if parts.count == 1 { return try floats(parts[0].name, shape: [parts[0].count]) }
         var tensors: [Tensor] = []
-        for part in parts { tensors.append(try find(part.name, [part.count])) }
+        for part in parts { tensors.append(try find(part.name, [part.count], use: .values)) }
         let count = tensors.reduce(0) { $0 + $1.count }
         return floatCopy(parts.map(\.name).joined(separator: "+"), [count], count: count) { out in
             var position = 0
@@ -139,7 +151,7 @@ public final class WeightReader {
     }
 
     /// The file's tensors that nothing has asked for.
-    public var unused: [String] { file.names.filter { !used.contains($0) } }
+    public var unused: [String] { file.names.filter { uses[$0] == nil } }
 
     private func floatCopy(
         _ name: String, _ shape: [Int], count: Int, fill: (UnsafeMutablePointer<Float>) -> Void
@@ -153,8 +165,8 @@ public final class WeightReader {
     }
 
     /// The tensor, noted as used, once it is known to be a floating-point tensor of this shape with values in it.
-    private func find(
-        _ name: String, _ shape: [Int], types: [DataType] = [.f64, .f32, .f16, .bf16]
+    func find(
+        _ name: String, _ shape: [Int], types: [DataType] = [.f64, .f32, .f16, .bf16], use: Use
     ) throws(ModelError) -> Tensor {
         let fileName = names[name] ?? name
         let shown = fileName == name ? quoted(name) : "\(quoted(fileName)) (mapped from \(quoted(name)))"
@@ -177,7 +189,10 @@ public final class WeightReader {
                         ? "it is quantised, which only --precision int8 computes with" : "weights must be \(wanted)"))
         }
         guard !tensor.bytes.isEmpty else { throw ModelError(file: file.path, "tensor \(shown) is empty: \(shape)") }
-        used.insert(fileName)
+        switch (uses[fileName], use) {
+        case (nil, _), (.dense, _), (.table, .values): uses[fileName] = use
+        default: break
+        }
         return tensor
     }
 }

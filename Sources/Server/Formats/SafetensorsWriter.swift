@@ -1,7 +1,6 @@
-import JSON
+import Models
 
-/// Writes named tensors as safetensors: the header's length as u64, a JSON header padded with spaces to a multiple of
-/// 8, then the values (https://github.com/huggingface/safetensors#format).
+/// Writes named tensors as safetensors (see `SafetensorsHeader`).
 public enum SafetensorsWriter {
     public static let mediaType = "application/vnd.safetensors"
 
@@ -10,35 +9,11 @@ public enum SafetensorsWriter {
     public static func segments(_ tensors: [BinaryTensor], metadata: [(String, String)] = []) -> [any ByteSegment] {
         let ordered = [8, 4, 2].flatMap { width in tensors.filter { $0.elementWidth == width } }
         let segments = ordered.map(\.segment)
-        var json = JSONWriter()
-        json.object { json in
-            if !metadata.isEmpty {
-                json.key("__metadata__")
-                json.object { json in
-                    for (key, value) in metadata {
-                        json.key(key)
-                        json.string(value)
-                    }
-                }
-            }
-            var offset = 0
-            for (tensor, segment) in zip(ordered, segments) {
-                json.key(tensor.name)
-                json.object { json in
-                    json.key("dtype")
-                    json.string(tensor.typeName)
-                    json.key("shape")
-                    json.ints(tensor.shape)
-                    json.key("data_offsets")
-                    json.ints([offset, offset + segment.byteCount])
-                }
-                offset += segment.byteCount
-            }
-        }
-        let length = (json.bytes.count + 7) & ~7
-        var header = (0..<8).map { UInt8(truncatingIfNeeded: length >> (8 * $0)) }
-        header += json.bytes
-        header += [UInt8](repeating: 0x20, count: length - json.bytes.count)
+        let header = SafetensorsHeader.bytes(
+            zip(ordered, segments).map { tensor, segment in
+                SafetensorsHeader.Entry(
+                    name: tensor.name, type: tensor.typeName, shape: tensor.shape, byteCount: segment.byteCount)
+            }, metadata: metadata)
         return [ArraySegment(header)] + segments
     }
 }

@@ -1,0 +1,68 @@
+import Kernels
+
+/// A table of vectors [rows, width] that are looked up one at a time: f32, or bf16 left as it lies in the file.
+public final class EmbeddingTable: @unchecked Sendable {
+    public let rows: Int
+    public let width: Int
+    private let values: Values
+    private let owner: AnyObject
+
+    private enum Values {
+        case f32(UnsafePointer<Float>)
+        case bf16(UnsafePointer<UInt16>)
+    }
+
+    /// - Parameter tensor: [rows, width].
+    init(_ tensor: FloatTensor, rows: Int, width: Int, base: UnsafePointer<Float>) {
+        self.rows = rows
+        self.width = width
+        values = .f32(base)
+        owner = tensor
+    }
+
+    init(bf16 base: UnsafePointer<UInt16>, rows: Int, width: Int, owner: AnyObject) {
+        self.rows = rows
+        self.width = width
+        values = .bf16(base)
+        self.owner = owner
+    }
+
+    /// Callers check their indices. NaN where one has not: its own sequence shows it, and no other memory is read.
+    func copyRow(_ index: Int, to out: UnsafeMutablePointer<Float>) {
+        guard index >= 0, index < rows else { return out.update(repeating: .nan, count: width) }
+        switch values {
+        case .f32(let base): out.update(from: base + index * width, count: width)
+        case .bf16(let base):
+            let row = base + index * width
+            for i in 0..<width { out[i] = Float(bitPattern: UInt32(row[i]) << 16) }
+        }
+    }
+
+    /// As `copyRow`, added to `out`.
+    func addRow(_ index: Int, to out: UnsafeMutablePointer<Float>, _ kernels: KernelTable) {
+        guard index >= 0, index < rows else { return out.update(repeating: .nan, count: width) }
+        switch values {
+        case .f32(let base): kernels.add(base + index * width, out, width)
+        case .bf16(let base):
+            let row = base + index * width
+            for i in 0..<width { out[i] += Float(bitPattern: UInt32(row[i]) << 16) }
+        }
+    }
+}
+
+extension WeightReader {
+    /// The tensor [rows, width] as a table: left where it is mapped when it is f32 or bf16, else converted to f32.
+    /// - Throws: as `floats` does.
+    public func table(_ name: String, rows: Int, width: Int) throws(ModelError) -> EmbeddingTable {
+        let tensor = try find(name, [rows, width], use: .table)
+        if tensor.dataType == .bf16, let base = tensor.bytes.baseAddress, Int(bitPattern: base) % 2 == 0 {
+            return EmbeddingTable(
+                bf16: base.assumingMemoryBound(to: UInt16.self), rows: rows, width: width, owner: tensor.owner)
+        }
+        let floats = try floats(name, shape: [rows, width], use: .table)
+        guard let base = floats.values.baseAddress else {
+            throw ModelError(file: file.path, "tensor \(quoted(name)) is empty")
+        }
+        return EmbeddingTable(floats, rows: rows, width: width, base: base)
+    }
+}
