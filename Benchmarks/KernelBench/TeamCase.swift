@@ -4,7 +4,7 @@ import Models
 
 /// A part of a fixed length.
 private struct FixedWork: PartedWork {
-    let rounds: Int64
+    let rounds: Int
 
     static let runPart: Team.PartFunction = { work, _, _ in
         _ = encoderd_peak(128, work.assumingMemoryBound(to: FixedWork.self).pointee.rounds)
@@ -17,7 +17,7 @@ func measureTeam(_ stopwatch: Stopwatch, _ report: Report) {
     for threads in [2, 4] where threads <= ProcessInfo.processInfo.activeProcessorCount {
         let helpers = HelperThreads(count: threads - 1)
         let team = helpers.team
-        for rounds in [100, 1000, 10_000] as [Int64] {
+        for rounds in [100, 1000, 10_000] as [Int] {
             let work = FixedWork(rounds: rounds)
             let alone = stopwatch.best { team.run(1, work) }
             team.open()
