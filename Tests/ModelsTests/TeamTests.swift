@@ -141,7 +141,9 @@ private struct Rendezvous: PartedWork {
     /// A pass that a team shares gives the same bits as one that does not, however it is cut: by columns, by rows, in blocks.
     @Test(arguments: Table.all, Precision.allCases)
     func sharingChangesNothing(_ table: Table, _ precision: Precision) throws {
-        for name in ["bert", "pre-gelu-learned-features", "post-relu-none-ids", "bert-classes", "plain-pre-final", "odd"] {
+        for name in [
+            "bert", "pre-gelu-learned-features", "post-relu-none-ids", "bert-classes", "plain-pre-final", "odd",
+        ] {
             let model = try Model.load(
                 directory: TransformerTests.folder + "/" + name, name: name, kernels: table.kernels,
                 precision: precision)

@@ -109,7 +109,6 @@ struct EncoderGroup: PartedWork {
         return (share + EncoderGroup.blockRows - 1) / EncoderGroup.blockRows * team.size
     }
 
-
     private mutating func share(_ team: Team, _ region: Region, parts: Int) {
         self.region = region
         self.parts = parts
