@@ -72,7 +72,7 @@ let package = Package(
         .executableTarget(
             name: "KernelBench",
             dependencies: [
-                "KernelSelection", "CPeak", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "KernelSelection", "Models", "CPeak", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], path: "Benchmarks/KernelBench", swiftSettings: strict),
 
         .testTarget(name: "CommandTests", dependencies: ["encoderd", "Server"], swiftSettings: strict),

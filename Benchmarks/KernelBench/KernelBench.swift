@@ -8,11 +8,11 @@ struct KernelBench: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Measure the kernels at the sizes of MiniLM and of recurrent layers of 256 units.",
         discussion: """
-            Every figure is the best of several repeats, on one thread. The peak is that of a loop of multiply-adds in \
+            Every figure is the best of several repeats, on one thread but for `team`. The peak is that of a loop of multiply-adds in \
             registers, measured again before each group; percentages are of the best peak seen so far in the run.
             """)
 
-    enum Group: String, ExpressibleByArgument, CaseIterable { case dense, attention, rows, recurrent }
+    enum Group: String, ExpressibleByArgument, CaseIterable { case dense, attention, rows, recurrent, team }
 
     @Option(help: "The table of kernels: baseline, avx2 or avx512; the fastest unless told.")
     var isa: String?
@@ -42,6 +42,7 @@ struct KernelBench: ParsableCommand {
             case .attention: measureAttention(kernels, stopwatch, report)
             case .rows: measureRows(kernels, stopwatch, report)
             case .recurrent: measureRecurrent(kernels, stopwatch, report)
+            case .team: measureTeam(stopwatch, report)
             }
         }
     }

@@ -108,18 +108,19 @@ public struct DensePart<A: Arithmetic> {
         let d = layer
         let width = I.panelWidth
         // One row goes through four panels at once, see `multiplyOneRow`.
-        let columnBlock = rows == 1 && d.n >= 4 * width ? 4 * width : width
-        var column = 0
-        while column < d.n {
+        let (first, end) = (d.columns.lowerBound, d.columns.upperBound)
+        let columnBlock = rows == 1 && end - first >= 4 * width ? 4 * width : width
+        var column = first
+        while column < end {
             // What is left of a group of four goes panel by panel.
-            let block = d.n - column >= columnBlock ? columnBlock : width
-            let columns = min(block, d.n - column)
+            let block = end - column >= columnBlock ? columnBlock : width
+            let columns = min(block, end - column)
             var p = 0
             repeat {
                 let depth = min(kBlock, k - p)
                 let last = p + depth == k
                 // Panels and their blocks lie one behind the other, but the next block of rows begins again.
-                let ahead = last && column + block >= d.n ? -(column * k + p * width) : depth * width
+                let ahead = last && column + block >= end ? -((column - first) * k + p * width) : depth * width
                 A.multiply(
                     PanelProduct(
                         a: a + p, lda: lda, b: b + column * k + p * width, panelStride: k * width,
@@ -144,9 +145,9 @@ public struct DensePart<A: Arithmetic> {
         let rowsAtOnce = min(8, I.tileRows)
         withUnsafeTemporaryAllocation(of: Float.self, capacity: rowsAtOnce * width) { buffer in
             guard let tile = buffer.baseAddress, let residual = d.residual else { return }
-            var column = 0
-            while column < d.n {
-                let columns = min(width, d.n - column)
+            var column = d.columns.lowerBound
+            while column < d.columns.upperBound {
+                let columns = min(width, d.columns.upperBound - column)
                 var first = 0
                 while first < rows {
                     let count = min(rowsAtOnce, rows - first)

@@ -46,11 +46,14 @@ public struct Dense {
     public var m: Int
     public var n: Int
     public var k: Int
+    /// The columns of `out` to make, of 0 ..< n; the first is a multiple of `KernelTable.panelWidth`.
+    public var columns: Range<Int>
 
     @inlinable public init(
         a: UnsafePointer<Float>, lda: Int, packed: UnsafeRawPointer, scratch: UnsafeMutablePointer<Float>? = nil,
         bias: UnsafePointer<Float>?, residual: UnsafePointer<Float>? = nil, ldResidual: Int = 0,
-        activation: Activation = .identity, out: UnsafeMutablePointer<Float>, ldOut: Int, m: Int, n: Int, k: Int
+        activation: Activation = .identity, out: UnsafeMutablePointer<Float>, ldOut: Int, m: Int, n: Int, k: Int,
+        columns: Range<Int>? = nil
     ) {
         self.a = a
         self.lda = lda
@@ -65,6 +68,7 @@ public struct Dense {
         self.m = m
         self.n = n
         self.k = k
+        self.columns = columns ?? 0..<n
     }
 }
 

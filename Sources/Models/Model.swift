@@ -224,14 +224,16 @@ public protocol Network: Sendable {
     func forward(_ batch: [SequenceRequest], scratch: Scratch) -> [SequenceResult]
 }
 
-/// One worker's working memory, grown as needed and reused, so that a warm forward pass allocates only its results.
+/// One worker's working memory, grown as needed and reused, so that a warm forward pass allocates only its results; and
+/// the team it may share a pass with.
 public final class Scratch {
+    public let team: Team
     private var base: UnsafeMutableRawPointer?
     /// Bytes held.
     private(set) var capacity = 0
     private var used = 0
 
-    public init() {}
+    public init(team: Team = Team(size: 1)) { self.team = team }
     deinit { base?.deallocate() }
 
     /// Hands out buffers for one forward pass: declare the total first, then take 64-byte aligned pieces of it.

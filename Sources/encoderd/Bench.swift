@@ -9,13 +9,13 @@ struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Measure a model's speed on this machine, without the server.",
         discussion: """
-            Best and median of five repeats of about 0.25 s each, after a warm-up. Each thread runs its share of the \
-            batch's sequences.
+            Best and median of five repeats of about 0.25 s each, after a warm-up. All threads share each pass, as the \
+            server's workers do.
             """)
 
     @Option(help: "The model directory.")
     var model: String
-    @Option(help: "Threads; each runs its share of a batch's sequences.")
+    @Option(help: "Threads that share each pass.")
     var threads: Int = 1
     @Option(help: precisionHelp)
     var precision: Precision?
@@ -99,13 +99,19 @@ struct Bench: ParsableCommand {
     }
 }
 
-/// Threads that each run one share of a batch, and the clock around them.
+/// Threads that share the passes over a batch, and the clock around them.
 private final class BenchTeam {
     private let network: any Network
+    private let helpers: HelperThreads
+    private let scratch: Scratch
+    /// Recurrent networks: the members' own scratch and shares, as the server's workers take them.
     private let scratches: [Scratch]
+    private var shares: [[SequenceRequest]] = []
 
     init(network: any Network, threads: Int) {
         self.network = network
+        helpers = HelperThreads(count: threads - 1)
+        scratch = Scratch(team: helpers.team)
         scratches = (0..<threads).map { _ in Scratch() }
     }
 
@@ -125,12 +131,12 @@ private final class BenchTeam {
 
     /// Seconds for one pass over the batch, sorted, best first.
     func measure(_ batch: [SequenceRequest]) -> [Double] {
-        let shares = split(batch)
-        pass(shares)
-        pass(shares)
-        let once = seconds { pass(shares) }
+        shares = split(batch)
+        pass(batch)
+        pass(batch)
+        let once = seconds { pass(batch) }
         let count = max(1, Int(0.25 / once))
-        return (0..<5).map { _ in seconds { for _ in 0..<count { pass(shares) } } / Double(count) }.sorted()
+        return (0..<5).map { _ in seconds { for _ in 0..<count { pass(batch) } } / Double(count) }.sorted()
     }
 
     /// Longest first, each to the share with the fewest tokens so far.
@@ -145,21 +151,31 @@ private final class BenchTeam {
         return shares
     }
 
-    private func pass(_ shares: [[SequenceRequest]]) {
-        if shares.count == 1 {
-            _ = network.forward(shares[0], scratch: scratches[0])
-            return
+    private func pass(_ batch: [SequenceRequest]) {
+        helpers.team.open()
+        if network.description.stateShape != nil, scratches.count > 1 {
+            helpers.team.run(scratches.count, SequenceShares(network: network, shares: shares, scratches: scratches))
+        } else {
+            _ = network.forward(batch, scratch: scratch)
         }
-        nonisolated(unsafe) let scratches = scratches
-        let network = network
-        DispatchQueue.concurrentPerform(iterations: shares.count) { i in
-            if !shares[i].isEmpty { _ = network.forward(shares[i], scratch: scratches[i]) }
-        }
+        helpers.team.close()
     }
 
     private func seconds(_ body: () -> Void) -> Double {
         let start = DispatchTime.now().uptimeNanoseconds
         body()
         return Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9
+    }
+}
+
+/// A batch whose sequences are split into shares, each a pass of its own.
+private struct SequenceShares: PartedWork {
+    let network: any Network
+    let shares: [[SequenceRequest]]
+    let scratches: [Scratch]
+
+    static let runPart: Team.PartFunction = { work, part, member in
+        let all = work.assumingMemoryBound(to: SequenceShares.self).pointee
+        if !all.shares[part].isEmpty { _ = all.network.forward(all.shares[part], scratch: all.scratches[member]) }
     }
 }

@@ -17,4 +17,20 @@
 // accept4 is declared only under _GNU_SOURCE, which the Swift importer's view of Glibc lacks.
 int encoderd_accept4(int fd, int flags);
 
+// Tells the processor that this is a loop that waits for another one.
+static inline void encoderd_pause(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+// The monotonic clock.
+long encoderd_nanoseconds(void);
+
+// futex(2), private to this process. Sleeps while `*word` is `value`, and may return at any time.
+void encoderd_futex_wait(const void *word, unsigned value);
+void encoderd_futex_wake(const void *word, int threads);
+
 #endif

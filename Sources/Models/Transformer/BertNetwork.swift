@@ -87,7 +87,7 @@ public struct BertNetwork: Network {
         let batch = RaggedBatch(requests)
         let hidden = stack.hidden
         scratch.reserve(
-            floats: Scratch.rounded(batch.rows * hidden) + stack.scratchCount(batch)
+            floats: Scratch.rounded(batch.rows * hidden) + stack.scratchCount(batch, scratch.team)
                 + (head?.scratchCount(batch) ?? 0))
         let x = scratch.take(batch.rows * hidden)
         var results = batch.emptyResults()

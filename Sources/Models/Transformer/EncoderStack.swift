@@ -36,16 +36,19 @@ struct Normalisation: Sendable {
 
 extension PackedWeight {
     /// out = (residual +) activation(a · Wᵀ + bias), all rows contiguous.
-    /// - Parameter scratch: `dense.scratchCount(rows, inputs)` floats, 64-byte aligned; nil in f32, which needs none.
+    /// - Parameters:
+    ///   - columns: those of `out` to make, from a whole panel on; nil: all.
+    ///   - scratch: `dense.scratchCount(rows, inputs)` floats, 64-byte aligned; nil in f32, which needs none.
     func apply(
         _ kernels: KernelTable, _ a: UnsafePointer<Float>, bias: FloatTensor?, residual: UnsafePointer<Float>? = nil,
-        activation: Activation = .identity, out: UnsafeMutablePointer<Float>, rows: Int,
+        activation: Activation = .identity, out: UnsafeMutablePointer<Float>, rows: Int, columns: Range<Int>? = nil,
         scratch: UnsafeMutablePointer<Float>? = nil
     ) {
         dense.dense(
             Dense(
                 a: a, lda: inputs, packed: values, scratch: scratch, bias: bias?.values.baseAddress, residual: residual,
-                ldResidual: outputs, activation: activation, out: out, ldOut: outputs, m: rows, n: outputs, k: inputs))
+                ldResidual: outputs, activation: activation, out: out, ldOut: outputs, m: rows, n: outputs, k: inputs,
+                columns: columns))
     }
 }
 
@@ -62,8 +65,6 @@ struct EncoderStack: Sendable {
     /// After the last layer.
     let finalNorm: Normalisation?
 
-    /// Rows that go through the feed-forward part together, so that their activations stay in the second-level cache.
-    private static let blockRows = 120
     /// Rows of whole sequences that go through a layer together, so that memory and caches hold the queries, keys and
     /// values of few. On Zen 4, MiniLM's batches of 32 × 64 and more ran some 5 % faster in f32 than with the whole batch
     /// at once, 128 to 512 measuring alike; in int8 96 to 128 were 2 % faster than 256.
@@ -79,57 +80,68 @@ struct EncoderStack: Sendable {
     }
 
     /// Floats that `run` takes from scratch.
-    func scratchCount(_ batch: RaggedBatch) -> Int {
-        let group = groupRows(batch)
-        return Scratch.rounded(group * hidden) + Scratch.rounded(group * 3 * hidden)
-            + Scratch.rounded(min(EncoderStack.blockRows, group) * feedForward)
-            + Scratch.rounded(attention.scratchCount(longest: batch.longest)) + Scratch.rounded(wordCount(group))
+    func scratchCount(_ batch: RaggedBatch, _ team: Team) -> Int {
+        let sizes = MemorySizes(self, batch, team)
+        return Scratch.rounded(sizes.group * hidden) + Scratch.rounded(sizes.group * 3 * hidden)
+            + team.size * (sizes.inner + sizes.working + sizes.words)
     }
 
-    /// Floats in which a dense layer of a group converts its rows.
-    private func wordCount(_ group: Int) -> Int {
-        guard let layer = layers.first else { return 0 }
-        let rows = min(EncoderStack.blockRows, group)
-        return max(
-            layer.joined.dense.scratchCount(group, hidden), layer.output.dense.scratchCount(rows, hidden),
-            layer.down.dense.scratchCount(rows, feedForward))
+    /// Of one member, in floats, but the rows of the largest group.
+    private struct MemorySizes {
+        let group: Int
+        let inner: Int
+        let working: Int
+        let words: Int
+
+        init(_ stack: EncoderStack, _ batch: RaggedBatch, _ team: Team) {
+            group = min(max(stack.groupLimit(team), batch.longest), batch.rows)
+            let block = min(EncoderGroup.blockRows, group)
+            inner = Scratch.rounded(block * stack.feedForward)
+            working = Scratch.rounded(stack.attention.scratchCount(longest: batch.longest))
+            guard let layer = stack.layers.first else {
+                words = 0
+                return
+            }
+            words = Scratch.rounded(
+                max(
+                    layer.joined.dense.scratchCount(group, stack.hidden),
+                    layer.output.dense.scratchCount(block, stack.hidden),
+                    layer.down.dense.scratchCount(block, stack.feedForward)))
+        }
     }
 
-    /// Rows of the largest group.
-    private func groupRows(_ batch: RaggedBatch) -> Int {
-        min(max(EncoderStack.groupRows, batch.longest), batch.rows)
-    }
+    private func groupLimit(_ team: Team) -> Int { EncoderStack.groupRows * min(team.size, 2) }
 
     /// Runs all layers over `x` [rows, hidden], in place; it holds the embeddings on entry.
     func run(
         _ batch: RaggedBatch, _ x: UnsafeMutablePointer<Float>, scratch: Scratch, results: inout [SequenceResult]
     ) {
         let attention = attention
-        let group = groupRows(batch)
-        let block = min(EncoderStack.blockRows, group)
-        let y = scratch.take(group * hidden)
-        let joined = scratch.take(group * 3 * hidden)
-        let inner = scratch.take(block * feedForward)
-        let working = scratch.take(attention.scratchCount(longest: batch.longest))
-        let words = scratch.take(wordCount(group))
+        let team = scratch.team
+        let sizes = MemorySizes(self, batch, team)
+        let memory = EncoderGroup.Memory(
+            y: scratch.take(sizes.group * hidden), joined: scratch.take(sizes.group * 3 * hidden),
+            inner: scratch.take(team.size * sizes.inner), working: scratch.take(team.size * sizes.working),
+            words: scratch.take(team.size * sizes.words), innerPitch: sizes.inner, workingPitch: sizes.working,
+            wordsPitch: sizes.words)
         var maps = batch.requests.map { MapBuilder($0) }
 
         batch.collect(0, x, width: hidden, into: &results)
         for (index, layer) in layers.enumerated() {
             var first = 0
             while first < batch.lengths.count {
-                let sequences = batch.group(from: first, limit: EncoderStack.groupRows)
-                let count = batch.lengths[sequences].reduce(0, +)
-                let x = x + batch.offsets[first] * hidden
-                if normFirst { layer.attentionNorm.apply(kernels, x, y, rows: count, width: hidden) }
-                layer.joined.apply(
-                    kernels, normFirst ? y : x, bias: layer.joinedBias, out: joined, rows: count, scratch: words)
-                attention.run(batch, sequences, joined: joined, out: y, scratch: working, layer: index, maps: &maps)
-                var row = 0
-                while row < count {
-                    let rows = min(block, count - row)
-                    afterAttention(layer, x + row * hidden, y + row * hidden, inner, words, rows: rows)
-                    row += rows
+                let sequences = batch.group(from: first, limit: groupLimit(team))
+                var group = EncoderGroup(
+                    self, attention, batch, sequences, layer, memory, x + batch.offsets[first] * hidden)
+                let makesMaps = maps[sequences].contains { $0?.selection.layers.contains(index) ?? false }
+                if makesMaps {
+                    group.run(team) {
+                        attention.run(
+                            batch, sequences, joined: memory.joined, out: memory.y, scratch: memory.working,
+                            layer: index, maps: &maps)
+                    }
+                } else {
+                    group.run(team, attend: nil)
                 }
                 first = sequences.upperBound
             }
@@ -139,28 +151,5 @@ struct EncoderStack: Sendable {
             batch.collect(index + 1, x, width: hidden, into: &results)
         }
         for i in results.indices where maps[i] != nil { results[i].attention = maps[i]?.maps }
-    }
-
-    /// The rest of a layer for some rows: output projection, feed-forward, residuals and norms.
-    /// - Parameters:
-    ///   - x: [rows, hidden]: the layer's input on entry, its output on return.
-    ///   - y: [rows, hidden]: the attention's result; overwritten.
-    private func afterAttention(
-        _ layer: EncoderLayer, _ x: UnsafeMutablePointer<Float>, _ y: UnsafeMutablePointer<Float>,
-        _ inner: UnsafeMutablePointer<Float>, _ words: UnsafeMutablePointer<Float>, rows: Int
-    ) {
-        layer.output.apply(kernels, y, bias: layer.outputBias, residual: x, out: x, rows: rows, scratch: words)
-        let input: UnsafeMutablePointer<Float>
-        if normFirst {
-            layer.feedForwardNorm.apply(kernels, x, y, rows: rows, width: hidden)
-            input = y
-        } else {
-            layer.attentionNorm.apply(kernels, x, x, rows: rows, width: hidden)
-            input = x
-        }
-        layer.up.apply(
-            kernels, input, bias: layer.upBias, activation: activation, out: inner, rows: rows, scratch: words)
-        layer.down.apply(kernels, inner, bias: layer.downBias, residual: x, out: x, rows: rows, scratch: words)
-        if !normFirst { layer.feedForwardNorm.apply(kernels, x, x, rows: rows, width: hidden) }
     }
 }

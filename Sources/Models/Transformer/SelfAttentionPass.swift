@@ -70,6 +70,23 @@ struct SelfAttentionPass {
         }
     }
 
+    /// One head of one sequence, without a map.
+    /// - Parameters:
+    ///   - row: the sequence's first in `joined` [rows, columns] and `out` [rows, outputs].
+    ///   - scratch: `scratchCount` floats, 64-byte aligned.
+    func run(
+        _ batch: RaggedBatch, _ sequence: Int, head: Int, row: Int, joined: UnsafePointer<Float>,
+        out: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
+    ) {
+        let (rows, length) = (joined + row * columns, batch.lengths[sequence])
+        attention.run(
+            AttentionHead(
+                q: rows + head * headDim, ldq: columns, k: rows + (heads + head) * headDim, ldk: columns,
+                v: rows + 2 * heads * headDim + head * valueDim, ldv: columns,
+                out: out + row * outputs + head * valueDim, ldOut: outputs, queries: length, keys: length,
+                headDim: headDim, valueDim: valueDim, scale: scale, scratch: scratch))
+    }
+
     /// The largest |A·V − what the layer really used|.
     private func reconstructionError(
         _ weights: UnsafePointer<Float>, _ queries: UnsafeBufferPointer<Int32>, keys: Int, v: UnsafePointer<Float>,

@@ -134,7 +134,7 @@ public struct TransformerEncoderNetwork: Network {
         let inputs = projection.map { Scratch.rounded(batch.rows * $0.inputs) } ?? 0
         scratch.reserve(
             floats: Scratch.rounded(batch.rows * stack.hidden) + inputs + Scratch.rounded(stack.hidden)
-                + stack.scratchCount(batch))
+                + stack.scratchCount(batch, scratch.team))
         let x = scratch.take(batch.rows * stack.hidden)
         embed(batch, x, scratch)
         var results = batch.emptyResults()

@@ -1,5 +1,6 @@
 import Glibc
 import Models
+import Synchronization
 
 /// What the engine tells of itself, for `/metrics` and tests.
 public struct QueueStatus: Sendable, Equatable {
@@ -16,6 +17,9 @@ public struct QueueStatus: Sendable, Equatable {
 /// An idle worker starts at once on whatever there is. While all are busy work piles up, and the next batch of a model is
 /// made of what waits for it, oldest first, up to a number of tokens. Models with work take turns. Preparing goes before
 /// inferring, within bounds, since that is what lets requests share a batch; finishing goes before both.
+///
+/// Sequences are shared out between workers that are idle when a batch is made. A worker that finds no work joins another's
+/// pass, as long as there is none: so a lone sequence is computed by all, and those that end first help the last.
 public final class InferenceEngine: @unchecked Sendable {
     public let limits: QueueLimits
     public private(set) var threads: Int
@@ -39,9 +43,15 @@ public final class InferenceEngine: @unchecked Sendable {
     private var lastModel = 0
     private var preparedSinceBatch = 0
     private var idle = 0
+    /// Teams whose pass is under way and wants helpers.
+    private var calling: [Team] = []
     private var draining = false
     private var stopped = false
     private var handles: [pthread_t] = []
+    /// Whether helpers should come back; changed under the monitor, read by them without it.
+    private let hasWork = Atomic(false)
+    /// Members of a pass's team.
+    private let teamSize: Int
 
     /// How many requests may be prepared before a batch that waits goes first.
     private static let maxPreparedInARow = 128
@@ -54,6 +64,7 @@ public final class InferenceEngine: @unchecked Sendable {
         self.limits = limits
         self.observe = observe
         self.threads = 0
+        teamSize = max(1, threads)
         ready = Array(repeating: FIFO(), count: networks.count)
         readyTokens = Array(repeating: 0, count: networks.count)
         for _ in 0..<max(1, threads) {
@@ -113,7 +124,7 @@ public final class InferenceEngine: @unchecked Sendable {
         monitor.withLock {
             if stopped { return false }
             preparing.append(body)
-            work.signal()
+            announceWork()
             return true
         }
     }
@@ -128,7 +139,7 @@ public final class InferenceEngine: @unchecked Sendable {
             readyTokens[task.model] += task.tokens
             queuedTokens += task.tokens
             queuedSequences += task.sequences.count
-            if task.sequences.count > 1 { work.broadcast() } else { work.signal() }
+            announceWork(toAll: task.sequences.count > 1)
             return nil
         }
         if let refusal { throw refusal }
@@ -153,7 +164,7 @@ public final class InferenceEngine: @unchecked Sendable {
         let handles = monitor.withLock {
             draining = true
             stopped = true
-            work.broadcast()
+            announceWork(toAll: true)
             defer { self.handles = [] }
             return self.handles
         }
@@ -177,6 +188,7 @@ public final class InferenceEngine: @unchecked Sendable {
         case job(@Sendable () -> Void)
         case batch(Batch)
         case drop(InferenceTask, QueueError)
+        case help(Team)
     }
 
     private struct Batch {
@@ -188,13 +200,35 @@ public final class InferenceEngine: @unchecked Sendable {
     }
 
     private func runWorker() {
-        let scratch = Scratch()
+        let scratch = Scratch(team: Team(size: teamSize) { [weak self] team in self?.callHelpers(team) })
         while let work = nextWork() {
             switch work {
             case .job(let body): body()
             case .batch(let batch): run(batch, scratch)
             case .drop(let task, let reason): task.completion(.failure(reason))
+            case .help(let team): help(team)
             }
+        }
+    }
+
+    /// To be called with the monitor locked.
+    private func announceWork(toAll: Bool = false) {
+        hasWork.store(true, ordering: .relaxed)
+        if toAll { work.broadcast() } else { work.signal() }
+    }
+
+    private func callHelpers(_ team: Team) {
+        monitor.withLock {
+            calling.append(team)
+            if idle > 0 { work.broadcast() }
+        }
+    }
+
+    private func help(_ team: Team) {
+        guard team.help(while: { !hasWork.load(ordering: .relaxed) }) == .idle else { return }
+        monitor.withLock {
+            calling.removeAll { $0 === team }
+            team.askToBeCalled()
         }
     }
 
@@ -202,6 +236,8 @@ public final class InferenceEngine: @unchecked Sendable {
         monitor.withLock {
             while !stopped {
                 if let work = takeWork() { return work }
+                hasWork.store(false, ordering: .relaxed)
+                if let team = calling.first(where: \.isOpen) { return .help(team) }
                 idle += 1
                 work.wait(monitor)
                 idle -= 1
@@ -282,10 +318,13 @@ public final class InferenceEngine: @unchecked Sendable {
     private func run(_ batch: Batch, _ scratch: Scratch) {
         let clock = ContinuousClock()
         let start = clock.now
+        scratch.team.open()
         let results = networks[batch.model].forward(batch.requests, scratch: scratch)
+        scratch.team.close()
         let end = clock.now
         observe(batch.model, batch.requests.count, batch.tokens, start.duration(to: end))
         monitor.withLock {
+            calling.removeAll { $0 === scratch.team }
             var offset = 0
             for (task, range) in batch.parts {
                 defer { offset += range.count }
@@ -297,7 +336,7 @@ public final class InferenceEngine: @unchecked Sendable {
                 task.endedAt = end
                 if task.remaining == 0 {
                     finishing.append { task.complete() }
-                    work.signal()
+                    announceWork()
                 }
             }
         }

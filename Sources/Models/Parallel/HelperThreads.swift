@@ -1,0 +1,76 @@
+import CSystem
+import Glibc
+import Synchronization
+
+/// Threads that do nothing but help one team. Asleep unless it calls.
+public final class HelperThreads: @unchecked Sendable {
+    public let team: Team
+    private let bell: Bell
+    private var handles: [pthread_t] = []
+
+    /// What the threads sleep on.
+    private final class Bell: @unchecked Sendable {
+        /// Calls so far, the futex; and whether to end.
+        let rings = UnsafeMutablePointer<Atomic<UInt32>>.allocate(capacity: 1)
+        let ends = Atomic(false)
+
+        init() { rings.initialize(to: Atomic(0)) }
+
+        deinit {
+            rings.deinitialize(count: 1)
+            rings.deallocate()
+        }
+
+        func ring() {
+            rings.pointee.add(1, ordering: .sequentiallyConsistent)
+            encoderd_futex_wake(rings, .max)
+        }
+    }
+
+    private final class Place {
+        let team: Team
+        let bell: Bell
+
+        init(_ team: Team, _ bell: Bell) {
+            self.team = team
+            self.bell = bell
+        }
+
+        func work() {
+            while !bell.ends.load(ordering: .acquiring) {
+                let rings = bell.rings.pointee.load(ordering: .acquiring)
+                if team.help(while: { true }) == .idle { team.askToBeCalled() }
+                // Returns at once where there has been a call since.
+                encoderd_futex_wait(bell.rings, rings)
+            }
+        }
+    }
+
+    /// - Parameter count: of threads beside the one that leads; where the system gives fewer, the team has fewer.
+    public init(count: Int, leastWork: Int = 1 << 18) {
+        let bell = Bell()
+        self.bell = bell
+        team = Team(size: 1 + max(0, count), leastWork: leastWork) { _ in bell.ring() }
+        for _ in 1..<team.size {
+            var handle = pthread_t()
+            let place = Unmanaged.passRetained(Place(team, bell))
+            let failed = pthread_create(
+                &handle, nil,
+                { context in
+                    if let context { Unmanaged<Place>.fromOpaque(context).takeRetainedValue().work() }
+                    return nil
+                }, place.toOpaque())
+            if failed != 0 {
+                place.release()
+                break
+            }
+            handles.append(handle)
+        }
+    }
+
+    deinit {
+        bell.ends.store(true, ordering: .releasing)
+        bell.ring()
+        for handle in handles { pthread_join(handle, nil) }
+    }
+}

@@ -1,0 +1,209 @@
+import Kernels
+
+/// One layer over a group of sequences, in regions that a team shares out: the query, key and value projections; attention;
+/// and what follows it. Each is cut by rows, or by columns of the weights where rows are so few that every member would
+/// read all weights for less than a tile of them. No cut changes a bit of the results: a row's sums do not depend on its
+/// neighbours, nor a column's.
+struct EncoderGroup: PartedWork {
+    let stack: EncoderStack
+    let attention: SelfAttentionPass
+    let batch: RaggedBatch
+    let sequences: Range<Int>
+    let layer: EncoderLayer
+    let memory: Memory
+    /// [rows, hidden] of these sequences: the layer's input, then its output.
+    let x: UnsafeMutablePointer<Float>
+    let rows: Int
+    private var region = Region.project
+    private var parts = 1
+
+    /// Scratch. `joined` and `y` are everybody's; of the others each member has its own.
+    struct Memory {
+        /// [group, hidden] and [group, 3 · hidden]
+        let y: UnsafeMutablePointer<Float>
+        let joined: UnsafeMutablePointer<Float>
+        /// [members, ...]: activations of a block of rows, attention's scratch, rows converted by dense layers.
+        let inner: UnsafeMutablePointer<Float>
+        let working: UnsafeMutablePointer<Float>
+        let words: UnsafeMutablePointer<Float>
+        /// Floats from one member's to the next's.
+        let innerPitch: Int
+        let workingPitch: Int
+        let wordsPitch: Int
+    }
+
+    private enum Region {
+        case project, attend, finish
+        case columns(DenseCall)
+    }
+
+    /// A dense layer over all rows of the group.
+    private struct DenseCall {
+        let weight: PackedWeight
+        let a: UnsafePointer<Float>
+        let bias: FloatTensor?
+        var residual: UnsafePointer<Float>?
+        var activation = Activation.identity
+        let out: UnsafeMutablePointer<Float>
+    }
+
+    /// Rows that go through the feed-forward part together, so that their activations stay in the second-level cache.
+    static let blockRows = 120
+    /// Rows a member should have at least, or else columns are shared out: a tile of the widest kernels.
+    private static let leastRows = 12
+
+    init(
+        _ stack: EncoderStack, _ attention: SelfAttentionPass, _ batch: RaggedBatch, _ sequences: Range<Int>,
+        _ layer: EncoderLayer, _ memory: Memory, _ x: UnsafeMutablePointer<Float>
+    ) {
+        self.stack = stack
+        self.attention = attention
+        self.batch = batch
+        self.sequences = sequences
+        self.layer = layer
+        self.memory = memory
+        self.x = x
+        rows = batch.lengths[sequences].reduce(0, +)
+    }
+
+    private var hidden: Int { stack.hidden }
+    private var kernels: KernelTable { stack.kernels }
+    /// What the query, key and value projections read.
+    private var input: UnsafeMutablePointer<Float> { stack.normFirst ? memory.y : x }
+
+    // MARK: Regions
+
+    /// - Parameter attend: runs attention itself, where it makes weight maps too; nil: the team does.
+    mutating func run(_ team: Team, attend: (() -> Void)?) {
+        let weights = hidden * hidden * 4 + 2 * hidden * stack.feedForward
+        let byColumns = team.size > 1 && rows < EncoderGroup.leastRows * team.size
+        let rowParts = byColumns ? 1 : self.rowParts(team)
+        if byColumns {
+            if stack.normFirst { layer.attentionNorm.apply(kernels, x, memory.y, rows: rows, width: hidden) }
+            share(
+                team, DenseCall(weight: layer.joined, a: input, bias: layer.joinedBias, out: memory.joined))
+        } else {
+            share(team, .project, parts: min(rowParts, team.worth(rows * 3 * hidden * hidden)))
+        }
+        if let attend {
+            attend()
+        } else {
+            let work =
+                batch.lengths[sequences].reduce(0) { $0 + $1 * $1 } * attention.heads
+                * (attention.headDim + attention.valueDim)
+            share(
+                team, .attend,
+                parts: min(sequences.count * attention.heads, team.size == 1 ? 1 : 8 * team.size, team.worth(work)))
+        }
+        if byColumns {
+            finishByColumns(team)
+        } else {
+            share(team, .finish, parts: min(rowParts, team.worth(rows * (weights - 3 * hidden * hidden))))
+        }
+    }
+
+    /// Blocks of nearly equal size, as many for each member.
+    private func rowParts(_ team: Team) -> Int {
+        if team.size == 1 { return 1 }
+        let share = (rows + team.size - 1) / team.size
+        return (share + EncoderGroup.blockRows - 1) / EncoderGroup.blockRows * team.size
+    }
+
+    private mutating func share(_ team: Team, _ region: Region, parts: Int) {
+        self.region = region
+        self.parts = parts
+        team.run(parts, self)
+    }
+
+    private mutating func share(_ team: Team, _ call: DenseCall) {
+        let panels = (call.weight.outputs + kernels.panelWidth - 1) / kernels.panelWidth
+        share(
+            team, .columns(call),
+            parts: min(team.size, panels, team.worth(rows * call.weight.outputs * call.weight.inputs)))
+    }
+
+    static let runPart: Team.PartFunction = { work, part, member in
+        work.assumingMemoryBound(to: EncoderGroup.self).pointee.run(part, member)
+    }
+
+    private func run(_ part: Int, _ member: Int) {
+        func range(_ count: Int) -> Range<Int> { part * count / parts..<(part + 1) * count / parts }
+        let words = memory.words + member * memory.wordsPitch
+        switch region {
+        case .project:
+            let range = range(rows)
+            let (x, y) = (x + range.lowerBound * hidden, memory.y + range.lowerBound * hidden)
+            if stack.normFirst { layer.attentionNorm.apply(kernels, x, y, rows: range.count, width: hidden) }
+            layer.joined.apply(
+                kernels, stack.normFirst ? y : x, bias: layer.joinedBias,
+                out: memory.joined + range.lowerBound * 3 * hidden, rows: range.count, scratch: words)
+        case .attend:
+            for item in range(sequences.count * attention.heads) {
+                let sequence = sequences.lowerBound + item / attention.heads
+                attention.run(
+                    batch, sequence, head: item % attention.heads,
+                    row: batch.offsets[sequence] - batch.offsets[sequences.lowerBound], joined: memory.joined,
+                    out: memory.y, scratch: memory.working + member * memory.workingPitch)
+            }
+        case .finish:
+            let range = range(rows)
+            let inner = memory.inner + member * memory.innerPitch
+            var row = range.lowerBound
+            while row < range.upperBound {
+                let count = min(EncoderGroup.blockRows, range.upperBound - row)
+                finish(x + row * hidden, memory.y + row * hidden, inner, words, rows: count)
+                row += count
+            }
+        case .columns(let call):
+            let panels = range((call.weight.outputs + kernels.panelWidth - 1) / kernels.panelWidth)
+            let columns =
+                panels.lowerBound
+                * kernels.panelWidth..<min(panels.upperBound * kernels.panelWidth, call.weight.outputs)
+            call.weight.apply(
+                kernels, call.a, bias: call.bias, residual: call.residual, activation: call.activation, out: call.out,
+                rows: rows, columns: columns, scratch: words)
+        }
+    }
+
+    // MARK: After attention
+
+    /// The rest of a layer for some rows: output projection, feed-forward, residuals and norms.
+    /// - Parameters:
+    ///   - x: [rows, hidden]: the layer's input on entry, its output on return.
+    ///   - y: [rows, hidden]: the attention's result; overwritten.
+    private func finish(
+        _ x: UnsafeMutablePointer<Float>, _ y: UnsafeMutablePointer<Float>, _ inner: UnsafeMutablePointer<Float>,
+        _ words: UnsafeMutablePointer<Float>, rows: Int
+    ) {
+        layer.output.apply(kernels, y, bias: layer.outputBias, residual: x, out: x, rows: rows, scratch: words)
+        let input = betweenSublayers(x, y, rows: rows)
+        layer.up.apply(
+            kernels, input, bias: layer.upBias, activation: stack.activation, out: inner, rows: rows, scratch: words)
+        layer.down.apply(kernels, inner, bias: layer.downBias, residual: x, out: x, rows: rows, scratch: words)
+        if !stack.normFirst { layer.feedForwardNorm.apply(kernels, x, x, rows: rows, width: hidden) }
+    }
+
+    /// `finish` for all rows, of which there are few: the norms are the leader's.
+    private mutating func finishByColumns(_ team: Team) {
+        share(team, DenseCall(weight: layer.output, a: memory.y, bias: layer.outputBias, residual: x, out: x))
+        let input = betweenSublayers(x, memory.y, rows: rows)
+        share(
+            team,
+            DenseCall(
+                weight: layer.up, a: input, bias: layer.upBias, activation: stack.activation, out: memory.inner))
+        share(team, DenseCall(weight: layer.down, a: memory.inner, bias: layer.downBias, residual: x, out: x))
+        if !stack.normFirst { layer.feedForwardNorm.apply(kernels, x, x, rows: rows, width: hidden) }
+    }
+
+    /// - Returns: what the feed-forward part reads.
+    private func betweenSublayers(
+        _ x: UnsafeMutablePointer<Float>, _ y: UnsafeMutablePointer<Float>, rows: Int
+    ) -> UnsafeMutablePointer<Float> {
+        if stack.normFirst {
+            layer.feedForwardNorm.apply(kernels, x, y, rows: rows, width: hidden)
+            return y
+        }
+        layer.attentionNorm.apply(kernels, x, x, rows: rows, width: hidden)
+        return x
+    }
+}
