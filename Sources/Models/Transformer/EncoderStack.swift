@@ -105,12 +105,12 @@ struct EncoderStack: Sendable {
             words = Scratch.rounded(
                 max(
                     layer.joined.dense.scratchCount(group, stack.hidden),
-                    layer.output.dense.scratchCount(block, stack.hidden),
-                    layer.down.dense.scratchCount(block, stack.feedForward)))
+                    layer.output.dense.scratchCount(group, stack.hidden),
+                    layer.down.dense.scratchCount(group, stack.feedForward)))
         }
     }
 
-    private func groupLimit(_ team: Team) -> Int { EncoderStack.groupRows * min(team.size, 2) }
+    private func groupLimit(_ team: Team) -> Int { EncoderStack.groupRows * team.expectedMembers }
 
     /// Runs all layers over `x` [rows, hidden], in place; it holds the embeddings on entry.
     func run(
