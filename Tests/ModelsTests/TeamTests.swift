@@ -149,7 +149,9 @@ private struct Rendezvous: PartedWork {
                 precision: precision)
             let longest = model.description.positions ?? 600
             for lengths in [[1], [7], [16], [23], [24], [25], [131], [600], [3, 1, 5], [40, 1, 9, 300, 200, 100]] {
-                try Self.compare(model, lengths.map { min($0, longest) }, helpers: lengths.count % 3 + 1, leastWork: 1)
+                try Self.compare(
+                    model, lengths.map { min($0, longest) }, helpers: lengths == [131] ? 15 : lengths.count % 3 + 1,
+                    leastWork: 1)
             }
         }
     }

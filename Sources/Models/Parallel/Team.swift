@@ -54,6 +54,8 @@ public final class Team: @unchecked Sendable {
     // Written by the leader while no part is to be had, read by those who have claimed one.
     private var work: UnsafeRawPointer?
     private var runPart: PartFunction?
+    // The leader's own.
+    private var expected = 0
 
     /// - Parameter call: asks for helpers, each of which is then to call `help`.
     public init(size: Int, leastWork: Int = 1 << 18, call: @escaping @Sendable (Team) -> Void = { _ in }) {
@@ -73,14 +75,19 @@ public final class Team: @unchecked Sendable {
     public var isOpen: Bool { isOpenFlag.load(ordering: .acquiring) }
 
     /// Before a pass.
-    public func open() {
+    /// - Parameter helpers: how many are likely to come when called; nil: all.
+    public func open(expecting helpers: Int? = nil) {
         if size == 1 { return }
+        expected = helpers ?? size - 1
         wantsCall.store(true, ordering: .relaxed)
         isOpenFlag.store(true, ordering: .releasing)
     }
 
     /// After a pass; helpers leave.
-    public func close() { isOpenFlag.store(false, ordering: .releasing) }
+    public func close() {
+        expected = 0
+        isOpenFlag.store(false, ordering: .releasing)
+    }
 
     /// Runs all parts, at most 65,535, and returns when the last has ended. Only on the leader's thread, and not from
     /// within a part.
@@ -96,10 +103,7 @@ public final class Team: @unchecked Sendable {
             unfinished.pointee.store(UInt32(parts), ordering: .relaxed)
             let region = (claims.load(ordering: .relaxed) >> 32) &+ 1
             claims.store(region << 32 | 1 << 16 | UInt64(parts), ordering: .releasing)
-            if wantsCall.load(ordering: .relaxed) {
-                wantsCall.store(false, ordering: .relaxed)
-                call(self)
-            }
+            callIfWanted()
             var done: UInt32 = 0
             var next: Int? = 0
             while let part = next {
@@ -112,7 +116,25 @@ public final class Team: @unchecked Sendable {
     }
 
     /// Parts, at least one, that so many multiply-adds are worth.
-    func worth(_ work: Int) -> Int { size == 1 ? 1 : max(1, work / leastWork) }
+    func worth(_ work: Int) -> Int { max(1, work / leastWork) }
+
+    /// Members that were likely when the pass began.
+    var expectedMembers: Int { 1 + expected }
+
+    /// Members that are there or are likely to come, the leader among them, for work of so many multiply-adds. Calls for
+    /// them if that is enough to share: should nobody be idle now, somebody may be later in the pass.
+    func members(for work: Int) -> Int {
+        if worth(work) == 1 || !isOpenFlag.load(ordering: .relaxed) { return 1 }
+        callIfWanted()
+        let helpers = places.load(ordering: .relaxed).nonzeroBitCount - 1
+        return min(size, 1 + max(expected, helpers))
+    }
+
+    private func callIfWanted() {
+        if !wantsCall.load(ordering: .relaxed) { return }
+        wantsCall.store(false, ordering: .relaxed)
+        call(self)
+    }
 
     /// Until the helpers' last parts have ended.
     private func wait() {

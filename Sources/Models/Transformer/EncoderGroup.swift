@@ -48,9 +48,9 @@ struct EncoderGroup: PartedWork {
     }
 
     /// Rows that go through the feed-forward part together, so that their activations stay in the second-level cache.
-    static let blockRows = 120
+    static let blockRows = 128
     /// Rows a member should have at least, or else columns are shared out: a tile of the widest kernels.
-    static let leastRows = 12
+    private static let leastRows = 12
 
     init(
         _ stack: EncoderStack, _ attention: SelfAttentionPass, _ batch: RaggedBatch, _ sequences: Range<Int>,
@@ -75,38 +75,37 @@ struct EncoderGroup: PartedWork {
 
     /// - Parameter attend: runs attention itself, where it makes weight maps too; nil: the team does.
     mutating func run(_ team: Team, attend: (() -> Void)?) {
-        let weights = hidden * hidden * 4 + 2 * hidden * stack.feedForward
-        let byColumns = team.size > 1 && rows < EncoderGroup.leastRows * team.size
-        let rowParts = byColumns ? 1 : self.rowParts(team)
+        let projecting = rows * 3 * hidden * hidden
+        let attending =
+            batch.lengths[sequences].reduce(0) { $0 + $1 * $1 } * attention.heads
+            * (attention.headDim + attention.valueDim)
+        let finishing = rows * (hidden * hidden + 2 * hidden * stack.feedForward)
+        let members = team.members(for: projecting + attending + finishing)
+        let byColumns = members > 1 && rows < EncoderGroup.leastRows * members
         if byColumns {
             if stack.normFirst { layer.attentionNorm.apply(kernels, x, memory.y, rows: rows, width: hidden) }
-            share(
-                team, DenseCall(weight: layer.joined, a: input, bias: layer.joinedBias, out: memory.joined))
+            share(team, members, DenseCall(weight: layer.joined, a: input, bias: layer.joinedBias, out: memory.joined))
         } else {
-            share(team, .project, parts: min(rowParts, team.worth(rows * 3 * hidden * hidden)))
+            share(team, .project, parts: min(rowParts(members), team.worth(projecting)))
         }
         if let attend {
             attend()
         } else {
-            let work =
-                batch.lengths[sequences].reduce(0) { $0 + $1 * $1 } * attention.heads
-                * (attention.headDim + attention.valueDim)
-            share(
-                team, .attend,
-                parts: min(sequences.count * attention.heads, team.size == 1 ? 1 : 8 * team.size, team.worth(work)))
+            let heads = sequences.count * attention.heads
+            share(team, .attend, parts: members == 1 ? 1 : min(heads, 8 * members, team.worth(attending)))
         }
         if byColumns {
-            finishByColumns(team)
+            finishByColumns(team, members)
         } else {
-            share(team, .finish, parts: min(rowParts, team.worth(rows * (weights - 3 * hidden * hidden))))
+            share(team, .finish, parts: min(rowParts(members), team.worth(finishing)))
         }
     }
 
     /// Blocks of nearly equal size, as many for each member.
-    private func rowParts(_ team: Team) -> Int {
-        if team.size == 1 { return 1 }
-        let share = (rows + team.size - 1) / team.size
-        return (share + EncoderGroup.blockRows - 1) / EncoderGroup.blockRows * team.size
+    private func rowParts(_ members: Int) -> Int {
+        if members == 1 { return 1 }
+        let share = (rows + members - 1) / members
+        return (share + EncoderGroup.blockRows - 1) / EncoderGroup.blockRows * members
     }
 
     private mutating func share(_ team: Team, _ region: Region, parts: Int) {
@@ -115,11 +114,11 @@ struct EncoderGroup: PartedWork {
         team.run(parts, self)
     }
 
-    private mutating func share(_ team: Team, _ call: DenseCall) {
+    private mutating func share(_ team: Team, _ members: Int, _ call: DenseCall) {
         let panels = (call.weight.outputs + kernels.panelWidth - 1) / kernels.panelWidth
         share(
             team, .columns(call),
-            parts: min(team.size, panels, team.worth(rows * call.weight.outputs * call.weight.inputs)))
+            parts: min(members, panels, team.worth(rows * call.weight.outputs * call.weight.inputs)))
     }
 
     static let runPart: Team.PartFunction = { work, part, member in
@@ -184,14 +183,14 @@ struct EncoderGroup: PartedWork {
     }
 
     /// `finish` for all rows, of which there are few: the norms are the leader's.
-    private mutating func finishByColumns(_ team: Team) {
-        share(team, DenseCall(weight: layer.output, a: memory.y, bias: layer.outputBias, residual: x, out: x))
+    private mutating func finishByColumns(_ team: Team, _ members: Int) {
+        share(team, members, DenseCall(weight: layer.output, a: memory.y, bias: layer.outputBias, residual: x, out: x))
         let input = betweenSublayers(x, memory.y, rows: rows)
         share(
-            team,
+            team, members,
             DenseCall(
                 weight: layer.up, a: input, bias: layer.upBias, activation: stack.activation, out: memory.inner))
-        share(team, DenseCall(weight: layer.down, a: memory.inner, bias: layer.downBias, residual: x, out: x))
+        share(team, members, DenseCall(weight: layer.down, a: memory.inner, bias: layer.downBias, residual: x, out: x))
         if !stack.normFirst { layer.feedForwardNorm.apply(kernels, x, x, rows: rows, width: hidden) }
     }
 

@@ -197,6 +197,8 @@ public final class InferenceEngine: @unchecked Sendable {
         /// By task, which of its sequences.
         var parts: [(task: InferenceTask, range: Range<Int>)] = []
         var tokens = 0
+        /// Workers that were idle when it was made.
+        var idle = 0
     }
 
     private func runWorker() {
@@ -269,7 +271,7 @@ public final class InferenceEngine: @unchecked Sendable {
     }
 
     private func takeBatch(_ model: Int) -> Work {
-        var batch = Batch(model: model)
+        var batch = Batch(model: model, idle: idle)
         var budget = limits.maxBatchTokens
         if idle > 0, preparing.isEmpty {
             let share = (readyTokens[model] + idle) / (idle + 1)
@@ -318,7 +320,7 @@ public final class InferenceEngine: @unchecked Sendable {
     private func run(_ batch: Batch, _ scratch: Scratch) {
         let clock = ContinuousClock()
         let start = clock.now
-        scratch.team.open()
+        scratch.team.open(expecting: batch.idle)
         let results = networks[batch.model].forward(batch.requests, scratch: scratch)
         scratch.team.close()
         let end = clock.now
