@@ -56,34 +56,50 @@ extension DenseKernels {
     }
 }
 
-/// Twelve heads of 32 dimensions inside a matrix [tokens, 1152] of queries, keys and values.
+/// Heads inside a matrix [tokens, 3 · 12 · dim] of queries, keys and values, as a model has them: twelve, or one for long
+/// sequences; and what spans of visible keys save.
 func measureAttention(_ kernels: KernelTable, _ stopwatch: Stopwatch, _ report: Report) {
-    let (heads, dim) = (12, 32)
-    for tokens in [16, 64, 128, 512] {
-        let qkv = Floats(tokens * 3 * heads * dim)
-        let out = Floats(tokens * heads * dim)
-        let scratch = Floats(kernels.attentionScratch(tokens, tokens, dim, dim))
-        let seconds = stopwatch.best {
-            for head in 0..<heads {
-                let q = qkv.base + head * dim
-                kernels.attention(
-                    AttentionHead(
-                        q: q, ldq: 3 * heads * dim, k: q + heads * dim, ldk: 3 * heads * dim, v: q + 2 * heads * dim,
-                        ldv: 3 * heads * dim, out: out.base + head * dim, ldOut: heads * dim, queries: tokens,
-                        keys: tokens, headDim: dim, valueDim: dim, scale: 0.176_776_7, scratch: scratch.base))
-            }
+    for dim in [32, 64, 128] {
+        for tokens in [16, 64, 128, 512, 2048, 8192] {
+            measureHeads(kernels, stopwatch, report, tokens: tokens, dim: dim, span: .all, "")
         }
-        let work = 4 * Double(heads * tokens * tokens * dim)
-        // A layer's dense part: 2 · 12 · 384² operations a token.
-        let dense = 24.0 * 384 * 384 * Double(tokens)
-        report.add(
-            "attention", "\(tokens) tokens, 12 heads × 32",
-            [
-                ("us", seconds * 1e6), ("gflop_s", work / seconds / 1e9),
-                ("percent_of_peak", 100 * work / seconds / stopwatch.peak),
-                ("percent_of_dense_at_peak", 100 * seconds / (dense / stopwatch.peak)),
-            ])
     }
+    for tokens in [512, 2048, 8192] {
+        measureHeads(kernels, stopwatch, report, tokens: tokens, dim: 64, span: .causal, ", causal")
+        measureHeads(kernels, stopwatch, report, tokens: tokens, dim: 64, span: .local(window: 128), ", local 128")
+    }
+}
+
+private func measureHeads(
+    _ kernels: KernelTable, _ stopwatch: Stopwatch, _ report: Report, tokens: Int, dim: Int, span: AttentionSpan,
+    _ label: String
+) {
+    let heads = tokens > 2048 ? 1 : 12
+    let row = 3 * 12 * dim
+    let qkv = Floats(tokens * row)
+    let out = Floats(tokens * 12 * dim)
+    let scratch = Floats(kernels.attentionScratch(tokens, tokens, dim, dim))
+    let seconds = stopwatch.best {
+        for head in 0..<heads {
+            let q = qkv.base + head * dim
+            kernels.attention(
+                AttentionHead(
+                    q: q, ldq: row, k: q + 12 * dim, ldk: row, v: q + 24 * dim, ldv: row, out: out.base + head * dim,
+                    ldOut: 12 * dim, queries: tokens, keys: tokens, headDim: dim, valueDim: dim,
+                    scale: 1 / Float(dim).squareRoot(), span: span, scratch: scratch.base))
+        }
+    }
+    // What is visible counts, not what is computed beside it.
+    let pairs = (0..<tokens).reduce(0) { sum, i in
+        sum + min(tokens - 1, i + span.after) - max(0, i - span.before) + 1
+    }
+    let work = 4 * Double(heads * pairs * dim)
+    report.add(
+        "attention", "\(tokens) tokens, \(heads) × \(dim)\(label)",
+        [
+            ("us", seconds * 1e6), ("gflop_s", work / seconds / 1e9),
+            ("percent_of_peak", 100 * work / seconds / stopwatch.peak),
+        ])
 }
 
 /// What is done to each float, over 64 rows of 384: in the second level of cache, as after a dense layer.

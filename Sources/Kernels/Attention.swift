@@ -1,143 +1,216 @@
-import CIntrinsics
-
-/// Where the parts of the scratch of `attention` and `attentionWeights` lie, in floats. It grows with the keys, never
-/// with queries × keys.
+/// Where the parts of the scratch of `attention` and `attentionWeights` lie, in floats: one block of keys and values, the
+/// scores of a few rows with them, and two floats a query.
 public struct AttentionScratch {
-    /// Kᵀ in panels, [⌈keys / width⌉, headDim, width].
+    /// Kᵀ of a block of keys in panels, [⌈keyBlock / width⌉, headDim, width].
     @inlinable @inline(__always) public var keyPanels: Int { 0 }
-    /// V in panels, [⌈valueDim / width⌉, keys, width].
+    /// V of a block of keys in panels, [⌈valueDim / width⌉, keyBlock, width].
     public let valuePanels: Int
-    /// [block, pitch]: one block of query rows against all keys.
+    /// [rowBlock, pitch]: rows of queries against a block of keys.
     public let scores: Int
-    /// [block, headDim]: query rows gathered from anywhere.
+    /// [rowBlock, headDim]: query rows gathered from anywhere.
     public let queries: Int
-    /// [block]: one over the sum of each row.
-    public let inverseSums: Int
+    /// [rowBlock] each: what is kept of a row's values so far, and what its values are multiplied by in the end.
+    public let keep: Int
+    public let factor: Int
+    /// [queries, 2]: each row's maximum and sum so far.
+    public let statistics: Int
     public let total: Int
-    /// Floats from one row of scores to the next: whole panels.
+    /// Floats from one row of scores to the next.
     public let pitch: Int
-    /// Query rows that go through scores, softmax and values together.
-    public let block: Int
+    /// Keys that go through scores, softmax and values together: whole panels. With all keys in one block the softmax is
+    /// final at once; with more, sums and values so far are scaled down wherever a block brings a larger maximum (the
+    /// online softmax of Milakov & Gimelshein 2018, https://arxiv.org/abs/1805.02867).
+    public let keyBlock: Int
+    /// Query rows that do: one tile.
+    public let rowBlock: Int
 
     @inlinable @inline(__always)
     public init<I: Instructions>(_: I.Type, queries count: Int, keys: Int, headDim: Int, valueDim: Int) {
         let width = I.panelWidth
-        pitch = roundUp(keys, to: width)
-        // Two tiles of rows: at 512 keys their scores take 96 KB at most.
-        block = min(2 * I.tileRows, roundUp(max(count, 1), to: I.tileRows))
-        valuePanels = pitch * headDim
-        scores = valuePanels + roundUp(keys * roundUp(valueDim, to: width), to: 16)
-        queries = scores + roundUp(block * pitch, to: 16)
-        inverseSums = queries + roundUp(block * headDim, to: 16)
-        total = inverseSums + roundUp(block, to: 16)
+        keyBlock = roundUp(blockLength(keys, limit: attentionKeyLimit), to: width)
+        rowBlock = blockLength(count, limit: I.tileRows)
+        // A multiple of 2 KB would put the rows of a tile into the same few sets of the first level of cache.
+        pitch = keyBlock + 16
+        valuePanels = keyBlock * headDim
+        scores = valuePanels + roundUp(keyBlock * roundUp(valueDim, to: width), to: 16)
+        queries = scores + roundUp(rowBlock * pitch, to: 16)
+        keep = queries + roundUp(rowBlock * headDim, to: 16)
+        factor = keep + 16
+        statistics = factor + 16
+        total = statistics + roundUp(2 * max(0, count), to: 16)
     }
 }
 
-/// Scores of `rows` query rows against all keys, `scores[r, j] = q_r · k_j`, unscaled.
-///
-/// Both `attention` and `attentionWeights` come here, and a row's sums do not depend on its neighbours, so weights are
-/// rebuilt from bit-identical scores.
-@inlinable @inline(__always)
-func attentionScores<I: Instructions>(
-    _: I.Type, q: UnsafePointer<Float>, ldq: Int, keyPanels: UnsafePointer<Float>, scores: UnsafeMutablePointer<Float>,
-    pitch: Int, rows: Int, headDim: Int
-) {
-    var column = 0
-    while column < pitch {
-        I.multiply(
-            PanelProduct(
-                a: q, lda: ldq, b: keyPanels + column * headDim, out: scores + column, ldOut: pitch, m: rows,
-                columns: I.panelWidth, k: headDim))
-        column += I.panelWidth
-    }
-}
+/// Most keys of a block. One head of 8,192 tokens took 106 ms with 256 (head dim 32; 198 with 64), 98 (181) with 512, 93
+/// (171) with 1024 and 90 (166) with all keys in one, whose scratch grows with them; 2,048 tokens alike (Zen 4).
+@inlinable @inline(__always) var attentionKeyLimit: Int { 1024 }
 
-/// `KernelTable.attention`: softmax(scale · Q Kᵀ) V, a block of query rows at a time.
+/// `KernelTable.attention`: softmax(scale · Q Kᵀ) V. A block of keys is packed and meets all queries that see some of it, a
+/// tile of rows at a time, whose scores stay in the first level of cache; `out` holds the values so far.
 @inlinable @inline(__always)
 public func attentionHead<I: Instructions>(_: I.Type, _ h: AttentionHead) {
     if h.queries <= 0 { return }
-    let width = I.panelWidth
     let layout = AttentionScratch(
         I.self, queries: h.queries, keys: h.keys, headDim: h.headDim, valueDim: h.valueDim)
-    let pitch = layout.pitch
-    let keyPanels = h.scratch + layout.keyPanels
-    let valuePanels = h.scratch + layout.valuePanels
-    let scores = h.scratch + layout.scores
-    let inverseSums = h.scratch + layout.inverseSums
-    packPanels(I.self, h.k, h.ldk, h.keys, h.headDim, keyPanels)
-    packValues(I.self, h.v, h.ldv, h.keys, h.valueDim, valuePanels)
+    let statistics = h.statistics ?? h.scratch + layout.statistics
+    for r in 0..<h.queries {
+        statistics[2 * r] = -.infinity
+        statistics[2 * r + 1] = 0
+    }
+    let isWhole = h.keys <= layout.keyBlock && h.span == .all
+    if !isWhole {
+        for r in 0..<h.queries { (h.out + r * h.ldOut).update(repeating: 0, count: h.valueDim) }
+    }
 
-    var first = 0
-    while first < h.queries {
-        let rows = min(layout.block, h.queries - first)
-        attentionScores(
-            I.self, q: h.q + first * h.ldq, ldq: h.ldq, keyPanels: keyPanels, scores: scores, pitch: pitch, rows: rows,
-            headDim: h.headDim)
-        for r in 0..<rows {
-            let (maximum, sum) = exponentials(I.self, scores + r * pitch, h.keys, scale: h.scale)
-            inverseSums[r] = 1 / sum
-            if let statistics = h.statistics {
-                statistics[2 * (first + r)] = maximum
-                statistics[2 * (first + r) + 1] = sum
-            }
+    var key = 0
+    while key < h.keys {
+        let block = key..<min(h.keys, key + layout.keyBlock)
+        I.packKeys(h.k + key * h.ldk, h.ldk, block.count, h.headDim, h.scratch + layout.keyPanels)
+        packValues(I.self, h.v + key * h.ldv, h.ldv, block.count, h.valueDim, h.scratch + layout.valuePanels)
+        let seeing = h.span.queries(seeing: block, count: h.queries, position: h.position)
+        var first = seeing.lowerBound
+        while first < seeing.upperBound {
+            let rows = min(layout.rowBlock, seeing.upperBound - first)
+            I.attend(
+                AttentionTask(
+                    head: h, layout: layout, statistics: statistics, block: block, queries: first..<first + rows,
+                    isWhole: isWhole))
+            first += rows
         }
-        let out = h.out + first * h.ldOut
-        var column = 0
-        while column < h.valueDim {
-            I.multiply(
-                PanelProduct(
-                    a: scores, lda: pitch, b: valuePanels + column * h.keys, out: out + column, ldOut: h.ldOut, m: rows,
-                    columns: min(width, h.valueDim - column), k: h.keys))
-            column += width
-        }
-        for r in 0..<rows { scaleRow(I.self, out + r * h.ldOut, h.valueDim, by: inverseSums[r]) }
-        first += rows
+        key += layout.keyBlock
+    }
+    if !isWhole {
+        for r in 0..<h.queries { scaleRow(I.self, h.out + r * h.ldOut, h.valueDim, by: 1 / statistics[2 * r + 1]) }
     }
 }
 
-/// `KernelTable.attentionWeights`.
-///
-/// Bit for bit the exponentials of `attention` times one over the same sum.
-@inlinable @inline(__always)
-public func rebuildWeights<I: Instructions>(_: I.Type, _ w: AttentionWeights) {
-    if w.rowCount <= 0 { return }
-    let layout = AttentionScratch(I.self, queries: w.rowCount, keys: w.keys, headDim: w.headDim, valueDim: 0)
-    let pitch = layout.pitch
-    let keyPanels = w.scratch + layout.keyPanels
-    let scores = w.scratch + layout.scores
-    let queries = w.scratch + layout.queries
-    packPanels(I.self, w.k, w.ldk, w.keys, w.headDim, keyPanels)
-    let scale = I.splat(w.scale)
+/// One tile of queries and one block of keys, packed.
+public struct AttentionTask {
+    @usableFromInline let head: AttentionHead
+    @usableFromInline let layout: AttentionScratch
+    @usableFromInline let statistics: UnsafeMutablePointer<Float>
+    @usableFromInline let block: Range<Int>
+    @usableFromInline let queries: Range<Int>
+    /// Whether the block holds all that the queries see, so that there is nothing to add to.
+    @usableFromInline let isWhole: Bool
 
-    var first = 0
-    while first < w.rowCount {
-        let rows = min(layout.block, w.rowCount - first)
-        for r in 0..<rows {
-            let source = w.q + Int(w.rows[first + r]) * w.ldq
-            for i in 0..<w.headDim { queries[r * w.headDim + i] = source[i] }
+    @inlinable @inline(__always)
+    init(
+        head: AttentionHead, layout: AttentionScratch, statistics: UnsafeMutablePointer<Float>, block: Range<Int>,
+        queries: Range<Int>, isWhole: Bool
+    ) {
+        self.head = head
+        self.layout = layout
+        self.statistics = statistics
+        self.block = block
+        self.queries = queries
+        self.isWhole = isWhole
+    }
+}
+
+@inlinable @inline(__always)
+public func attendBlock<I: Instructions>(_: I.Type, _ task: AttentionTask) {
+    let h = task.head
+    let layout = task.layout
+    let statistics = task.statistics
+    let block = task.block
+    let queries = task.queries
+    let isWhole = task.isWhole
+    let scores = h.scratch + layout.scores
+    let binary = binaryScale(h.scale)
+    let position = h.position + queries.lowerBound
+    // What any of the rows sees of the block, and each row's part of it, from the beginning of the block.
+    let columns = union(h.span, position, queries.count, block, keys: h.keys)
+    for r in queries.upperBound..<min(h.queries, queries.upperBound + queries.count) {
+        fetchRow(I.self, h.q + r * h.ldq, h.headDim)
+    }
+    I.scores(
+        ScoreProduct(
+            q: h.q + queries.lowerBound * h.ldq, ldq: h.ldq, keyPanels: h.scratch + layout.keyPanels,
+            scores: scores, pitch: layout.pitch, rows: queries.count, columns: columns, headDim: h.headDim))
+    let keep = h.scratch + layout.keep
+    let factor = h.scratch + layout.factor
+    // All maxima before all exponentials: those of a row wait for its maximum, which takes its time.
+    for r in 0..<queries.count {
+        let seen = part(h.span.visible(position + r, keys: h.keys), of: block)
+        keep[r] = maximumOf(I.self, scores + r * layout.pitch + seen.lowerBound, seen.count)
+    }
+    for r in 0..<queries.count {
+        let row = scores + r * layout.pitch
+        let seen = part(h.span.visible(position + r, keys: h.keys), of: block)
+        let state = statistics + 2 * (queries.lowerBound + r)
+        let before = state[0]
+        let maximum = before < keep[r] ? keep[r] : before
+        // With nothing but −inf so far, their exponentials are 0, not NaN.
+        let shift = maximum == -.infinity ? 0 : maximum
+        let sum = exponentials(I.self, row + seen.lowerBound, seen.count, shift: shift, factor: binary)
+        state[0] = maximum
+        if isWhole {
+            state[1] = sum
+            factor[r] = 1 / sum
+        } else {
+            (row + columns.lowerBound).update(repeating: 0, count: seen.lowerBound - columns.lowerBound)
+            (row + seen.upperBound).update(repeating: 0, count: columns.upperBound - seen.upperBound)
+            let power = exponential(I.self, I.splat(before), I.splat(shift), I.splat(binary))
+            keep[r] = before == -.infinity ? 0 : I.maximum(power)
+            state[1] = state[1] * keep[r] + sum
+            factor[r] = 1
         }
-        attentionScores(
-            I.self, q: queries, ldq: w.headDim, keyPanels: keyPanels, scores: scores, pitch: pitch, rows: rows,
-            headDim: w.headDim)
-        for r in 0..<rows {
-            let statistics = w.statistics + 2 * Int(w.rows[first + r])
-            let maximum = I.splat(statistics[0])
-            let inverse = I.splat(1 / statistics[1])
-            let row = scores + r * pitch
-            let out = w.out + (first + r) * w.keys
-            var j = 0
-            while j < w.keys {
-                let e = exponential(I.self, I.load(row + j), scale, maximum)
-                let weight = I.mul(e, inverse)
-                if j + I.lanes <= w.keys {
-                    I.store(out + j, weight)
-                } else {
-                    I.store(out + j, count: w.keys - j, weight)
-                }
-                j += I.lanes
-            }
-        }
-        first += rows
+    }
+    I.values(
+        ValueProduct(
+            weights: scores + columns.lowerBound, pitch: layout.pitch,
+            panels: h.scratch + layout.valuePanels + columns.lowerBound * I.panelWidth,
+            panelStride: block.count * I.panelWidth, keep: isWhole ? nil : UnsafePointer(keep), factor: factor,
+            out: h.out + queries.lowerBound * h.ldOut, ldOut: h.ldOut, rows: queries.count, keys: columns.count,
+            valueDim: h.valueDim))
+}
+
+/// What of `block` lies in `keys`, counted from the block's beginning; empty but within the block where nothing does.
+@inlinable @inline(__always)
+func part(_ keys: Range<Int>, of block: Range<Int>) -> Range<Int> {
+    let first = min(max(keys.lowerBound, block.lowerBound), block.upperBound)
+    let end = max(first, min(keys.upperBound, block.upperBound))
+    return first - block.lowerBound..<end - block.lowerBound
+}
+
+/// The smallest range that holds both, of which an empty one asks for nothing.
+@inlinable @inline(__always)
+func cover(_ a: Range<Int>, _ b: Range<Int>) -> Range<Int> {
+    if a.isEmpty { return b }
+    if b.isEmpty { return a }
+    return min(a.lowerBound, b.lowerBound)..<max(a.upperBound, b.upperBound)
+}
+
+/// What of `block` any of `count` queries from `position` on sees, counted from the block's beginning.
+@inlinable @inline(__always)
+func union(_ span: AttentionSpan, _ position: Int, _ count: Int, _ block: Range<Int>, keys: Int) -> Range<Int> {
+    let first = span.visible(position, keys: keys)
+    let last = span.visible(position + count - 1, keys: keys)
+    return part(first.lowerBound..<last.upperBound, of: block)
+}
+
+/// K [keys, headDim] into panels, as `KernelTable.pack` does. The rows of each panel are fetched while the one before is
+/// packed: in a packed QKV matrix they are a page apart, which no hardware foresees.
+@inlinable @inline(__always)
+public func packKeyRows<I: Instructions>(
+    _: I.Type, _ k: UnsafePointer<Float>, _ ldk: Int, _ keys: Int, _ headDim: Int, _ panels: UnsafeMutablePointer<Float>
+) {
+    var key = 0
+    while key < keys {
+        let next = key + I.panelWidth
+        for row in next..<max(next, min(keys, next + I.panelWidth)) { fetchRow(I.self, k + row * ldk, headDim) }
+        packPanels(I.self, k + key * ldk, ldk, min(I.panelWidth, keys - key), headDim, panels + key * headDim)
+        key = next
+    }
+}
+
+@inlinable @inline(__always)
+func fetchRow<I: Instructions>(_: I.Type, _ x: UnsafePointer<Float>, _ count: Int) {
+    var i = 0
+    while i < count {
+        I.prefetch(x + i)
+        i += 16
     }
 }
 
@@ -154,7 +227,11 @@ func packValues<I: Instructions>(
         let left0 = valueDim - column
         let left1 = left0 - I.lanes
         var source = v + column
-        for _ in 0..<keys {
+        for key in 0..<keys {
+            if key + 16 < keys {
+                I.prefetch(source + 16 * ldv)
+                if left1 > 0 { I.prefetch(source + 16 * ldv + I.lanes) }
+            }
             let v0 = left0 >= I.lanes ? I.load(source) : I.load(source, count: left0, fill: 0)
             var v1 = I.splat(0)
             if left1 >= I.lanes {
@@ -169,15 +246,4 @@ func packValues<I: Instructions>(
         }
         column += I.panelWidth
     }
-}
-
-@inlinable @inline(__always)
-func scaleRow<I: Instructions>(_: I.Type, _ x: UnsafeMutablePointer<Float>, _ count: Int, by factor: Float) {
-    let f = I.splat(factor)
-    var i = 0
-    while i + I.lanes <= count {
-        I.store(x + i, I.mul(I.load(x + i), f))
-        i += I.lanes
-    }
-    if i < count { I.store(x + i, count: count - i, I.mul(I.load(x + i, count: count - i, fill: 0), f)) }
 }

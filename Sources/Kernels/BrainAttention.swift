@@ -37,7 +37,8 @@ public struct BrainAttentionScratch {
         queries = self.keys + roundUp(keys * wordPitch, to: 16)
         scores = queries + roundUp(block * wordPitch, to: 16)
         weights = scores + roundUp(block * pitch, to: 16)
-        inverseSums = weights + roundUp(block * pitch / 2, to: 16)
+        // A row's last vector may reach beyond its end.
+        inverseSums = weights + roundUp(block * pitch / 2 + A.I.lanes, to: 16)
         total = inverseSums + roundUp(block, to: 16)
     }
 }
@@ -92,13 +93,14 @@ func packBrainValues<A: BrainArithmetic>(
     }
 }
 
-/// Scores of `rows` query rows against all keys, unscaled.
+/// Scores of `rows` query rows against the keys of `columns`, and others of the same panels, unscaled.
 @inlinable @inline(__always)
 func brainScores<A: BrainArithmetic>(
-    _: A.Type, q: UnsafePointer<UInt32>, scratch: UnsafeMutablePointer<Float>, layout: BrainAttentionScratch, rows: Int
+    _: A.Type, q: UnsafePointer<UInt32>, scratch: UnsafeMutablePointer<Float>, layout: BrainAttentionScratch, rows: Int,
+    columns: Range<Int>
 ) {
-    var column = 0
-    while column < layout.pitch {
+    var column = columns.lowerBound / A.I.panelWidth * A.I.panelWidth
+    while column < columns.upperBound {
         A.multiply(
             PanelProduct(
                 a: q, lda: layout.wordPitch, b: words(scratch + layout.keyPanels + column * layout.words),
@@ -125,7 +127,8 @@ func coarseExp2<I: Instructions>(_: I.Type, _ argument: I.Vector) -> I.Vector {
     return I.scale(p, i, rounder)
 }
 
-/// The exponentials of a row of scores as bf16, and what they are relative to: the maximum of `scale · x` and the sum.
+/// The exponentials of a row of scores as bf16, and what they are relative to: the maximum of x and the sum.
+/// Zeros follow up to a whole vector.
 @inlinable @inline(__always)
 func brainExponentials<A: BrainArithmetic>(
     _: A.Type, _ x: UnsafePointer<Float>, _ count: Int, scale: Float, _ out: UnsafeMutablePointer<UInt16>
@@ -133,29 +136,12 @@ func brainExponentials<A: BrainArithmetic>(
     typealias I = A.I
     let lanes = I.lanes
     let whole = count / lanes * lanes
-    var most0 = I.splat(-.infinity)
-    var most1 = most0
-    let factor = I.splat(scale)
-    var i = 0
-    while i + 2 * lanes <= whole {
-        let y0 = I.mul(I.load(x + i), factor)
-        let y1 = I.mul(I.load(x + i + lanes), factor)
-        most0 = I.selectLess(most0, y0, y0, most0)
-        most1 = I.selectLess(most1, y1, y1, most1)
-        i += 2 * lanes
-    }
-    while i < count {
-        // The lanes behind the end hold a value of the row.
-        let y = I.mul(i < whole ? I.load(x + i) : I.load(x + i, count: count - i, fill: x[i]), factor)
-        most0 = I.selectLess(most0, y, y, most0)
-        i += lanes
-    }
-    let maximum = I.maximum(I.selectLess(most0, most1, most1, most0))
-    let steepness = I.splat(scale * 1.442_695_041)
-    let offset = I.splat(-maximum * 1.442_695_041)
+    let maximum = maximumOf(I.self, x, count)
+    let steepness = I.splat(binaryScale(scale))
+    let offset = I.splat(-maximum * binaryScale(scale))
     var sum0 = I.splat(0)
     var sum1 = sum0
-    i = 0
+    var i = 0
     while i + 2 * lanes <= whole {
         let e0 = coarseExp2(I.self, I.fma(I.load(x + i), steepness, offset))
         let e1 = coarseExp2(I.self, I.fma(I.load(x + i + lanes), steepness, offset))
@@ -166,9 +152,9 @@ func brainExponentials<A: BrainArithmetic>(
         i += 2 * lanes
     }
     while i < count {
-        // −10000 behind the end: exponentials of 0, which an odd last key's pair needs.
+        // The exponentials behind the end are 0, which an odd last key's pair needs.
         let rest = count - i
-        let y = i < whole ? I.load(x + i) : I.load(x + i, count: rest, fill: -10_000 / scale)
+        let y = i < whole ? I.load(x + i) : I.load(x + i, count: rest, fill: -.infinity)
         let e = coarseExp2(I.self, I.fma(y, steepness, offset))
         A.storeBrain(out + i, e)
         sum0 = I.add(sum0, e)
@@ -199,11 +185,19 @@ public func brainAttention<A: BrainArithmetic>(_: A.Type, _ h: AttentionHead) {
         for r in 0..<rows {
             A.convertRow(h.q + (first + r) * h.ldq, h.headDim, queries + r * layout.wordPitch, inverseSums)
         }
-        brainScores(A.self, q: queries, scratch: h.scratch, layout: layout, rows: rows)
+        // Pairs of keys that any of the rows sees, and each row's own part of them.
+        let seen = union(h.span, h.position + first, rows, 0..<h.keys, keys: h.keys)
+        let firstPair = seen.lowerBound / 2
+        let pairsSeen = (seen.upperBound + 1) / 2 - firstPair
+        brainScores(A.self, q: queries, scratch: h.scratch, layout: layout, rows: rows, columns: seen)
         for r in 0..<rows {
             let row = UnsafeMutableRawPointer(weights + r * (layout.pitch / 2)).assumingMemoryBound(to: UInt16.self)
+            let own = h.span.visible(h.position + first + r, keys: h.keys)
             let (maximum, sum) = brainExponentials(
-                A.self, scores + r * layout.pitch, h.keys, scale: h.scale, row)
+                A.self, scores + r * layout.pitch + own.lowerBound, own.count, scale: h.scale, row + own.lowerBound)
+            (row + 2 * firstPair).update(repeating: 0, count: own.lowerBound - 2 * firstPair)
+            (row + own.upperBound).update(
+                repeating: 0, count: 2 * (firstPair + pairsSeen) - own.upperBound)
             inverseSums[r] = 1 / sum
             if let statistics = h.statistics {
                 statistics[2 * (first + r)] = maximum
@@ -215,8 +209,9 @@ public func brainAttention<A: BrainArithmetic>(_: A.Type, _ h: AttentionHead) {
         while column < h.valueDim {
             A.multiply(
                 PanelProduct(
-                    a: weights, lda: layout.pitch / 2, b: words(valuePanels + column * pairs), out: out + column,
-                    ldOut: h.ldOut, m: rows, columns: min(I.panelWidth, h.valueDim - column), k: pairs))
+                    a: weights + firstPair, lda: layout.pitch / 2,
+                    b: words(valuePanels + column * pairs + firstPair * I.panelWidth), out: out + column,
+                    ldOut: h.ldOut, m: rows, columns: min(I.panelWidth, h.valueDim - column), k: pairsSeen))
             column += I.panelWidth
         }
         for r in 0..<rows { scaleRow(I.self, out + r * h.ldOut, h.valueDim, by: inverseSums[r]) }
@@ -232,7 +227,7 @@ public func rebuildBrainWeights<A: BrainArithmetic>(_: A.Type, _ w: AttentionWei
     let layout = BrainAttentionScratch(A.self, queries: w.rowCount, keys: w.keys, headDim: w.headDim, valueDim: 0)
     let queries = words(w.scratch + layout.queries)
     packBrainKeys(A.self, w.k, w.ldk, w.keys, w.headDim, w.scratch, layout)
-    let steepness = I.splat(w.scale * 1.442_695_041)
+    let steepness = I.splat(binaryScale(w.scale))
 
     var first = 0
     while first < w.rowCount {
@@ -242,14 +237,15 @@ public func rebuildBrainWeights<A: BrainArithmetic>(_: A.Type, _ w: AttentionWei
                 w.q + Int(w.rows[first + r]) * w.ldq, w.headDim, queries + r * layout.wordPitch,
                 w.scratch + layout.inverseSums)
         }
-        brainScores(A.self, q: queries, scratch: w.scratch, layout: layout, rows: rows)
+        brainScores(A.self, q: queries, scratch: w.scratch, layout: layout, rows: rows, columns: 0..<w.keys)
         for r in 0..<rows {
             let statistics = w.statistics + 2 * Int(w.rows[first + r])
-            let offset = I.splat(-statistics[0] * 1.442_695_041)
+            let offset = I.splat(-statistics[0] * binaryScale(w.scale))
             let inverse = I.splat(1 / statistics[1])
             let row = w.scratch + layout.scores + r * layout.pitch
             let out = w.out + (first + r) * w.keys
             var j = 0
+            let own = w.span.visible(w.position + Int(w.rows[first + r]), keys: w.keys)
             while j < w.keys {
                 let weight = I.mul(coarseExp2(I.self, I.fma(I.load(row + j), steepness, offset)), inverse)
                 if j + I.lanes <= w.keys {
@@ -259,6 +255,8 @@ public func rebuildBrainWeights<A: BrainArithmetic>(_: A.Type, _ w: AttentionWei
                 }
                 j += I.lanes
             }
+            out.update(repeating: 0, count: own.lowerBound)
+            (out + own.upperBound).update(repeating: 0, count: w.keys - own.upperBound)
         }
         first += rows
     }

@@ -29,6 +29,9 @@ public protocol Instructions {
     static func selectLess(_ a: Vector, _ b: Vector, _ x: Vector, _ y: Vector) -> Vector
     /// `p * 2^i` for a whole number `i`, where `rounder` holds 1.5 · 2²³ + i.
     static func scale(_ p: Vector, _ i: Vector, _ rounder: Vector) -> Vector
+    /// `y` as a whole number and the rest within ±½, and what `scale` wants of the whole number besides; y ≤ 128. A rest
+    /// need not be right where 2^y is 0.
+    static func split(_ y: Vector) -> (whole: Vector, rest: Vector, rounder: Vector)
     static func sum(_ v: Vector) -> Float
     static func maximum(_ v: Vector) -> Float
     static func minimum(_ v: Vector) -> Float
@@ -59,6 +62,14 @@ public protocol Instructions {
     static func multiply(_ product: PanelProduct<Float>)
     /// `multiplyOneRow` of f32, out of line.
     static func multiplyRow(_ product: PanelProduct<Float>)
+    /// `packKeyRows`, out of line.
+    static func packKeys(
+        _ k: UnsafePointer<Float>, _ ldk: Int, _ keys: Int, _ headDim: Int, _ panels: UnsafeMutablePointer<Float>)
+    /// `attendBlock`, out of line.
+    static func attend(_ task: AttentionTask)
+    /// `runTile` of `ScoreWork` and of `ValueWork`, out of line.
+    static func scores(_ product: ScoreProduct)
+    static func values(_ product: ValueProduct)
     /// `activateRows`, out of line.
     static func activate(
         _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, pitch: Int, isCoarse: Bool)
@@ -71,6 +82,18 @@ public protocol Instructions {
 extension Instructions {
     /// Columns of a packed panel.
     @inlinable @inline(__always) public static var panelWidth: Int { 2 * lanes }
+
+    /// By adding 1.5 · 2²³, which leaves the whole number in the low bits. A y for which 2^y is 0 anyway is raised to where
+    /// `scale` still takes it.
+    @inlinable @inline(__always)
+    public static func split(_ y: Vector) -> (whole: Vector, rest: Vector, rounder: Vector) {
+        let low = splat(-151)
+        let magic = splat(12_582_912)
+        let raised = selectLess(y, low, low, y)
+        let rounder = add(raised, magic)
+        let whole = sub(rounder, magic)
+        return (whole, sub(raised, whole), rounder)
+    }
 }
 
 @inlinable @inline(__always)

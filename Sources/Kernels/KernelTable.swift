@@ -73,7 +73,9 @@ public struct Dense {
 }
 
 /// Scaled dot-product attention of one sequence and one head, f32:
-/// `out[i] = Σ_j softmax_j(scale · q_i·k_j) v_j`.
+/// `out[i] = Σ_j softmax_j(scale · q_i·k_j) v_j`, where j runs over the keys that `span` lets query i see.
+///
+/// A query that sees no key, or whose scores are all −inf, gives NaN, as torch's softmax does.
 public struct AttentionHead {
     /// [queries, headDim], rows `ldq` floats apart. Likewise `k` [keys, headDim] and `v` [keys, valueDim].
     public var q: UnsafePointer<Float>
@@ -85,21 +87,27 @@ public struct AttentionHead {
     /// [queries, valueDim], rows `ldOut` floats apart.
     public var out: UnsafeMutablePointer<Float>
     public var ldOut: Int
-    /// [queries, 2] or nil: where to leave each row's maximum of the scaled scores and its sum of exp(score − maximum). As
-    /// one number, their log-sum-exp, they would lose the digits that the weights need.
+    /// [queries, 2] or nil: where to leave each row's maximum of q·k, before `scale`, and its sum of
+    /// exp(scale · (q·k − maximum)). As one number, their log-sum-exp, they would lose the digits that the weights need.
     public var statistics: UnsafeMutablePointer<Float>?
     public var queries: Int
     public var keys: Int
     public var headDim: Int
     public var valueDim: Int
+    /// Not negative.
     public var scale: Float
+    public var span: AttentionSpan
+    /// The position of the first query among the keys, for `span`: that of its token, where some of a sequence's queries
+    /// are asked alone.
+    public var position: Int
     /// At least `KernelTable.attentionScratch(queries, keys, headDim, valueDim)` floats, 64-byte aligned.
     public var scratch: UnsafeMutablePointer<Float>
 
     public init(
         q: UnsafePointer<Float>, ldq: Int, k: UnsafePointer<Float>, ldk: Int, v: UnsafePointer<Float>, ldv: Int,
         out: UnsafeMutablePointer<Float>, ldOut: Int, statistics: UnsafeMutablePointer<Float>? = nil,
-        queries: Int, keys: Int, headDim: Int, valueDim: Int, scale: Float, scratch: UnsafeMutablePointer<Float>
+        queries: Int, keys: Int, headDim: Int, valueDim: Int, scale: Float, span: AttentionSpan = .all,
+        position: Int = 0, scratch: UnsafeMutablePointer<Float>
     ) {
         self.q = q
         self.ldq = ldq
@@ -115,11 +123,14 @@ public struct AttentionHead {
         self.headDim = headDim
         self.valueDim = valueDim
         self.scale = scale
+        self.span = span
+        self.position = position
         self.scratch = scratch
     }
 }
 
-/// The weights of one head, rebuilt: `out[r, j] = exp(scale · q_{rows[r]}·k_j − maximum) / sum` of that row's `statistics`.
+/// The weights of one head, rebuilt: `out[r, j] = exp(scale · (q_{rows[r]}·k_j − maximum)) / sum` of that row's
+/// `statistics`, and 0 where `span` hides key j from that query.
 public struct AttentionWeights {
     /// [queries, headDim] and [keys, headDim] as in `AttentionHead`.
     public var q: UnsafePointer<Float>
@@ -128,12 +139,14 @@ public struct AttentionWeights {
     public var ldk: Int
     /// [queries, 2], as `AttentionHead` left it.
     public var statistics: UnsafePointer<Float>
-    /// [rowCount]: the query positions wanted.
+    /// [rowCount]: the queries wanted, counted as in `q`. Query i has the position `position` + i.
     public var rows: UnsafePointer<Int32>
     public var rowCount: Int
     public var keys: Int
     public var headDim: Int
     public var scale: Float
+    public var span: AttentionSpan
+    public var position: Int
     /// [rowCount, keys], row-major, contiguous.
     public var out: UnsafeMutablePointer<Float>
     /// At least `KernelTable.attentionScratch(rowCount, keys, headDim, 0)` floats, 64-byte aligned.
@@ -141,7 +154,8 @@ public struct AttentionWeights {
 
     public init(
         q: UnsafePointer<Float>, ldq: Int, k: UnsafePointer<Float>, ldk: Int, statistics: UnsafePointer<Float>,
-        rows: UnsafePointer<Int32>, rowCount: Int, keys: Int, headDim: Int, scale: Float,
+        rows: UnsafePointer<Int32>, rowCount: Int, keys: Int, headDim: Int, scale: Float, span: AttentionSpan = .all,
+        position: Int = 0,
         out: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
     ) {
         self.q = q
@@ -154,6 +168,8 @@ public struct AttentionWeights {
         self.keys = keys
         self.headDim = headDim
         self.scale = scale
+        self.span = span
+        self.position = position
         self.out = out
         self.scratch = scratch
     }
@@ -315,7 +331,7 @@ public struct DenseKernels: Sendable {
 /// Attention of one head, in one precision.
 public struct AttentionKernels: Sendable {
     public let precision: Precision
-    /// Floats of scratch for `run` and `weights`.
+    /// Floats of scratch for `run` and `weights`: grows with the queries alone once there are some hundreds of keys.
     public let scratch: @Sendable (_ queries: Int, _ keys: Int, _ headDim: Int, _ valueDim: Int) -> Int
     public let run: @Sendable (AttentionHead) -> Void
     public let weights: @Sendable (AttentionWeights) -> Void

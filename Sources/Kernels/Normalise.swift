@@ -1,4 +1,7 @@
 /// `KernelTable.layerNorm`: the mean first, then the variance around it, as two passes over a row that is in the cache.
+///
+/// With y = (x − mean) / σ, the error is below 2⁻²¹ · (|weight| · (|y| + |mean| / σ) + |bias|), wherever the sums of the row
+/// and of its squares are finite: rounding of the mean is what a row far from 0 costs.
 @inlinable @inline(__always)
 public func normaliseRows<I: Instructions>(_: I.Type, _ n: LayerNorm) {
     if n.width <= 0 { return }

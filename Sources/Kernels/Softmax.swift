@@ -1,65 +1,86 @@
-/// `x[i] = exp(scale · x[i] − maximum)` in place, and the maximum of `scale · x` and the sum of the exponentials.
+/// The softmax of a row, x ↦ exp(scale · (x − maximum)) / sum, in its parts, which `attention` and `attentionWeights` use
+/// too: the exponentials are powers of two, since the difference is exact or rounded once and one multiplication makes
+/// both `scale` and log₂ e of it.
 ///
-/// A NaN need not be the maximum: it makes the sum NaN, as an infinite maximum does.
+/// Error of an exponential e^t, t = scale · (x − maximum) ≤ 0: 2 ulp of the power, and |t| · 2⁻²³ relative from the
+/// rounding of t, of which e^|t| leaves at most 5e-8 of the row's largest weight.
+
+/// scale · log₂ e.
 @inlinable @inline(__always)
-func exponentials<I: Instructions>(
-    _: I.Type, _ x: UnsafeMutablePointer<Float>, _ count: Int, scale: Float
-) -> (maximum: Float, sum: Float) {
-    let factor = I.splat(scale)
+func binaryScale(_ scale: Float) -> Float { Float(Double(scale) * 1.442_695_040_888_963_4) }
+
+/// The largest of `count` floats, −inf of none. A NaN need not be it: it makes the sum of the exponentials NaN.
+@inlinable @inline(__always)
+func maximumOf<I: Instructions>(_: I.Type, _ x: UnsafePointer<Float>, _ count: Int) -> Float {
     let lanes = I.lanes
-    let whole = count / lanes * lanes
-    let rest = count - whole
     var most0 = I.splat(-.infinity)
     var most1 = most0
+    var most2 = most0
+    var most3 = most0
     var i = 0
-    while i + 2 * lanes <= whole {
-        let y0 = I.mul(I.load(x + i), factor)
-        let y1 = I.mul(I.load(x + i + lanes), factor)
-        most0 = I.selectLess(most0, y0, y0, most0)
-        most1 = I.selectLess(most1, y1, y1, most1)
-        i += 2 * lanes
+    while i + 4 * lanes <= count {
+        let x0 = I.load(x + i)
+        let x1 = I.load(x + i + lanes)
+        let x2 = I.load(x + i + 2 * lanes)
+        let x3 = I.load(x + i + 3 * lanes)
+        most0 = I.selectLess(most0, x0, x0, most0)
+        most1 = I.selectLess(most1, x1, x1, most1)
+        most2 = I.selectLess(most2, x2, x2, most2)
+        most3 = I.selectLess(most3, x3, x3, most3)
+        i += 4 * lanes
     }
-    if i < whole {
-        let y = I.mul(I.load(x + i), factor)
-        most0 = I.selectLess(most0, y, y, most0)
+    while i + lanes <= count {
+        let x0 = I.load(x + i)
+        most0 = I.selectLess(most0, x0, x0, most0)
+        i += lanes
     }
-    if rest > 0 {
-        // The lanes behind the end hold a value of the row.
-        let y = I.mul(I.load(x + whole, count: rest, fill: x[whole]), factor)
-        most1 = I.selectLess(most1, y, y, most1)
+    if i < count {
+        let x0 = I.load(x + i, count: count - i, fill: -.infinity)
+        most1 = I.selectLess(most1, x0, x0, most1)
     }
-    let maximum = I.maximum(I.selectLess(most0, most1, most1, most0))
+    most0 = I.selectLess(most0, most1, most1, most0)
+    most2 = I.selectLess(most2, most3, most3, most2)
+    return I.maximum(I.selectLess(most0, most2, most2, most0))
+}
 
-    let top = I.splat(maximum)
+/// `x[i] = 2^((x[i] − shift) · factor)` in place; returns their sum. No x may exceed `shift`, which is finite or +inf.
+@inlinable @inline(__always)
+func exponentials<I: Instructions>(
+    _: I.Type, _ x: UnsafeMutablePointer<Float>, _ count: Int, shift: Float, factor: Float
+) -> Float {
+    let lanes = I.lanes
+    let shift = I.splat(shift)
+    let factor = I.splat(factor)
     var sum0 = I.splat(0)
-    var sum1 = I.splat(0)
-    i = 0
-    while i + 2 * lanes <= whole {
-        let e0 = exponential(I.self, I.load(x + i), factor, top)
-        let e1 = exponential(I.self, I.load(x + i + lanes), factor, top)
+    var sum1 = sum0
+    var i = 0
+    while i + 2 * lanes <= count {
+        let e0 = exponential(I.self, I.load(x + i), shift, factor)
+        let e1 = exponential(I.self, I.load(x + i + lanes), shift, factor)
         I.store(x + i, e0)
         I.store(x + i + lanes, e1)
         sum0 = I.add(sum0, e0)
         sum1 = I.add(sum1, e1)
         i += 2 * lanes
     }
-    if i < whole {
-        let e = exponential(I.self, I.load(x + i), factor, top)
+    if i + lanes <= count {
+        let e = exponential(I.self, I.load(x + i), shift, factor)
         I.store(x + i, e)
         sum0 = I.add(sum0, e)
+        i += lanes
     }
-    if rest > 0 {
-        let e = exponential(I.self, I.load(x + whole, count: rest, fill: 0), factor, top)
-        I.store(x + whole, count: rest, e)
-        sum1 = I.add(sum1, I.load(x + whole, count: rest, fill: 0))
+    if i < count {
+        let e = exponential(I.self, I.load(x + i, count: count - i, fill: 0), shift, factor)
+        I.store(x + i, count: count - i, e)
+        sum1 = I.add(sum1, I.load(x + i, count: count - i, fill: 0))
     }
-    return (maximum, I.sum(I.add(sum0, sum1)))
+    return I.sum(I.add(sum0, sum1))
 }
 
-/// exp(scale · x − maximum): the one expression of `attention` and `attentionWeights`, which must agree to the bit.
+/// The one expression of `attention` and `attentionWeights`.
 @inlinable @inline(__always)
-func exponential<I: Instructions>(_: I.Type, _ x: I.Vector, _ scale: I.Vector, _ maximum: I.Vector) -> I.Vector {
-    VectorMath<I>.exp(I.fma(x, scale, I.sub(I.splat(0), maximum)))
+func exponential<I: Instructions>(_: I.Type, _ x: I.Vector, _ shift: I.Vector, _ factor: I.Vector) -> I.Vector {
+    VectorMath<I>.exp2(I.mul(I.sub(x, shift), factor))
 }
 
 /// `KernelTable.softmax`.
@@ -68,7 +89,19 @@ public func softmaxRows<I: Instructions>(_: I.Type, _ x: UnsafeMutablePointer<Fl
     if width <= 0 { return }
     for r in 0..<rows {
         let row = x + r * width
-        let (_, sum) = exponentials(I.self, row, width, scale: 1)
+        let maximum = maximumOf(I.self, row, width)
+        let sum = exponentials(I.self, row, width, shift: maximum, factor: binaryScale(1))
         scaleRow(I.self, row, width, by: 1 / sum)
     }
+}
+
+@inlinable @inline(__always)
+func scaleRow<I: Instructions>(_: I.Type, _ x: UnsafeMutablePointer<Float>, _ count: Int, by factor: Float) {
+    let f = I.splat(factor)
+    var i = 0
+    while i + I.lanes <= count {
+        I.store(x + i, I.mul(I.load(x + i), f))
+        i += I.lanes
+    }
+    if i < count { I.store(x + i, count: count - i, I.mul(I.load(x + i, count: count - i, fill: 0), f)) }
 }

@@ -33,6 +33,11 @@ private enum AVX512: Instructions {
     @inline(__always) static func scale(_ p: Vector, _ i: Vector, _ rounder: Vector) -> Vector {
         f32x16_scale(p, i, rounder)
     }
+    @inline(__always) static func split(_ y: Vector) -> (whole: Vector, rest: Vector, rounder: Vector) {
+        let rest = f32x16_rest(y)
+        let whole = f32x16_sub(y, rest)
+        return (whole, rest, whole)
+    }
     @inline(__always) static func sum(_ v: Vector) -> Float { f32x16_sum(v) }
     @inline(__always) static func maximum(_ v: Vector) -> Float { f32x16_maximum(v) }
     @inline(__always) static func minimum(_ v: Vector) -> Float { f32x16_minimum(v) }
@@ -65,6 +70,16 @@ private enum AVX512: Instructions {
     }
     @inline(never) static func multiplyRow(_ product: PanelProduct<Float>) {
         multiplyOneRow(Single<Self>.self, product)
+    }
+    @inline(never) static func packKeys(
+        _ k: UnsafePointer<Float>, _ ldk: Int, _ keys: Int, _ headDim: Int, _ panels: UnsafeMutablePointer<Float>
+    ) { packKeyRows(Self.self, k, ldk, keys, headDim, panels) }
+    @inline(never) static func attend(_ task: AttentionTask) { attendBlock(Self.self, task) }
+    @inline(never) static func scores(_ product: ScoreProduct) {
+        runTile(ScoreWork(Self.self, product), rows: product.rows)
+    }
+    @inline(never) static func values(_ product: ValueProduct) {
+        runTile(ValueWork(Self.self, product), rows: product.rows)
     }
     @inline(never) static func activate(
         _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, pitch: Int, isCoarse: Bool

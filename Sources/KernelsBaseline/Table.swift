@@ -71,6 +71,16 @@ private enum Baseline: Instructions {
     @inline(never) static func multiplyRow(_ product: PanelProduct<Float>) {
         multiplyOneRow(Single<Self>.self, product)
     }
+    @inline(never) static func packKeys(
+        _ k: UnsafePointer<Float>, _ ldk: Int, _ keys: Int, _ headDim: Int, _ panels: UnsafeMutablePointer<Float>
+    ) { packKeyRows(Self.self, k, ldk, keys, headDim, panels) }
+    @inline(never) static func attend(_ task: AttentionTask) { attendBlock(Self.self, task) }
+    @inline(never) static func scores(_ product: ScoreProduct) {
+        runTile(ScoreWork(Self.self, product), rows: product.rows)
+    }
+    @inline(never) static func values(_ product: ValueProduct) {
+        runTile(ValueWork(Self.self, product), rows: product.rows)
+    }
     @inline(never) static func activate(
         _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, pitch: Int, isCoarse: Bool
     ) {

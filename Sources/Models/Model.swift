@@ -229,7 +229,8 @@ public protocol Network: Sendable {
 public final class Scratch {
     public let team: Team
     private var base: UnsafeMutableRawPointer?
-    private var capacity = 0
+    /// Bytes held.
+    private(set) var capacity = 0
     private var used = 0
 
     public init(team: Team = Team(size: 1)) { self.team = team }

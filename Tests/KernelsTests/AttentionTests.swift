@@ -32,7 +32,7 @@ import Testing
             guard d == dv else { continue }
 
             let wantLSE = try reference.floats("lse.\(n).\(d)")
-            let lse = (0..<n).map { statistics.base[2 * $0] + log(statistics.base[2 * $0 + 1]) }
+            let lse = (0..<n).map { scale * statistics.base[2 * $0] + log(statistics.base[2 * $0 + 1]) }
             #expect(zip(lse, wantLSE).allSatisfy { abs($0 - $1) < 2e-6 * max(1, abs($1)) })
             let wanted: [Int32] = [0, Int32(n / 2), Int32(n - 1)]
             let weights = try self.weights(table, q, k, statistics, rows: wanted, n: n, d: d, scale: scale)

@@ -238,9 +238,43 @@ def recurrent_words():
     save_file({k: np.ascontiguousarray(v) for k, v in out.items()}, DATA / "kernels_recurrent_words.safetensors")
 
 
+def attention_spans():
+    """Masks made index by index with transformers' own mask functions, of lengths up to several blocks of keys."""
+    from transformers import masking_utils as masks
+
+    # Its own generator: the other files stay as they are.
+    own = np.random.default_rng(11)
+    q, k, v = (own.standard_normal((1300, 16)).astype(np.float32) for _ in range(3))
+    out = {"q": q, "k": k, "v": v}
+    spans = {
+        "causal": masks.causal_mask_function,
+        "causal.1": masks.sliding_window_causal_mask_function(1),
+        "causal.40": masks.sliding_window_causal_mask_function(40),
+        "causal.600": masks.sliding_window_causal_mask_function(600),
+        # ModernBERT: local_attention // 2, which its model passes as the overlay's sliding_window.
+        "local.0": masks.sliding_window_bidirectional_mask_function(0),
+        "local.7": masks.sliding_window_bidirectional_mask_function(7 // 2),
+        "local.128": masks.sliding_window_bidirectional_mask_function(128 // 2),
+        "local.1000": masks.sliding_window_bidirectional_mask_function(1000 // 2),
+    }
+    for n in (1, 40, 129, 1300):
+        rows = sorted(set(range(0, n, 61)) | {n - 1})
+        out[f"rows.{n}"] = np.array(rows, dtype=np.float32)
+        i, j = torch.arange(n)[:, None], torch.arange(n)[None, :]
+        scores = f64(q[:n]) @ f64(k[:n]).T / 4
+        for name, mask in spans.items():
+            visible = mask(0, 0, i, j).expand(n, n)
+            weights = torch.softmax(scores.masked_fill(~visible, float("-inf")), -1)
+            out[f"out.{name}.{n}"] = (weights @ f64(v[:n]))[rows].float().numpy()
+            if n <= 129:
+                out[f"weights.{name}.{n}"] = weights[rows].float().numpy()
+    save_file({k: np.ascontiguousarray(x) for k, x in out.items()}, DATA / "kernels_attention_spans.safetensors")
+
+
 dense()
 activations()
 attention()
+attention_spans()
 rows()
 recurrent()
 words()

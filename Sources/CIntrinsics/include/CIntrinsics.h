@@ -187,6 +187,10 @@ ENCODERD_INLINE f32x16 f32x16_scale(f32x16 p, f32x16 i, f32x16 rounder) {
     (void)rounder;
     return (f32x16)_mm512_scalef_ps((__m512)p, (__m512)i);
 }
+// y minus the nearest whole number; 0 where y is infinite.
+ENCODERD_INLINE f32x16 f32x16_rest(f32x16 y) {
+    return (f32x16)_mm512_reduce_ps((__m512)y, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
 ENCODERD_INLINE f32x16 f32x16_load_partial(const float *p, long count, float fill) {
     return (f32x16)_mm512_mask_loadu_ps(_mm512_set1_ps(fill), (__mmask16)((1u << count) - 1), p);
 }

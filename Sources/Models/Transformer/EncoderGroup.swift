@@ -50,7 +50,7 @@ struct EncoderGroup: PartedWork {
     /// Rows that go through the feed-forward part together, so that their activations stay in the second-level cache.
     static let blockRows = 128
     /// Rows a member should have at least, or else columns are shared out: a tile of the widest kernels.
-    private static let leastRows = 12
+    static let leastRows = 12
 
     init(
         _ stack: EncoderStack, _ attention: SelfAttentionPass, _ batch: RaggedBatch, _ sequences: Range<Int>,

@@ -96,6 +96,8 @@ struct EncoderStack: Sendable {
         init(_ stack: EncoderStack, _ batch: RaggedBatch, _ team: Team) {
             group = min(max(stack.groupLimit(team), batch.longest), batch.rows)
             let block = min(EncoderGroup.blockRows, group)
+            // All rows at once where columns are shared out.
+            let most = min(group, max(EncoderGroup.blockRows, EncoderGroup.leastRows * team.size))
             inner = Scratch.rounded(block * stack.feedForward)
             working = Scratch.rounded(stack.attention.scratchCount(longest: batch.longest))
             guard let layer = stack.layers.first else {
@@ -105,8 +107,8 @@ struct EncoderStack: Sendable {
             words = Scratch.rounded(
                 max(
                     layer.joined.dense.scratchCount(group, stack.hidden),
-                    layer.output.dense.scratchCount(group, stack.hidden),
-                    layer.down.dense.scratchCount(group, stack.feedForward)))
+                    layer.output.dense.scratchCount(most, stack.hidden),
+                    layer.down.dense.scratchCount(most, stack.feedForward)))
         }
     }
 

@@ -9,6 +9,8 @@ struct SelfAttentionPass {
     let headDim: Int
     let valueDim: Int
     let scale: Float
+    /// Which keys each query sees.
+    var span = AttentionSpan.all
 
     /// Columns of the joined matrix: all heads' queries, then keys, then values.
     var columns: Int { heads * (2 * headDim + valueDim) }
@@ -51,14 +53,15 @@ struct SelfAttentionPass {
                     AttentionHead(
                         q: q, ldq: columns, k: k, ldk: columns, v: v, ldv: columns, out: target + head * valueDim,
                         ldOut: outputs, statistics: wantsHead ? statistics : nil, queries: length, keys: length,
-                        headDim: headDim, valueDim: valueDim, scale: scale, scratch: working))
+                        headDim: headDim, valueDim: valueDim, scale: scale, span: span, scratch: working))
                 guard wantsHead else { continue }
                 maps[sequence]?.add(layer: layer, head: head) { queries, weights in
                     guard let positions = queries.baseAddress else { return 0 }
                     attention.weights(
                         AttentionWeights(
                             q: q, ldq: columns, k: k, ldk: columns, statistics: statistics, rows: positions,
-                            rowCount: queries.count, keys: length, headDim: headDim, scale: scale, out: weights,
+                            rowCount: queries.count, keys: length, headDim: headDim, scale: scale, span: span,
+                            out: weights,
                             scratch: working))
                     return reconstructionError(
                         weights, queries, keys: length, v: v, used: target + head * valueDim)
@@ -81,7 +84,7 @@ struct SelfAttentionPass {
                 q: rows + head * headDim, ldq: columns, k: rows + (heads + head) * headDim, ldk: columns,
                 v: rows + 2 * heads * headDim + head * valueDim, ldv: columns,
                 out: out + row * outputs + head * valueDim, ldOut: outputs, queries: length, keys: length,
-                headDim: headDim, valueDim: valueDim, scale: scale, scratch: scratch))
+                headDim: headDim, valueDim: valueDim, scale: scale, span: span, scratch: scratch))
     }
 
     /// The largest |A·V − what the layer really used|.

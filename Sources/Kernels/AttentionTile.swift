@@ -1,0 +1,286 @@
+/// A few query rows against the keys of a packed block: `scores[r, j] = q_r · k_j` for j in `columns`, unscaled. Whole
+/// vectors are written.
+public struct ScoreProduct {
+    /// [rows, headDim], rows `ldq` floats apart.
+    public let q: UnsafePointer<Float>
+    public let ldq: Int
+    /// Kᵀ in panels, [⌈keys / width⌉, headDim, width].
+    public let keyPanels: UnsafePointer<Float>
+    /// [rows, pitch].
+    public let scores: UnsafeMutablePointer<Float>
+    public let pitch: Int
+    /// At most `tileRows`.
+    public let rows: Int
+    public let columns: Range<Int>
+    public let headDim: Int
+
+    @inlinable @inline(__always)
+    public init(
+        q: UnsafePointer<Float>, ldq: Int, keyPanels: UnsafePointer<Float>, scores: UnsafeMutablePointer<Float>,
+        pitch: Int, rows: Int, columns: Range<Int>, headDim: Int
+    ) {
+        self.q = q
+        self.ldq = ldq
+        self.keyPanels = keyPanels
+        self.scores = scores
+        self.pitch = pitch
+        self.rows = rows
+        self.columns = columns
+        self.headDim = headDim
+    }
+}
+
+/// What a few rows of weights make of the values: `out[r] = factor[r] · (Σ_j weights[r, j] v_j + keep[r] · out[r])`.
+public struct ValueProduct {
+    /// [rows, keys], rows `pitch` floats apart.
+    public let weights: UnsafePointer<Float>
+    public let pitch: Int
+    /// V in panels of [keys, width], `panelStride` floats apart.
+    public let panels: UnsafePointer<Float>
+    public let panelStride: Int
+    /// [rows] each. Without `keep`, `out` is not read.
+    public let keep: UnsafePointer<Float>?
+    public let factor: UnsafePointer<Float>
+    /// [rows, valueDim], rows `ldOut` floats apart.
+    public let out: UnsafeMutablePointer<Float>
+    public let ldOut: Int
+    /// At most `tileRows`.
+    public let rows: Int
+    public let keys: Int
+    public let valueDim: Int
+
+    @inlinable @inline(__always)
+    public init(
+        weights: UnsafePointer<Float>, pitch: Int, panels: UnsafePointer<Float>, panelStride: Int,
+        keep: UnsafePointer<Float>?, factor: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>, ldOut: Int,
+        rows: Int, keys: Int, valueDim: Int
+    ) {
+        self.weights = weights
+        self.pitch = pitch
+        self.panels = panels
+        self.panelStride = panelStride
+        self.keep = keep
+        self.factor = factor
+        self.out = out
+        self.ldOut = ldOut
+        self.rows = rows
+        self.keys = keys
+        self.valueDim = valueDim
+    }
+
+    @inlinable @inline(__always)
+    func finish<I: Instructions>(_: I.Type, _ sum: I.Vector, row: Int, column: Int) {
+        let left = valueDim - column
+        if left <= 0 { return }
+        let target = out + row * ldOut + column
+        var v = sum
+        if left >= I.lanes {
+            if let keep { v = I.fma(I.splat(keep[row]), I.load(target), v) }
+            I.store(target, I.mul(v, I.splat(factor[row])))
+        } else {
+            if let keep { v = I.fma(I.splat(keep[row]), I.load(target, count: left, fill: 0), v) }
+            I.store(target, count: left, I.mul(v, I.splat(factor[row])))
+        }
+    }
+}
+
+/// A number of rows × one or two vectors of sums, all in registers.
+public protocol AttentionTile {
+    associatedtype I: Instructions
+    static var rows: Int { get }
+    /// Vectors of a row: the second of `step` and of the body of `forEach` is meaningless where there is one.
+    static var vectors: Int { get }
+    init()
+    /// `sums += a[:, p] ⊗ (b0, b1)`, where `a` points at the first row's float of this p.
+    mutating func step(_ a: UnsafePointer<Float>, _ lda: Int, _ b0: I.Vector, _ b1: I.Vector)
+    /// The sums of each row, numbered from `row` on.
+    func forEach(_ row: Int, _ body: (Int, I.Vector, I.Vector) -> Void)
+}
+
+public struct WideRow<I: Instructions>: AttentionTile {
+    @usableFromInline var sum0: I.Vector
+    @usableFromInline var sum1: I.Vector
+
+    @inlinable @inline(__always) public static var rows: Int { 1 }
+    @inlinable @inline(__always) public static var vectors: Int { 2 }
+
+    @inlinable @inline(__always)
+    public init() {
+        sum0 = I.splat(0)
+        sum1 = I.splat(0)
+    }
+
+    @inlinable @inline(__always)
+    public mutating func step(_ a: UnsafePointer<Float>, _ lda: Int, _ b0: I.Vector, _ b1: I.Vector) {
+        let x = I.splat(a.pointee)
+        sum0 = I.fma(x, b0, sum0)
+        sum1 = I.fma(x, b1, sum1)
+    }
+
+    @inlinable @inline(__always)
+    public func forEach(_ row: Int, _ body: (Int, I.Vector, I.Vector) -> Void) { body(row, sum0, sum1) }
+}
+
+public struct NarrowRow<I: Instructions>: AttentionTile {
+    @usableFromInline var sum: I.Vector
+
+    @inlinable @inline(__always) public static var rows: Int { 1 }
+    @inlinable @inline(__always) public static var vectors: Int { 1 }
+
+    @inlinable @inline(__always)
+    public init() { sum = I.splat(0) }
+
+    @inlinable @inline(__always)
+    public mutating func step(_ a: UnsafePointer<Float>, _ lda: Int, _ b0: I.Vector, _ b1: I.Vector) {
+        sum = I.fma(I.splat(a.pointee), b0, sum)
+    }
+
+    @inlinable @inline(__always)
+    public func forEach(_ row: Int, _ body: (Int, I.Vector, I.Vector) -> Void) { body(row, sum, sum) }
+}
+
+public struct Stack<First: AttentionTile, Second: AttentionTile>: AttentionTile where First.I == Second.I {
+    public typealias I = First.I
+    @usableFromInline var first: First
+    @usableFromInline var second: Second
+
+    @inlinable @inline(__always) public static var rows: Int { First.rows + Second.rows }
+    @inlinable @inline(__always) public static var vectors: Int { First.vectors }
+
+    @inlinable @inline(__always)
+    public init() {
+        first = First()
+        second = Second()
+    }
+
+    @inlinable @inline(__always)
+    public mutating func step(_ a: UnsafePointer<Float>, _ lda: Int, _ b0: I.Vector, _ b1: I.Vector) {
+        first.step(a, lda, b0, b1)
+        second.step(a + First.rows * lda, lda, b0, b1)
+    }
+
+    @inlinable @inline(__always)
+    public func forEach(_ row: Int, _ body: (Int, I.Vector, I.Vector) -> Void) {
+        first.forEach(row, body)
+        second.forEach(row + First.rows, body)
+    }
+}
+
+/// The sums of `k` steps.
+@inlinable @inline(__always)
+func sums<Tile: AttentionTile>(
+    _: Tile.Type, _ a: UnsafePointer<Float>, _ lda: Int, _ panel: UnsafePointer<Float>, k: Int
+) -> Tile {
+    typealias I = Tile.I
+    var tile = Tile()
+    var a = a
+    var b = panel
+    let end = b + k * I.panelWidth
+    while b < end {
+        tile.step(a, lda, I.load(b), Tile.vectors > 1 ? I.load(b + I.lanes) : I.splat(0))
+        a += 1
+        b += I.panelWidth
+    }
+    return tile
+}
+
+/// All columns of the rows of one tile. A last panel of which half is wanted is multiplied by half.
+@inlinable @inline(__always)
+func scoreRows<Wide: AttentionTile, Narrow: AttentionTile>(_: Wide.Type, _: Narrow.Type, _ p: ScoreProduct)
+where Wide.I == Narrow.I {
+    typealias I = Wide.I
+    let scores = p.scores
+    let pitch = p.pitch
+    var column = p.columns.lowerBound / I.panelWidth * I.panelWidth
+    while column < p.columns.upperBound {
+        let panel = p.keyPanels + column * p.headDim
+        let target = scores + column
+        if p.columns.upperBound - column > I.lanes {
+            sums(Wide.self, p.q, p.ldq, panel, k: p.headDim).forEach(0) { row, sum0, sum1 in
+                I.store(target + row * pitch, sum0)
+                I.store(target + row * pitch + I.lanes, sum1)
+            }
+        } else {
+            sums(Narrow.self, p.q, p.ldq, panel, k: p.headDim).forEach(0) { row, sum, _ in
+                I.store(target + row * pitch, sum)
+            }
+        }
+        column += I.panelWidth
+    }
+}
+
+/// All columns of the values for the rows of one tile.
+@inlinable @inline(__always)
+func valueRows<Wide: AttentionTile, Narrow: AttentionTile>(_: Wide.Type, _: Narrow.Type, _ p: ValueProduct)
+where Wide.I == Narrow.I {
+    typealias I = Wide.I
+    var panel = p.panels
+    var column = 0
+    while column < p.valueDim {
+        if p.valueDim - column > I.lanes {
+            sums(Wide.self, p.weights, p.pitch, panel, k: p.keys).forEach(0) { row, sum0, sum1 in
+                p.finish(I.self, sum0, row: row, column: column)
+                p.finish(I.self, sum1, row: row, column: column + I.lanes)
+            }
+        } else {
+            sums(Narrow.self, p.weights, p.pitch, panel, k: p.keys).forEach(0) { row, sum, _ in
+                p.finish(I.self, sum, row: row, column: column)
+            }
+        }
+        panel += p.panelStride
+        column += I.panelWidth
+    }
+}
+
+/// What is done with a tile of each height.
+public protocol TileWork {
+    associatedtype I: Instructions
+    func run<Wide: AttentionTile, Narrow: AttentionTile>(_: Wide.Type, _: Narrow.Type)
+    where Wide.I == I, Narrow.I == I
+}
+
+public struct ScoreWork<I: Instructions>: TileWork {
+    @usableFromInline let product: ScoreProduct
+    @inlinable @inline(__always) public init(_: I.Type, _ product: ScoreProduct) { self.product = product }
+    @inlinable @inline(__always)
+    public func run<Wide: AttentionTile, Narrow: AttentionTile>(_: Wide.Type, _: Narrow.Type)
+    where Wide.I == I, Narrow.I == I { scoreRows(Wide.self, Narrow.self, product) }
+}
+
+public struct ValueWork<I: Instructions>: TileWork {
+    @usableFromInline let product: ValueProduct
+    @inlinable @inline(__always) public init(_: I.Type, _ product: ValueProduct) { self.product = product }
+    @inlinable @inline(__always)
+    public func run<Wide: AttentionTile, Narrow: AttentionTile>(_: Wide.Type, _: Narrow.Type)
+    where Wide.I == I, Narrow.I == I { valueRows(Wide.self, Narrow.self, product) }
+}
+
+@inlinable @inline(__always)
+public func runTile<Work: TileWork>(_ work: Work, rows: Int) {
+    typealias I = Work.I
+    typealias W1 = WideRow<I>
+    typealias W2 = Stack<W1, W1>
+    typealias W3 = Stack<W2, W1>
+    typealias W6 = Stack<W3, W3>
+    typealias W9 = Stack<W6, W3>
+    typealias N1 = NarrowRow<I>
+    typealias N2 = Stack<N1, N1>
+    typealias N3 = Stack<N2, N1>
+    typealias N6 = Stack<N3, N3>
+    typealias N9 = Stack<N6, N3>
+    switch rows {
+    case 1: work.run(W1.self, N1.self)
+    case 2: work.run(W2.self, N2.self)
+    case 3: work.run(W3.self, N3.self)
+    case 4: work.run(Stack<W3, W1>.self, Stack<N3, N1>.self)
+    case 5 where I.tileRows >= 5: work.run(Stack<W3, W2>.self, Stack<N3, N2>.self)
+    case 6 where I.tileRows >= 6: work.run(W6.self, N6.self)
+    case 7 where I.tileRows >= 7: work.run(Stack<W6, W1>.self, Stack<N6, N1>.self)
+    case 8 where I.tileRows >= 8: work.run(Stack<W6, W2>.self, Stack<N6, N2>.self)
+    case 9 where I.tileRows >= 9: work.run(W9.self, N9.self)
+    case 10 where I.tileRows >= 10: work.run(Stack<W9, W1>.self, Stack<N9, N1>.self)
+    case 11 where I.tileRows >= 11: work.run(Stack<W9, W2>.self, Stack<N9, N2>.self)
+    case 12 where I.tileRows >= 12: work.run(Stack<W9, W3>.self, Stack<N9, N3>.self)
+    default: break
+    }
+}
