@@ -29,12 +29,16 @@ public struct AttentionScratch {
         let width = I.panelWidth
         keyBlock = roundUp(blockLength(keys, limit: attentionKeyLimit), to: width)
         rowBlock = blockLength(count, limit: I.tileRows)
+        // Blocks of equal length may be shorter for more keys or queries; memory must not be, since what suffices for the
+        // longest sequence of a batch serves the others too.
+        let mostKeys = roundUp(min(keys, attentionKeyLimit), to: width)
+        let mostRows = min(max(count, 1), I.tileRows)
         // A multiple of 2 KB would put the rows of a tile into the same few sets of the first level of cache.
         pitch = keyBlock + 16
-        valuePanels = keyBlock * headDim
-        scores = valuePanels + roundUp(keyBlock * roundUp(valueDim, to: width), to: 16)
-        queries = scores + roundUp(rowBlock * pitch, to: 16)
-        keep = queries + roundUp(rowBlock * headDim, to: 16)
+        valuePanels = roundUp(mostKeys * headDim, to: 16)
+        scores = valuePanels + roundUp(mostKeys * roundUp(valueDim, to: width), to: 16)
+        queries = scores + roundUp(mostRows * (mostKeys + 16), to: 16)
+        keep = queries + roundUp(mostRows * headDim, to: 16)
         factor = keep + 16
         statistics = factor + 16
         total = statistics + roundUp(2 * max(0, count), to: 16)

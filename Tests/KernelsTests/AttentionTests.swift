@@ -126,4 +126,25 @@ import Testing
         #expect(out.values == [Float](repeating: 3, count: n))
         #expect((0..<n).allSatisfy { statistics.base[2 * $0] == 1000 && statistics.base[2 * $0 + 1] == 1 })
     }
+
+    /// What suffices for the longest sequence of a batch serves the shorter ones, in each precision; and so for rows of
+    /// dense layers.
+    @Test(arguments: Table.variants)
+    func scratchOfMoreSufficesForLess(_ table: Table) {
+        for precision in Precision.allCases {
+            let attention = table.kernels.attention(precision)
+            var before = 0
+            for n in 1...2200 {
+                let now = attention.scratch(n, n, 32, 32)
+                #expect(now >= before, "\(precision), \(n) tokens")
+                before = now
+            }
+            before = 0
+            for m in 1...700 {
+                let now = table.kernels.dense(precision).scratchCount(m, 384)
+                #expect(now >= before, "\(precision), \(m) rows")
+                before = now
+            }
+        }
+    }
 }
