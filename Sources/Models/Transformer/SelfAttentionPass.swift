@@ -84,7 +84,7 @@ struct SelfAttentionPass {
                 q: rows + head * headDim, ldq: columns, k: rows + (heads + head) * headDim, ldk: columns,
                 v: rows + 2 * heads * headDim + head * valueDim, ldv: columns,
                 out: out + row * outputs + head * valueDim, ldOut: outputs, queries: length, keys: length,
-                headDim: headDim, valueDim: valueDim, scale: scale, scratch: scratch))
+                headDim: headDim, valueDim: valueDim, scale: scale, span: span, scratch: scratch))
     }
 
     /// The largest |A·V − what the layer really used|.
