@@ -3,10 +3,11 @@ SWIFT ?= swift
 PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8080
+THREADS ?= 1
 # One line per loaded model: NAME=DIRECTORY.
 MODELS ?= minilm=models/minilm g2p=models/g2p resemblyzer=models/resemblyzer
 
-.PHONY: help run build models system test lint format image image-test bench fidelity check-symbols fresh-kernels clean
+.PHONY: help run build models system test lint format image image-test bench bench-kernels kernel-report fidelity check-symbols fresh-kernels clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,9 +45,16 @@ format: ## rewrite the sources as lint wants them
 check-symbols: build ## no AVX code may be what the linker keeps for everyone
 	@sh scripts/check_symbols.sh
 
-bench: build models ## speed of the models on this machine, as JSON lines (see Benchmarks/README.md)
-	.build/release/encoderd bench --model models/minilm --threads 1 --precision f32 --json
-	.build/release/encoderd bench --model models/resemblyzer --threads 1 --precision f32 --json
+bench: build models ## speed of the models on this machine: a table, and JSON in .build/bench.jsonl
+	$(PYTHON) scripts/bench_models.py $(THREADS)
+
+bench-kernels: fresh-kernels ## each kernel beside the core's peak, for every table; JSON in .build/kernels.jsonl
+	$(SWIFT) build -c release --product KernelBench
+	.build/release/KernelBench --every-table --json-file .build/kernels.jsonl
+
+kernel-report: fresh-kernels ## kernels that fall behind Benchmarks/kernel_ratios.json; fails for none
+	$(SWIFT) build -c release --product KernelBench
+	$(PYTHON) scripts/kernel_report.py
 
 fidelity: build models ## how near bf16 and int8 are to f32 on 2,000 sentences (needs numpy)
 	$(PYTHON) scripts/fidelity.py

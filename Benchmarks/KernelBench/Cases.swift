@@ -3,7 +3,7 @@ import KernelSelection
 /// Dense layers of MiniLM. `hot` runs one weight again and again; `cold` goes through copies that together exceed the
 /// last level of cache, as a pass over all layers of a model does. Percentages are of the peak of the precision's own
 /// instructions.
-func measureDense(_ dense: DenseKernels, _ stopwatch: Stopwatch, _ report: Report) {
+func measureDense(_ dense: DenseKernels, _ stopwatch: Stopwatch, _ report: Report, brief: Bool) {
     let shapes: [(n: Int, k: Int, activation: Activation)] = [
         (1152, 384, .identity), (384, 384, .identity), (1536, 384, .gelu), (384, 1536, .identity),
     ]
@@ -16,7 +16,7 @@ func measureDense(_ dense: DenseKernels, _ stopwatch: Stopwatch, _ report: Repor
         let packed = Floats(copies * size)
         for i in 0..<copies { dense.pack(w.base, k, n, k, packed.base + i * size) }
         let bias = Floats(n)
-        for m in [1, 2, 4, 8, 16, 32, 64, 128, 512, 2048, 4096] {
+        for m in brief ? [1, 16, 512] : [1, 2, 4, 8, 16, 32, 64, 128, 512, 2048, 4096] {
             let a = Floats(m * k)
             let out = Floats(m * n)
             let scratch = Floats(dense.scratchCount(m, k))
@@ -58,31 +58,31 @@ extension DenseKernels {
 
 /// Heads inside a matrix [tokens, 3 · 12 · dim] of queries, keys and values, as a model has them: twelve, or one for long
 /// sequences; and what spans of visible keys save.
-func measureAttention(_ kernels: KernelTable, _ stopwatch: Stopwatch, _ report: Report) {
-    for dim in [32, 64, 128] {
-        for tokens in [16, 64, 128, 512, 2048, 8192] {
-            measureHeads(kernels, stopwatch, report, tokens: tokens, dim: dim, span: .all, "")
+func measureAttention(_ attention: AttentionKernels, _ stopwatch: Stopwatch, _ report: Report, brief: Bool) {
+    for dim in brief ? [32] : [32, 64, 128] {
+        for tokens in brief ? [16, 128, 512] : [16, 64, 128, 512, 2048, 8192] {
+            measureHeads(attention, stopwatch, report, tokens: tokens, dim: dim, span: .all, "")
         }
     }
-    for tokens in [512, 2048, 8192] {
-        measureHeads(kernels, stopwatch, report, tokens: tokens, dim: 64, span: .causal, ", causal")
-        measureHeads(kernels, stopwatch, report, tokens: tokens, dim: 64, span: .local(window: 128), ", local 128")
+    for tokens in brief ? [2048] : [512, 2048, 8192] {
+        measureHeads(attention, stopwatch, report, tokens: tokens, dim: 64, span: .causal, ", causal")
+        measureHeads(attention, stopwatch, report, tokens: tokens, dim: 64, span: .local(window: 128), ", local 128")
     }
 }
 
 private func measureHeads(
-    _ kernels: KernelTable, _ stopwatch: Stopwatch, _ report: Report, tokens: Int, dim: Int, span: AttentionSpan,
+    _ attention: AttentionKernels, _ stopwatch: Stopwatch, _ report: Report, tokens: Int, dim: Int, span: AttentionSpan,
     _ label: String
 ) {
     let heads = tokens > 2048 ? 1 : 12
     let row = 3 * 12 * dim
     let qkv = Floats(tokens * row)
     let out = Floats(tokens * 12 * dim)
-    let scratch = Floats(kernels.attentionScratch(tokens, tokens, dim, dim))
+    let scratch = Floats(attention.scratch(tokens, tokens, dim, dim))
     let seconds = stopwatch.best {
         for head in 0..<heads {
             let q = qkv.base + head * dim
-            kernels.attention(
+            attention.run(
                 AttentionHead(
                     q: q, ldq: row, k: q + 12 * dim, ldk: row, v: q + 24 * dim, ldv: row, out: out.base + head * dim,
                     ldOut: 12 * dim, queries: tokens, keys: tokens, headDim: dim, valueDim: dim,
@@ -95,7 +95,7 @@ private func measureHeads(
     }
     let work = 4 * Double(heads * pairs * dim)
     report.add(
-        "attention", "\(tokens) tokens, \(heads) × \(dim)\(label)",
+        "attention \(attention.precision)", "\(tokens) tokens, \(heads) × \(dim)\(label)",
         [
             ("us", seconds * 1e6), ("gflop_s", work / seconds / 1e9),
             ("percent_of_peak", 100 * work / seconds / stopwatch.peak),
@@ -110,7 +110,13 @@ func measureRows(_ kernels: KernelTable, _ stopwatch: Stopwatch, _ report: Repor
     let out = Floats(count)
     func fresh() { out.base.update(from: source.base, count: count) }
     func add(_ name: String, _ seconds: Double) {
-        report.add(name, "\(rows)×\(width)", [("ns_per_element", seconds * 1e9 / Double(count))])
+        report.add(
+            name, "\(rows)×\(width)",
+            [
+                ("ns_per_element", seconds * 1e9 / Double(count)),
+                // Multiply-adds that the core could have done instead.
+                ("multiply_adds_per_element", seconds * stopwatch.peak / 2 / Double(count)),
+            ])
     }
     for activation in [Activation.relu, .gelu, .geluTanh, .silu, .tanh, .sigmoid] {
         // Fresh values every time: those of repeated calls in place become subnormal. The copy is subtracted.
@@ -136,13 +142,13 @@ func measureRows(_ kernels: KernelTable, _ stopwatch: Stopwatch, _ report: Repor
 }
 
 /// One step of 256 units, for 1, 8 and 32 sequences.
-func measureRecurrent(_ kernels: KernelTable, _ stopwatch: Stopwatch, _ report: Report) {
+func measureRecurrent(_ dense: DenseKernels, _ stopwatch: Stopwatch, _ report: Report) {
     let hidden = 256
     for cell in [RecurrentCell.lstm, .gru, .tanh] {
         let gates = cell.gates * hidden
         let w = Floats(gates * hidden, scale: 1 / 16)
-        let packed = Floats(kernels.packedCount(gates, hidden))
-        kernels.pack(w.base, hidden, gates, hidden, packed.base)
+        let packed = Floats(dense.packedCount(gates, hidden))
+        dense.pack(w.base, hidden, gates, hidden, packed.base)
         for count in [1, 8, 32] {
             let inputs = Floats(count * gates)
             let h = Floats(count * hidden)
@@ -152,26 +158,27 @@ func measureRecurrent(_ kernels: KernelTable, _ stopwatch: Stopwatch, _ report: 
             let c = Floats(count * hidden)
             let bias = Floats(hidden)
             let scratch = Floats(count * (cell.gates + 1) * hidden)
+            let words = Floats(dense.scratchCount(count, hidden))
             let rows = Array(0..<count)
             let seconds = rows.withUnsafeBufferPointer { rows in
                 stopwatch.best {
                     guard let rows = rows.baseAddress else { return }
-                    kernels.recurrentStep(
+                    dense.recurrentStep(
                         RecurrentStep(
                             cell: cell, hidden: hidden, output: hidden, count: count, inputs: inputs.base,
                             packedHH: packed.base, biasHN: cell == .gru ? bias.base : nil, packedHR: nil,
                             h: h.base, next: next.base, c: cell == .lstm ? c.base : nil, y: y.base, ldY: hidden,
-                            rows: rows, gates: nil, scratch: scratch.base, backward: backward))
+                            rows: rows, gates: nil, scratch: scratch.base, words: words.base, backward: backward))
                     backward.toggle()
                 }
             }
             let work = 2 * Double(count * gates * hidden)
             report.add(
-                "recurrentStep", "\(cell) \(hidden), \(count) sequences",
+                "recurrentStep \(dense.precision)", "\(cell) \(hidden), \(count) sequences",
                 [
                     ("us", seconds * 1e6), ("steps_per_s", Double(count) / seconds),
-                    ("percent_of_peak", 100 * work / seconds / stopwatch.peak),
-                    ("weights_gb_s", Double(4 * gates * hidden) / seconds / 1e9),
+                    ("percent_of_peak", 100 * work / seconds / stopwatch.peak / dense.peakFactor),
+                    ("weights_gb_s", Double(4 * dense.packedCount(gates, hidden)) / seconds / 1e9),
                 ])
         }
     }

@@ -3,11 +3,14 @@ import Foundation
 /// Prints each measurement as it is made: a line of a table, or of JSON.
 struct Report {
     let json: Bool
-    let instructionSet: String
+    /// Where JSON lines go besides, if anywhere.
+    let file: FileHandle?
+    /// The table of kernels.
+    let table: String
 
     func peak(_ peak: Double) {
         line(
-            "\(instructionSet) multiply-add peak \(rounded(peak / 1e9, 1)) GFLOP/s",
+            "\(table) multiply-add peak \(rounded(peak / 1e9, 1)) GFLOP/s",
             ["kernel": "\"peak\"", "gflop_s": rounded(peak / 1e9, 1)])
     }
 
@@ -24,13 +27,11 @@ struct Report {
     }
 
     private func line(_ text: String, _ fields: [String: String]) {
-        if json {
-            let all = fields.merging(["isa": "\"\(instructionSet)\""]) { a, _ in a }
-            print(
-                "{" + all.sorted { $0.key < $1.key }.map { "\"\($0.key)\": \($0.value)" }.joined(separator: ", ") + "}")
-        } else {
-            print(text)
-        }
+        let all = fields.merging(["isa": "\"\(table)\""]) { a, _ in a }
+        let object =
+            "{" + all.sorted { $0.key < $1.key }.map { "\"\($0.key)\": \($0.value)" }.joined(separator: ", ") + "}"
+        file?.write(Data((object + "\n").utf8))
+        print(json ? object : text)
         fflush(nil)
     }
 

@@ -46,7 +46,7 @@ public func packPanels<I: Instructions>(
 public func denseLayer<I: Instructions>(_: I.Type, _ d: Dense) {
     let panels = d.packed.assumingMemoryBound(to: Float.self)
     let activatesResidual = d.residual != nil && d.activation != .identity
-    let mLimit = max(4 * I.tileRows, (160 << 10) / max(1, d.k) / I.tileRows * I.tileRows)
+    let mLimit = max(4 * I.tileRows, d.cacheBytes * 5 / 32 / max(1, d.k) / I.tileRows * I.tileRows)
     let mBlock = blockLength(d.m, limit: mLimit)
     var row = 0
     while row < d.m {

@@ -46,6 +46,8 @@ public struct Dense {
     public var m: Int
     public var n: Int
     public var k: Int
+    /// Bytes of the second level of cache, for which rows are cut into blocks.
+    public var cacheBytes = 1 << 20
     /// The columns of `out` to make, of 0 ..< n; the first is a multiple of `KernelTable.panelWidth`.
     public var columns: Range<Int>
 

@@ -63,6 +63,11 @@ final class TemporaryFolder {
     var path: String { url.path }
 
     init() throws { try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true) }
+
+    /// A path where nothing is yet.
+    static func unmade() -> String {
+        FileManager.default.temporaryDirectory.appendingPathComponent("encoderd-test-\(UUID().uuidString)").path
+    }
     deinit { try? FileManager.default.removeItem(at: url) }
 
     func write(_ name: String, _ bytes: some Sequence<UInt8>) throws {

@@ -165,7 +165,7 @@ import Testing
         #expect(model.description.stateSizes.count == model.description.layers + 1)
     }
 
-    private static func request(_ expected: Expected, _ n: Int, _ d: ModelDescription) throws -> SequenceRequest {
+    static func request(_ expected: Expected, _ n: Int, _ d: ModelDescription) throws -> SequenceRequest {
         var outputs = OutputSelection()
         outputs.stateLayers = Array(0...d.layers)
         outputs.embeddingLayer = d.layers

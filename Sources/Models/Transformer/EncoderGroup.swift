@@ -47,8 +47,6 @@ struct EncoderGroup: PartedWork {
         let out: UnsafeMutablePointer<Float>
     }
 
-    /// Rows that go through the feed-forward part together, so that their activations stay in the second-level cache.
-    static let blockRows = 128
     /// Rows a member should have at least, or else columns are shared out: a tile of the widest kernels.
     private static let leastRows = 12
 
@@ -105,7 +103,7 @@ struct EncoderGroup: PartedWork {
     private func rowParts(_ members: Int) -> Int {
         if members == 1 { return 1 }
         let share = (rows + members - 1) / members
-        return (share + EncoderGroup.blockRows - 1) / EncoderGroup.blockRows * members
+        return (share + stack.blockRows - 1) / stack.blockRows * members
     }
 
     private mutating func share(_ team: Team, _ region: Region, parts: Int) {
@@ -147,9 +145,11 @@ struct EncoderGroup: PartedWork {
         case .finish:
             let range = range(rows)
             let inner = memory.inner + member * memory.innerPitch
+            // Of nearly equal length: a few rows left over would read all weights for next to nothing.
+            let blocks = (range.count + stack.blockRows - 1) / stack.blockRows
             var row = range.lowerBound
-            while row < range.upperBound {
-                let count = min(EncoderGroup.blockRows, range.upperBound - row)
+            for block in 0..<blocks {
+                let count = range.lowerBound + (block + 1) * range.count / blocks - row
                 finish(x + row * hidden, memory.y + row * hidden, inner, words, rows: count)
                 row += count
             }
