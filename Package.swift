@@ -72,7 +72,8 @@ let package = Package(
         .executableTarget(
             name: "KernelBench",
             dependencies: [
-                "KernelSelection", "Models", "CPeak", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "KernelSelection", "Models", "CPeak",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], path: "Benchmarks/KernelBench", swiftSettings: strict),
 
         .testTarget(name: "CommandTests", dependencies: ["encoderd", "Server"], swiftSettings: strict),

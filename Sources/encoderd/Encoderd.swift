@@ -10,7 +10,8 @@ struct Encoderd: ParsableCommand {
             Start with: encoderd serve --model NAME=DIRECTORY
 
             Every option can also be set in the environment: --max-batch-tokens is ENCODERD_MAX_BATCH_TOKENS. The command \
-            line wins. ENCODERD_ISA=baseline, avx2 or avx512 forces a table of kernels.
+            line wins. ENCODERD_ISA=baseline, avx2 or avx512 forces the best table of kernels of that instruction set, \
+            ENCODERD_ISA==avx512-vnni (or another name behind the second =) that very table.
             """,
         version: Version.current,
         subcommands: [Serve.self, Encode.self, Inspect.self, Quantize.self, Bench.self])

@@ -192,4 +192,34 @@ import Testing
             #expect(error?.description.contains(message) == true, "\(error?.description ?? "")")
         }
     }
+
+    /// One row of zeros, of any width.
+    private struct WideFile: WeightFile {
+        let width: Int
+        let path = "wide"
+        let format = "none"
+        let names = ["w"]
+
+        func tensor(_ name: String) -> Tensor? {
+            let owner = OwnedBytes(count: 4 * width)
+            memset(owner.bytes.baseAddress, 0, 4 * width)
+            return Tensor(
+                name: name, shape: [1, width], dataType: .f32, bytes: UnsafeRawBufferPointer(owner.bytes), owner: owner)
+        }
+    }
+
+    /// 255 · 127 · 66,312 is above 2³¹.
+    @Test func refusesRowsWhoseSumsWouldOverflow() throws {
+        for (width, fits) in [(66_311, true), (66_312, false)] {
+            let reader = WeightReader(
+                file: WideFile(width: width), names: [:], kernels: Self.variants[0].kernels, precision: .int8)
+            if fits {
+                _ = try reader.packed([("w", 1)], inputs: width)
+            } else {
+                let error = #expect(throws: ModelError.self) { try reader.packed([("w", 1)], inputs: width) }
+                #expect(error?.description.contains("use bf16 or f32") == true)
+            }
+            _ = try reader.packed([("w", 1)], inputs: width, precision: .bf16)
+        }
+    }
 }

@@ -80,6 +80,12 @@ public final class WeightReader {
         _ parts: [(name: String, outputs: Int)], inputs: Int, precision: Precision? = nil
     ) throws(ModelError) -> PackedWeight {
         let dense = kernels.dense(precision ?? self.precision)
+        guard dense.precision != .int8 || inputs <= WeightReader.int8Inputs else {
+            throw ModelError(
+                file: file.path,
+                "tensor \(quoted(parts.first?.name ?? "")) has rows of \(inputs) values; int8 sums at most "
+                    + "\(WeightReader.int8Inputs) in 32 bits: use bf16 or f32")
+        }
         let outputs = parts.reduce(0) { $0 + $1.outputs }
         let storage = UnsafeMutableRawBufferPointer.allocate(
             byteCount: max(dense.packedCount(outputs, inputs), 1) * MemoryLayout<Float>.stride, alignment: 64
@@ -109,6 +115,9 @@ public final class WeightReader {
         for tensor in tensors { (tensor.owner as? MappedFile)?.release(tensor.bytes) }
         return weight
     }
+
+    /// So many products of 255 and 127 fit into 32 bits.
+    static let int8Inputs = Int(Int32.max) / (255 * 127)
 
     /// Whether the file holds the weight as bytes.
     public func isQuantised(_ name: String) -> Bool { file.tensor(names[name] ?? name)?.dataType == .i8 }
