@@ -202,7 +202,7 @@ import Testing
 
         func tensor(_ name: String) -> Tensor? {
             let owner = OwnedBytes(count: 4 * width)
-            memset(owner.bytes.baseAddress, 0, 4 * width)
+            owner.bytes.initializeMemory(as: UInt8.self, repeating: 0)
             return Tensor(
                 name: name, shape: [1, width], dataType: .f32, bytes: UnsafeRawBufferPointer(owner.bytes), owner: owner)
         }
