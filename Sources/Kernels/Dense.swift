@@ -54,7 +54,13 @@ public func denseLayer<I: Instructions>(_: I.Type, _ d: Dense) {
         let part = DensePart<Single<I>>(
             layer: d, a: d.a + row * d.lda, lda: d.lda, b: panels, scales: nil, k: d.k,
             kBlock: blockLength(d.k, limit: d.k <= 256 ? 256 : 192), row: row, rows: rows)
-        if activatesResidual { part.multiplyAndActivate() } else { part.multiply() }
+        if let gated = d.gated {
+            part.multiplyGated(gated)
+        } else if activatesResidual {
+            part.multiplyAndActivate()
+        } else {
+            part.multiply()
+        }
         row += rows
     }
 }
@@ -165,6 +171,45 @@ public struct DensePart<A: Arithmetic> {
                         let target = d.out + (row + first + r) * d.ldOut + column
                         let source = residual + (row + first + r) * d.ldResidual + column
                         for j in 0..<columns { target[j] = source[j] + tile[r * width + j] }
+                    }
+                    first += count
+                }
+                column += width
+            }
+        }
+    }
+
+    /// One vector of each tile is the gate's, the other the up projection's: both meet in a buffer, and their product goes
+    /// to the output.
+    @inlinable @inline(__always)
+    func multiplyGated(_ outputs: Int) {
+        let d = layer
+        let width = I.panelWidth
+        let rowsAtOnce = min(8, I.tileRows)
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: rowsAtOnce * width) { buffer in
+            guard let tile = buffer.baseAddress else { return }
+            var column = 0
+            while column < d.n {
+                let target = d.out + row * d.ldOut + column / 2
+                let columns = min(I.lanes, outputs - column / 2)
+                var first = 0
+                while first < rows {
+                    let count = min(rowsAtOnce, rows - first)
+                    var scales = A.isQuantised ? scales(column) : nil
+                    if let all = scales {
+                        scales = ProductScales(
+                            rows: all.rows + 2 * first, columns: all.columns, columnSums: all.columnSums)
+                    }
+                    A.multiply(
+                        PanelProduct(
+                            a: a + first * lda, lda: lda, b: b + column * k, scales: scales,
+                            bias: d.bias.map { $0 + column }, out: tile, ldOut: width, m: count, columns: width, k: k))
+                    I.activate(
+                        d.activation, tile, rows: count, width: I.lanes, pitch: width, isCoarse: A.depth > 1)
+                    for r in 0..<count {
+                        let v = I.mul(I.load(tile + r * width), I.load(tile + r * width + I.lanes))
+                        let out = target + (first + r) * d.ldOut
+                        if columns == I.lanes { I.store(out, v) } else { I.store(out, count: columns, v) }
                     }
                     first += count
                 }

@@ -46,6 +46,10 @@ public struct Dense {
     public var m: Int
     public var n: Int
     public var k: Int
+    /// nil, or for a gated layer (GLU: SwiGLU, GeGLU) its output's columns: `out[m, gated] = activation(gate) ⊙ up`, where the
+    /// weight's rows, and the bias, are those of gate and up in turns, `panelWidth / 2` of each, the last filled with
+    /// zeros (`gatedOrder`). No residual then, and all columns.
+    public var gated: Int?
     /// Bytes of the second level of cache, for which rows are cut into blocks.
     public var cacheBytes = 1 << 20
     /// The columns of `out` to make, of 0 ..< n; the first is a multiple of `KernelTable.panelWidth`.
@@ -71,6 +75,15 @@ public struct Dense {
         self.n = n
         self.k = k
         self.columns = columns ?? 0..<n
+    }
+
+    /// Rows of a gated layer's weight: where each comes from, the gate's or the up projection's row, or neither.
+    public static func gatedOrder(_ outputs: Int, panelWidth: Int) -> [(isGate: Bool, row: Int?)] {
+        let half = panelWidth / 2
+        return (0..<(outputs + half - 1) / half * panelWidth).map { i in
+            let row = i / panelWidth * half + i % half
+            return (i % panelWidth < half, row < outputs ? row : nil)
+        }
     }
 }
 

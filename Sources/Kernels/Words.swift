@@ -72,7 +72,9 @@ public func denseWords<A: WordArithmetic>(_: A.Type, _ d: Dense) {
         let part = DensePart<A>(
             layer: d, a: a, lda: pitch, b: panels, scales: A.isQuantised ? scales : nil, k: words, kBlock: words,
             row: row, rows: rows)
-        if d.residual != nil, d.activation != .identity {
+        if let gated = d.gated {
+            part.multiplyGated(gated)
+        } else if d.residual != nil, d.activation != .identity {
             part.multiplyAndActivate()
         } else {
             part.multiply()

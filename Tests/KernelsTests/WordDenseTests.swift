@@ -130,4 +130,57 @@ import Testing
             #expect(quantised.values.map(\.bitPattern) == packed.values.map(\.bitPattern), "n \(n) k \(k)")
         }
     }
+
+    /// Gated layers (SwiGLU, GeGLU): activation(gate) ⊙ up of two plain layers, in every precision.
+    @Test(arguments: Table.variants, Precision.allCases)
+    func gates(_ table: Table, precision: Precision) throws {
+        let dense = table.kernels.dense(precision)
+        let full = try Reference("kernels_dense")
+        let w = try full.floats("w")
+        let bias = try full.floats("bias")
+        let a = Buffer(try full.floats("a").map { $0 / 16 })
+        let k = 384
+        for outputs in [1, 16, 33, 48] {
+            let order = Dense.gatedOrder(outputs, panelWidth: table.kernels.panelWidth)
+            var rows: [Float] = []
+            var biases: [Float] = []
+            for (isGate, row) in order {
+                let source = row.map { isGate ? $0 : 48 + $0 }
+                rows += source.map { Array(w[$0 * 1536..<$0 * 1536 + k]) } ?? [Float](repeating: 0, count: k)
+                biases.append(source.map { bias[$0] } ?? 0)
+            }
+            let n = order.count
+            let packed = Buffer(dense.packedCount(n, k))
+            dense.pack(rows, k, n, k, packed.base)
+            for m in [1, 7, 8, 17] {
+                for activation in [Activation.silu, .gelu] {
+                    let scratch = Buffer(dense.scratchCount(m, k))
+                    let out = Buffer(m * (outputs + 1))
+                    let gatedBias = Buffer(biases)
+                    var layer = Dense(
+                        a: a.base, lda: 1536, packed: packed.base, scratch: scratch.base, bias: gatedBias.base,
+                        activation: activation, out: out.base, ldOut: outputs + 1, m: m, n: n, k: k)
+                    layer.gated = outputs
+                    dense.dense(layer)
+                    #expect(out.untouchedBehind)
+                    let gate = Buffer(
+                        run(dense, a, lda: 1536, w, ldw: 1536, m: m, n: outputs, k: k, bias: Buffer(bias)))
+                    let up = run(
+                        dense, a, lda: 1536, Array(w[(48 * 1536)...]), ldw: 1536, m: m, n: outputs, k: k,
+                        bias: Buffer(Array(bias[48...])))
+                    table.kernels.activate(activation, gate.base, m * outputs)
+                    for r in 0..<m {
+                        #expect(out.base[r * (outputs + 1) + outputs].isNaN)
+                        for j in 0..<outputs {
+                            let want = gate.base[r * outputs + j] * up[r * outputs + j]
+                            let allowed = 1e-5 + (precision == .f32 ? 0 : 1e-4) * abs(up[r * outputs + j])
+                            if abs(out.base[r * (outputs + 1) + j] - want) > allowed * max(1, abs(want)) {
+                                Issue.record("\(outputs) outputs, \(m) rows, \(activation): row \(r), column \(j)")
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
