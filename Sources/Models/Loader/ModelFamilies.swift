@@ -1,24 +1,32 @@
 /// The families of networks there are, by config.json's `model_type`.
 enum ModelFamilies {
-    typealias Make = @Sendable (ModelSource, SentenceSettings) throws(ModelError) -> any Network
+    /// Encoders of transformers: each reads its configuration and tensor names into the parts that all share.
+    static let encoders: [(name: String, parts: @Sendable (ModelSource) throws(ModelError) -> EncoderParts)] = [
+        ("bert", Bert.parts)
+    ]
 
-    static let all: [(name: String, make: Make)] = [
-        ("bert", { source, sentence throws(ModelError) in try BertNetwork(source: source, sentence: sentence) }),
-        ("transformer_encoder", { source, _ throws(ModelError) in try TransformerEncoderNetwork(source: source) }),
-        ("self_attention", { source, _ throws(ModelError) in try SelfAttentionNetwork(source: source) }),
+    /// Families with a directory format of this project's own.
+    static let own: [(name: String, make: @Sendable (ModelSource) throws(ModelError) -> any Network)] = [
+        ("transformer_encoder", { source throws(ModelError) in try TorchEncoder.network(source) }),
+        ("self_attention", { source throws(ModelError) in try SelfAttentionNetwork(source: source) }),
         ("rnn", recurrent), ("gru", recurrent), ("lstm", recurrent),
     ]
-    private static let recurrent: Make = { source, _ throws(ModelError) in try RecurrentNetwork(source: source) }
+    private static let recurrent: @Sendable (ModelSource) throws(ModelError) -> any Network = {
+        source throws(ModelError) in try RecurrentNetwork(source: source)
+    }
 
     static func make(_ source: ModelSource, _ sentence: SentenceSettings) throws(ModelError) -> any Network {
-        let known = all.map(\.name).joined(separator: ", ")
+        let known = (encoders.map(\.name) + own.map(\.name)).joined(separator: ", ")
+        let file = source.configuration.file
         guard let name = try source.configuration.string("model_type") else {
-            throw ModelError(file: source.configuration.file, "'model_type' is missing; it should be one of \(known)")
+            throw ModelError(file: file, "'model_type' is missing; it should be one of \(known)")
         }
-        guard let family = all.first(where: { $0.name == name }) else {
-            throw ModelError(
-                file: source.configuration.file, "'model_type' is \(quoted(name)); it should be one of \(known)")
+        if let family = encoders.first(where: { $0.name == name }) {
+            return try EncoderNetwork(source, sentence, family.parts(source))
         }
-        return try family.make(source, sentence)
+        guard let family = own.first(where: { $0.name == name }) else {
+            throw ModelError(file: file, "'model_type' is \(quoted(name)); it should be one of \(known)")
+        }
+        return try family.make(source)
     }
 }

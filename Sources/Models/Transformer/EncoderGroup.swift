@@ -39,9 +39,8 @@ struct EncoderGroup: PartedWork {
 
     /// A dense layer over all rows of the group.
     private struct DenseCall {
-        let weight: PackedWeight
+        let layer: DenseLayer
         let a: UnsafePointer<Float>
-        let bias: FloatTensor?
         var residual: UnsafePointer<Float>?
         var activation = Activation.identity
         let out: UnsafeMutablePointer<Float>
@@ -67,7 +66,7 @@ struct EncoderGroup: PartedWork {
     private var hidden: Int { stack.hidden }
     private var kernels: KernelTable { stack.kernels }
     /// What the query, key and value projections read.
-    private var input: UnsafeMutablePointer<Float> { stack.normFirst ? memory.y : x }
+    private var input: UnsafeMutablePointer<Float> { layer.attentionNorms.before == nil ? x : memory.y }
 
     // MARK: Regions
 
@@ -77,12 +76,12 @@ struct EncoderGroup: PartedWork {
         let attending =
             batch.lengths[sequences].reduce(0) { $0 + $1 * $1 } * attention.heads
             * (attention.headDim + attention.valueDim)
-        let finishing = rows * (hidden * hidden + 2 * hidden * stack.feedForward)
+        let finishing = rows * (hidden * hidden + 2 * hidden * layer.feedForward.width)
         let members = team.members(for: projecting + attending + finishing)
         let byColumns = members > 1 && rows < EncoderGroup.leastRows * members
         if byColumns {
-            if stack.normFirst { layer.attentionNorm.apply(kernels, x, memory.y, rows: rows, width: hidden) }
-            share(team, members, DenseCall(weight: layer.joined, a: input, bias: layer.joinedBias, out: memory.joined))
+            layer.attentionNorms.before?.apply(kernels, x, memory.y, rows: rows, width: hidden)
+            share(team, members, DenseCall(layer: layer.attention.joined, a: input, out: memory.joined))
         } else {
             share(team, .project, parts: min(rowParts(members), team.worth(projecting)))
         }
@@ -113,10 +112,10 @@ struct EncoderGroup: PartedWork {
     }
 
     private mutating func share(_ team: Team, _ members: Int, _ call: DenseCall) {
-        let panels = (call.weight.outputs + kernels.panelWidth - 1) / kernels.panelWidth
+        let panels = (call.layer.weight.outputs + kernels.panelWidth - 1) / kernels.panelWidth
         share(
             team, .columns(call),
-            parts: min(members, panels, team.worth(rows * call.weight.outputs * call.weight.inputs)))
+            parts: min(members, panels, team.worth(rows * call.layer.weight.outputs * call.layer.weight.inputs)))
     }
 
     static let runPart: Team.PartFunction = { work, part, member in
@@ -130,10 +129,11 @@ struct EncoderGroup: PartedWork {
         case .project:
             let range = range(rows)
             let (x, y) = (x + range.lowerBound * hidden, memory.y + range.lowerBound * hidden)
-            if stack.normFirst { layer.attentionNorm.apply(kernels, x, y, rows: range.count, width: hidden) }
-            layer.joined.apply(
-                kernels, stack.normFirst ? y : x, bias: layer.joinedBias,
-                out: memory.joined + range.lowerBound * 3 * hidden, rows: range.count, scratch: words)
+            let norm = layer.attentionNorms.before
+            norm?.apply(kernels, x, y, rows: range.count, width: hidden)
+            layer.attention.joined.apply(
+                kernels, norm == nil ? x : y, out: memory.joined + range.lowerBound * 3 * hidden, rows: range.count,
+                scratch: words)
         case .attend:
             for item in range(sequences.count * attention.heads) {
                 let sequence = sequences.lowerBound + item / attention.heads
@@ -154,12 +154,12 @@ struct EncoderGroup: PartedWork {
                 row += count
             }
         case .columns(let call):
-            let panels = range((call.weight.outputs + kernels.panelWidth - 1) / kernels.panelWidth)
+            let panels = range((call.layer.weight.outputs + kernels.panelWidth - 1) / kernels.panelWidth)
             let columns =
                 panels.lowerBound
-                * kernels.panelWidth..<min(panels.upperBound * kernels.panelWidth, call.weight.outputs)
-            call.weight.apply(
-                kernels, call.a, bias: call.bias, residual: call.residual, activation: call.activation, out: call.out,
+                * kernels.panelWidth..<min(panels.upperBound * kernels.panelWidth, call.layer.weight.outputs)
+            call.layer.apply(
+                kernels, call.a, residual: call.residual, activation: call.activation, out: call.out,
                 rows: rows, columns: columns, scratch: words)
         }
     }
@@ -174,35 +174,31 @@ struct EncoderGroup: PartedWork {
         _ x: UnsafeMutablePointer<Float>, _ y: UnsafeMutablePointer<Float>, _ inner: UnsafeMutablePointer<Float>,
         _ words: UnsafeMutablePointer<Float>, rows: Int
     ) {
-        layer.output.apply(kernels, y, bias: layer.outputBias, residual: x, out: x, rows: rows, scratch: words)
+        layer.attention.output.apply(kernels, y, residual: x, out: x, rows: rows, scratch: words)
         let input = betweenSublayers(x, y, rows: rows)
-        layer.up.apply(
-            kernels, input, bias: layer.upBias, activation: stack.activation, out: inner, rows: rows, scratch: words)
-        layer.down.apply(kernels, inner, bias: layer.downBias, residual: x, out: x, rows: rows, scratch: words)
-        if !stack.normFirst { layer.feedForwardNorm.apply(kernels, x, x, rows: rows, width: hidden) }
+        let part = layer.feedForward
+        part.up.apply(kernels, input, activation: part.activation, out: inner, rows: rows, scratch: words)
+        part.down.apply(kernels, inner, residual: x, out: x, rows: rows, scratch: words)
+        layer.feedForwardNorms.after?.apply(kernels, x, x, rows: rows, width: hidden)
     }
 
     /// `finish` for all rows, of which there are few: the norms are the leader's.
     private mutating func finishByColumns(_ team: Team, _ members: Int) {
-        share(team, members, DenseCall(weight: layer.output, a: memory.y, bias: layer.outputBias, residual: x, out: x))
+        share(team, members, DenseCall(layer: layer.attention.output, a: memory.y, residual: x, out: x))
         let input = betweenSublayers(x, memory.y, rows: rows)
-        share(
-            team, members,
-            DenseCall(
-                weight: layer.up, a: input, bias: layer.upBias, activation: stack.activation, out: memory.inner))
-        share(team, members, DenseCall(weight: layer.down, a: memory.inner, bias: layer.downBias, residual: x, out: x))
-        if !stack.normFirst { layer.feedForwardNorm.apply(kernels, x, x, rows: rows, width: hidden) }
+        let part = layer.feedForward
+        share(team, members, DenseCall(layer: part.up, a: input, activation: part.activation, out: memory.inner))
+        share(team, members, DenseCall(layer: part.down, a: memory.inner, residual: x, out: x))
+        layer.feedForwardNorms.after?.apply(kernels, x, x, rows: rows, width: hidden)
     }
 
     /// - Returns: what the feed-forward part reads.
     private func betweenSublayers(
         _ x: UnsafeMutablePointer<Float>, _ y: UnsafeMutablePointer<Float>, rows: Int
     ) -> UnsafeMutablePointer<Float> {
-        if stack.normFirst {
-            layer.feedForwardNorm.apply(kernels, x, y, rows: rows, width: hidden)
-            return y
-        }
-        layer.attentionNorm.apply(kernels, x, x, rows: rows, width: hidden)
-        return x
+        layer.attentionNorms.after?.apply(kernels, x, x, rows: rows, width: hidden)
+        guard let before = layer.feedForwardNorms.before else { return x }
+        before.apply(kernels, x, y, rows: rows, width: hidden)
+        return y
     }
 }

@@ -1,71 +1,18 @@
 import KernelSelection
 import Kernels
 
-/// Weights of one Transformer encoder layer (Vaswani et al. 2017, section 3.1).
-struct EncoderLayer: Sendable {
-    /// Query, key and value joined, [3 · hidden, hidden], and its bias.
-    let joined: PackedWeight
-    let joinedBias: FloatTensor?
-    /// [hidden, hidden]
-    let output: PackedWeight
-    let outputBias: FloatTensor?
-    let attentionNorm: Normalisation
-    /// [feedForward, hidden] and [hidden, feedForward]
-    let up: PackedWeight
-    let upBias: FloatTensor?
-    let down: PackedWeight
-    let downBias: FloatTensor?
-    let feedForwardNorm: Normalisation
-}
-
-/// torch.nn.LayerNorm's weight and bias, [width].
-struct Normalisation: Sendable {
-    let weight: FloatTensor
-    let bias: FloatTensor?
-    let epsilon: Float
-
-    func apply(
-        _ kernels: KernelTable, _ x: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, rows: Int, width: Int
-    ) {
-        guard let weight = weight.values.baseAddress else { return }
-        kernels.layerNorm(
-            LayerNorm(
-                x: x, out: out, weight: weight, bias: bias?.values.baseAddress, rows: rows, width: width,
-                epsilon: epsilon))
-    }
-}
-
-extension PackedWeight {
-    /// out = (residual +) activation(a · Wᵀ + bias), all rows contiguous.
-    /// - Parameters:
-    ///   - columns: those of `out` to make, from a whole panel on; nil: all.
-    ///   - scratch: `dense.scratchCount(rows, inputs)` floats, 64-byte aligned; nil in f32, which needs none.
-    func apply(
-        _ kernels: KernelTable, _ a: UnsafePointer<Float>, bias: FloatTensor?, residual: UnsafePointer<Float>? = nil,
-        activation: Activation = .identity, out: UnsafeMutablePointer<Float>, rows: Int, columns: Range<Int>? = nil,
-        scratch: UnsafeMutablePointer<Float>? = nil
-    ) {
-        var layer = Dense(
-            a: a, lda: inputs, packed: values, scratch: scratch, bias: bias?.values.baseAddress, residual: residual,
-            ldResidual: outputs, activation: activation, out: out, ldOut: outputs, m: rows, n: outputs, k: inputs,
-            columns: columns)
-        layer.cacheBytes = Caches.secondLevel
-        dense.dense(layer)
-    }
-}
-
 /// Encoder layers over a ragged batch.
 struct EncoderStack: Sendable {
     let kernels: KernelTable
     let hidden: Int
     let heads: Int
-    let feedForward: Int
-    let activation: Activation
-    /// Norms before the sublayers (torch's `norm_first`) instead of after them.
-    let normFirst: Bool
+    let headDim: Int
     let layers: [EncoderLayer]
     /// After the last layer.
-    let finalNorm: Normalisation?
+    var finalNorm: Normalisation?
+
+    /// The widest layer's.
+    var feedForward: Int { layers.map(\.feedForward.width).max() ?? hidden }
 
     /// Rows of whole sequences that go through a layer together, so that memory and caches hold the queries, keys and
     /// values of few. On Zen 4, MiniLM's batches of 32 × 64 and more ran some 5 % faster in f32 than with the whole batch
@@ -77,11 +24,10 @@ struct EncoderStack: Sendable {
     /// 8 % (Zen 4, f32, 32 × 16).
     var blockRows: Int { min(240, max(24, Caches.secondLevel * 3 / 16 / feedForward / 12 * 12)) }
 
-    private var precision: Precision { layers.first?.joined.dense.precision ?? .f32 }
+    private var precision: Precision { layers.first?.attention.joined.weight.dense.precision ?? .f32 }
 
     private var attention: SelfAttentionPass {
-        let headDim = hidden / heads
-        return SelfAttentionPass(
+        SelfAttentionPass(
             kernels: kernels, attention: kernels.attention(precision), heads: heads, headDim: headDim,
             valueDim: headDim, scale: 1 / Float(headDim).squareRoot())
     }
@@ -111,9 +57,9 @@ struct EncoderStack: Sendable {
             }
             words = Scratch.rounded(
                 max(
-                    layer.joined.dense.scratchCount(group, stack.hidden),
-                    layer.output.dense.scratchCount(group, stack.hidden),
-                    layer.down.dense.scratchCount(group, stack.feedForward)))
+                    layer.attention.joined.weight.dense.scratchCount(group, stack.hidden),
+                    layer.attention.output.weight.dense.scratchCount(group, stack.hidden),
+                    layer.feedForward.down.weight.dense.scratchCount(group, stack.feedForward)))
         }
     }
 

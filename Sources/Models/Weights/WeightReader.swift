@@ -162,6 +162,14 @@ public final class WeightReader {
     /// The file's tensors that nothing has asked for.
     public var unused: [String] { file.names.filter { uses[$0] == nil } }
 
+    /// Values of all tensors in use but scales.
+    public var parameters: Int {
+        uses.keys.reduce(0) { sum, name in
+            if name.hasSuffix("_scale"), isQuantised(String(name.dropLast("_scale".count))) { return sum }
+            return sum + (file.tensor(name)?.count ?? 0)
+        }
+    }
+
     private func floatCopy(
         _ name: String, _ shape: [Int], count: Int, fill: (UnsafeMutablePointer<Float>) -> Void
     ) -> FloatTensor {

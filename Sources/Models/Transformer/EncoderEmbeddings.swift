@@ -1,0 +1,137 @@
+import Kernels
+
+/// What enters the first layer: [rows, hidden], from token ids or feature vectors.
+struct EncoderEmbeddings: Sendable {
+    enum Input: Sendable {
+        /// [vocabulary, width], each vector multiplied by `scale`.
+        case tokens(EmbeddingTable, scale: Float = 1)
+        /// [width, inputSize], of feature vectors.
+        case features(DenseLayer)
+    }
+
+    enum Positions: Sendable {
+        /// None here; layers may have their own.
+        case none
+        case sinusoidal(SinusoidalPositions)
+        /// [positions, width]
+        case learned(EmbeddingTable, PositionNumbering = .consecutive)
+    }
+
+    let input: Input
+    var positions = Positions.none
+    /// [types, width]
+    var types: EmbeddingTable?
+    var norm: Normalisation?
+    /// [hidden, width], where vectors are looked up in another width than the layers have.
+    var projection: DenseLayer?
+    /// The norm's place: on vectors as looked up (ELECTRA, ALBERT), or as projected (DeBERTa).
+    var normAfterProjection = false
+
+    /// Of the vectors that are summed.
+    private var width: Int {
+        switch input {
+        case .tokens(let table, _): table.width
+        case .features(let layer): layer.weight.outputs
+        }
+    }
+
+    /// Floats that `embed` takes from scratch.
+    func scratchCount(_ batch: RaggedBatch) -> Int {
+        var count = Scratch.rounded(width)
+        if case .features(let layer) = input { count += Scratch.rounded(batch.rows * layer.weight.inputs) }
+        if projection != nil { count += Scratch.rounded(batch.rows * width) }
+        return count
+    }
+
+    /// Writes `out` [rows, hidden]: words, types and positions summed in transformers' order.
+    func embed(_ batch: RaggedBatch, _ out: UnsafeMutablePointer<Float>, scratch: Scratch, _ kernels: KernelTable) {
+        let encoding = scratch.take(width)
+        let x = projection == nil ? out : scratch.take(batch.rows * width)
+        switch input {
+        case .features(let layer):
+            let features = scratch.take(batch.rows * layer.weight.inputs)
+            batch.gatherFeatures(width: layer.weight.inputs, features)
+            layer.apply(kernels, features, out: x, rows: batch.rows)
+        case .tokens(let table, let scale):
+            batch.gatherTokens(table, x)
+            if scale != 1 { for i in 0..<batch.rows * width { x[i] *= scale } }
+        }
+        if let types { addTypes(types, batch, x, kernels) }
+        addPositions(batch, x, encoding, kernels)
+        if let norm, !normAfterProjection { norm.apply(kernels, x, x, rows: batch.rows, width: width) }
+        guard let projection else { return }
+        projection.apply(kernels, x, out: out, rows: batch.rows)
+        if let norm, normAfterProjection {
+            norm.apply(kernels, out, out, rows: batch.rows, width: projection.weight.outputs)
+        }
+    }
+
+    private func addTypes(
+        _ types: EmbeddingTable, _ batch: RaggedBatch, _ x: UnsafeMutablePointer<Float>, _ kernels: KernelTable
+    ) {
+        for (i, request) in batch.requests.enumerated() {
+            guard case .tokens(_, let typeIDs) = request.input else { continue }
+            for place in 0..<batch.lengths[i] {
+                types.addRow(
+                    place < typeIDs.count ? Int(typeIDs[place]) : 0, to: x + (batch.offsets[i] + place) * width,
+                    kernels)
+            }
+        }
+    }
+
+    private func addPositions(
+        _ batch: RaggedBatch, _ x: UnsafeMutablePointer<Float>, _ encoding: UnsafeMutablePointer<Float>,
+        _ kernels: KernelTable
+    ) {
+        switch positions {
+        case .none: break
+        case .sinusoidal(let sinusoidal):
+            // Position by position: each one's sines are computed once for all sequences.
+            for position in 0..<batch.longest {
+                sinusoidal.write(position, to: encoding)
+                for i in batch.requests.indices where position < batch.lengths[i] {
+                    kernels.add(encoding, x + (batch.offsets[i] + position) * width, width)
+                }
+            }
+        case .learned(let table, let numbering):
+            for (i, request) in batch.requests.enumerated() {
+                numbering.forEach(request) { place, position in
+                    table.addRow(position, to: x + (batch.offsets[i] + place) * width, kernels)
+                }
+            }
+        }
+    }
+}
+
+/// Which row of the table of positions a token gets.
+enum PositionNumbering: Sendable {
+    /// 0, 1, 2, …
+    case consecutive
+    /// fairseq's, as transformers' RobertaEmbeddings.create_position_ids_from_input_ids: tokens that are not `padding` count
+    /// on from `padding` + 1; `padding` itself gets `padding`.
+    case afterPadding(Int)
+
+    /// Rows of the table that no sequence reaches.
+    var reserved: Int {
+        switch self {
+        case .consecutive: 0
+        case .afterPadding(let padding): padding + 1
+        }
+    }
+
+    func forEach(_ request: SequenceRequest, _ body: (_ place: Int, _ position: Int) -> Void) {
+        guard case .afterPadding(let padding) = self, case .tokens(let ids, _) = request.input else {
+            for place in 0..<request.length { body(place, place) }
+            return
+        }
+        var next = padding + 1
+        for (place, id) in ids.enumerated() {
+            if Int(id) == padding {
+                body(place, padding)
+            } else {
+                body(place, next)
+                next += 1
+            }
+        }
+    }
+}

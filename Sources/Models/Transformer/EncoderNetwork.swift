@@ -1,0 +1,81 @@
+import Kernels
+
+/// What a family makes of a model directory: see ARCHITECTURE.md, "A new family".
+struct EncoderParts {
+    let embeddings: EncoderEmbeddings
+    let stack: EncoderStack
+    /// Heads by the task that `architectures` names.
+    var heads: [EncoderTask: EncoderHeadPlan] = [:]
+    /// Where the heads' tensors are that do not lie beside the encoder.
+    let base: WeightScope
+    let vocabularySize: Int
+    /// Types (segments) a token can have; nil: the model has none.
+    var tokenTypes: Int?
+    /// Tokens a sequence may have; nil: no limit of the network's own.
+    var positions: Int?
+    /// Where no file says how to pool.
+    var pooling = Pooling.mean
+}
+
+/// A Transformer encoder: embeddings, layers, and the head that `architectures` names, if any.
+struct EncoderNetwork: Network {
+    let description: ModelDescription
+    private let embeddings: EncoderEmbeddings
+    private let stack: EncoderStack
+    private let head: EncoderHead?
+
+    /// - Parameter parts: of a model with a vocabulary.
+    init(_ source: ModelSource, _ sentence: SentenceSettings, _ parts: EncoderParts) throws(ModelError) {
+        let head = try EncoderHead(source, parts)
+        var maxLength = parts.positions
+        if let wanted = sentence.maxLength { maxLength = min(wanted, maxLength ?? wanted) }
+        var description = EncoderNetwork.describe(
+            source, parts.stack, input: .tokens(vocabularySize: parts.vocabularySize), maxLength: maxLength,
+            positions: parts.positions, pooling: sentence.pooling ?? parts.pooling,
+            normalize: sentence.normalize ?? false)
+        description.tokenTypes = parts.tokenTypes
+        description.logitsSize = head?.outputs
+        description.logitsPerToken = head?.plan.rows == .all
+        description.labels = head?.labels
+        description.answersLogits = head != nil
+        self.init(description, parts.embeddings, parts.stack, head: head)
+    }
+
+    init(
+        _ description: ModelDescription, _ embeddings: EncoderEmbeddings, _ stack: EncoderStack,
+        head: EncoderHead? = nil
+    ) {
+        self.description = description
+        self.embeddings = embeddings
+        self.stack = stack
+        self.head = head
+    }
+
+    /// A description without head. To be called once all weights are read, whose values are the model's parameters.
+    static func describe(
+        _ source: ModelSource, _ stack: EncoderStack, input: InputKind, maxLength: Int?, positions: Int?,
+        pooling: Pooling, normalize: Bool
+    ) -> ModelDescription {
+        ModelDescription(
+            family: source.configuration.object["model_type"]?.string ?? "", input: input, hiddenSize: stack.hidden,
+            embeddingSize: stack.hidden,
+            stateSizes: Array(repeating: stack.hidden, count: stack.layers.count + 1), layers: stack.layers.count,
+            heads: stack.heads, directions: 1, maxLength: maxLength, logitsSize: nil, logitsPerToken: false,
+            labels: nil, answersLogits: false, pooling: pooling, normalize: normalize, attentionMethods: [.raw],
+            stateShape: nil, parameters: source.weights.parameters, precision: source.weights.precision.rawValue,
+            instructionSet: source.weights.kernels.instructionSet, positions: positions)
+    }
+
+    func forward(_ requests: [SequenceRequest], scratch: Scratch) -> [SequenceResult] {
+        let batch = RaggedBatch(requests)
+        scratch.reserve(
+            floats: Scratch.rounded(batch.rows * stack.hidden) + embeddings.scratchCount(batch)
+                + stack.scratchCount(batch, scratch.team) + (head?.scratchCount(batch) ?? 0))
+        let x = scratch.take(batch.rows * stack.hidden)
+        var results = batch.emptyResults()
+        embeddings.embed(batch, x, scratch: scratch, stack.kernels)
+        stack.run(batch, x, scratch: scratch, results: &results)
+        head?.run(batch, x, scratch: scratch, stack.kernels, results: &results)
+        return results
+    }
+}

@@ -1,0 +1,123 @@
+import Glibc
+import Kernels
+
+/// torch.nn.TransformerEncoder (https://docs.pytorch.org/docs/stable/generated/torch.nn.TransformerEncoder.html) over token
+/// ids or feature vectors, with or without positions. Its tensors have torch's names under `encoder.`.
+enum TorchEncoder {
+    enum Nonlinearity: String, CaseIterable {
+        case relu, gelu
+        var kernel: Activation { self == .relu ? .relu : .gelu }
+    }
+
+    static func network(_ source: ModelSource) throws(ModelError) -> EncoderNetwork {
+        let c = source.configuration
+        let width = try c.int("d_model", in: 1...65_536)
+        let heads = try c.int("nhead", in: 1...4096)
+        try c.check(width, "d_model", dividedBy: heads, "nhead")
+        let layers = try c.int("num_layers", in: 1...1024)
+        let encoding = try c.choice("positional_encoding", default: PositionEncoding.sinusoidal)
+        let pooling = try c.choice("pooling", default: Pooling.mean)
+        let normalize = try c.bool("normalize", default: false)
+        let vocabulary = try c.int("vocab_size", in: 0...1 << 28, default: 0)
+        let inputSize = try c.int("input_size", in: 0...65_536, default: 0)
+        guard (vocabulary > 0) != (inputSize > 0) else {
+            throw ModelError(
+                file: c.file,
+                "either 'vocab_size' (the input is token ids) or 'input_size' (feature vectors) must be given, not both"
+            )
+        }
+        var maxLength: Int?
+        if encoding == .learned || (c.object["max_length"] ?? .null) != .null {
+            maxLength = try c.int("max_length", in: 1...1 << 24)
+        }
+        let root = source.root
+        let embeddings = EncoderEmbeddings(
+            input: try input(c, root, vocabulary: vocabulary, inputSize: inputSize, width: width),
+            positions: try positions(encoding, root, maxLength ?? 0, width))
+        var all: [EncoderLayer] = []
+        let settings = try LayerSettings(c, width: width)
+        for i in 0..<layers { all.append(try layer(root("encoder.layers.\(i)"), settings)) }
+        let finalNorm =
+            root.has("encoder.norm.weight")
+            ? try root.norm("encoder.norm", width: width, epsilon: settings.epsilon, bias: settings.bias) : nil
+        if let extra = source.weights.unused.first(where: { $0.hasPrefix("encoder.") }) {
+            throw ModelError(
+                file: source.weights.file.path,
+                "tensor \(quoted(extra)) is not part of the network that config.json describes; check 'num_layers' and "
+                    + "'bias'")
+        }
+        let stack = EncoderStack(
+            kernels: source.weights.kernels, hidden: width, heads: heads, headDim: width / heads, layers: all,
+            finalNorm: finalNorm)
+        return EncoderNetwork(
+            EncoderNetwork.describe(
+                source, stack,
+                input: vocabulary > 0 ? .tokens(vocabularySize: vocabulary) : .features(size: inputSize),
+                maxLength: maxLength, positions: maxLength, pooling: pooling, normalize: normalize), embeddings, stack)
+    }
+
+    private struct LayerSettings {
+        let width: Int
+        let feedForward: Int
+        let activation: Activation
+        let normFirst: Bool
+        let bias: Bool
+        let epsilon: Float
+
+        init(_ c: Configuration, width: Int) throws(ModelError) {
+            self.width = width
+            feedForward = try c.int("dim_feedforward", in: 1...1 << 20, default: 2048)
+            activation = try c.choice("activation", default: Nonlinearity.relu).kernel
+            normFirst = try c.bool("norm_first", default: false)
+            bias = try c.bool("bias", default: true)
+            epsilon = Float(try c.double("layer_norm_eps", in: 0...1, default: 1e-5))
+        }
+    }
+
+    private static func layer(_ names: WeightScope, _ s: LayerSettings) throws(ModelError) -> EncoderLayer {
+        func norms(_ name: String) throws(ModelError) -> SublayerNorms {
+            let norm = try names.norm(name, width: s.width, epsilon: s.epsilon, bias: s.bias)
+            return s.normFirst ? SublayerNorms(before: norm) : SublayerNorms(after: norm)
+        }
+        return EncoderLayer(
+            attention: AttentionPart(
+                joined: DenseLayer(
+                    weight: try names.reader.packed(
+                        [(names.prefix + "self_attn.in_proj_weight", 3 * s.width)], inputs: s.width),
+                    bias: s.bias ? try names.floats("self_attn.in_proj_bias", [3 * s.width]) : nil),
+                output: try names.dense("self_attn.out_proj", outputs: s.width, inputs: s.width, bias: s.bias)),
+            attentionNorms: try norms("norm1"),
+            feedForward: FeedForward(
+                up: try names.dense("linear1", outputs: s.feedForward, inputs: s.width, bias: s.bias),
+                activation: s.activation,
+                down: try names.dense("linear2", outputs: s.width, inputs: s.feedForward, bias: s.bias)),
+            feedForwardNorms: try norms("norm2"))
+    }
+
+    private static func input(
+        _ c: Configuration, _ root: WeightScope, vocabulary: Int, inputSize: Int, width: Int
+    ) throws(ModelError) -> EncoderEmbeddings.Input {
+        let scaled = try c.bool("scale_embedding", default: false)
+        if vocabulary > 0 {
+            return .tokens(
+                try root.table("embedding.weight", rows: vocabulary, width: width),
+                scale: scaled ? Float(width).squareRoot() : 1)
+        }
+        if scaled {
+            throw ModelError(
+                file: c.file, "'scale_embedding' is true, but there is no embedding: the input is features")
+        }
+        return .features(
+            try root.dense("input", outputs: width, inputs: inputSize, bias: root.has("input.bias"), precision: .f32))
+    }
+
+    private static func positions(
+        _ encoding: PositionEncoding, _ root: WeightScope, _ length: Int, _ width: Int
+    ) throws(ModelError) -> EncoderEmbeddings.Positions {
+        switch encoding {
+        case .none: .none
+        case .sinusoidal: .sinusoidal(SinusoidalPositions(width: width))
+        case .learned: .learned(try root.table("position.weight", rows: length, width: width))
+        }
+    }
+}

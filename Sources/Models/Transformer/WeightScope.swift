@@ -1,0 +1,68 @@
+import Kernels
+
+/// A part of a checkpoint: the tensors whose names begin with a prefix, read as the layers of torch.nn.
+struct WeightScope {
+    let reader: WeightReader
+    /// Empty, or ending with a dot.
+    let prefix: String
+
+    /// The scope of `name.` within this one.
+    func callAsFunction(_ name: String) -> WeightScope { WeightScope(reader: reader, prefix: prefix + name + ".") }
+
+    func has(_ name: String) -> Bool { reader.has(prefix + name) }
+
+    func shape(_ name: String) -> [Int]? { reader.shape(prefix + name) }
+
+    /// torch.nn.Linear under `name`.
+    /// - Parameter precision: nil: the network's.
+    func dense(
+        _ name: String, outputs: Int, inputs: Int, bias: Bool = true, precision: Precision? = nil
+    ) throws(ModelError) -> DenseLayer {
+        try dense(joined: [(name, outputs)], inputs: inputs, bias: bias, precision: precision)
+    }
+
+    /// Several layers that read the same, stacked by rows into one.
+    func dense(
+        joined parts: [(name: String, outputs: Int)], inputs: Int, bias: Bool = true, precision: Precision? = nil
+    ) throws(ModelError) -> DenseLayer {
+        DenseLayer(
+            weight: try reader.packed(
+                parts.map { (prefix + $0.name + ".weight", $0.outputs) }, inputs: inputs, precision: precision),
+            bias: bias ? try reader.joined(parts.map { (prefix + $0.name + ".bias", $0.outputs) }) : nil)
+    }
+
+    /// torch.nn.LayerNorm under `name`. Checkpoints converted from TensorFlow, bert-base-uncased among them, call weight
+    /// and bias gamma and beta.
+    func norm(_ name: String, width: Int, epsilon: Float, bias: Bool = true) throws(ModelError) -> Normalisation {
+        let names = has(name + ".gamma") ? (".gamma", ".beta") : (".weight", ".bias")
+        return Normalisation(
+            weight: try floats(name + names.0, [width]), bias: bias ? try floats(name + names.1, [width]) : nil,
+            epsilon: epsilon)
+    }
+
+    func floats(_ name: String, _ shape: [Int]) throws(ModelError) -> FloatTensor {
+        try reader.floats(prefix + name, shape: shape)
+    }
+
+    func table(_ name: String, rows: Int, width: Int) throws(ModelError) -> EmbeddingTable {
+        try reader.table(prefix + name, rows: rows, width: width)
+    }
+}
+
+extension ModelSource {
+    /// All tensors.
+    var root: WeightScope { WeightScope(reader: weights, prefix: "") }
+
+    /// The part of the checkpoint that holds the encoder itself. A bare model has its tensors at the top, a model with a
+    /// head under transformers' `base_model_prefix` (`bert.`), other tools under prefixes of their own: whichever it is,
+    /// `anchor`, a tensor that every model of the family has, tells. Of several the shortest is taken; without any, the
+    /// names at the top are asked for, so that the error names what is missing.
+    /// - Parameter anchor: `embeddings.word_embeddings.weight`
+    func base(anchor: String) -> WeightScope {
+        if weights.has(anchor) { return root }
+        let found = weights.file.names.filter { $0.hasSuffix("." + anchor) }.min {
+            ($0.utf8.count, $0) < ($1.utf8.count, $1)
+        }
+        return WeightScope(reader: weights, prefix: found.map { String($0.dropLast(anchor.count)) } ?? "")
+    }
+}
