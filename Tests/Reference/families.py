@@ -32,9 +32,11 @@ that. Tolerances: 1e-5 of max(1, |x|) for states and logits, 1e-6 for maps.
 import copy, json, pathlib, shutil, zlib
 import torch
 from safetensors.torch import save_file
+from transformers.utils import logging
 
 torch.set_grad_enabled(False)
 torch.set_num_threads(1)
+logging.disable_progress_bar()
 OUT = pathlib.Path(__file__).resolve().parent / "data" / "families"
 LENGTHS = (1, 2, 17, 128)
 #: Sizes that most configurations of transformers know by these names.
