@@ -2,7 +2,9 @@
 enum ModelFamilies {
     /// Encoders of transformers: each reads its configuration and tensor names into the parts that all share.
     static let encoders: [(name: String, parts: @Sendable (ModelSource) throws(ModelError) -> EncoderParts)] = [
-        ("bert", Bert.parts)
+        ("bert", Bert.parts), ("distilbert", DistilBert.parts), ("electra", Electra.parts), ("albert", Albert.parts),
+        ("roberta", Roberta.parts), ("xlm-roberta", Roberta.parts), ("camembert", Roberta.parts),
+        ("data2vec-text", Roberta.parts), ("xlm-roberta-xl", XLMRobertaXL.parts),
     ]
 
     /// Families with a directory format of this project's own.

@@ -1,0 +1,72 @@
+"""BERT and its kin, in each variant of their configurations that changes the arithmetic. Writes data/families.
+
+    python Tests/Reference/families_bert.py [FAMILY ...]
+"""
+import sys
+import transformers as t
+from families import TINY, fresh, write
+
+#: Other sizes: a head of 12, one layer more.
+OTHER = TINY | dict(hidden_size=36, num_attention_heads=3, num_hidden_layers=3, intermediate_size=24)
+
+
+def bert():
+    write("bert", t.BertModel(t.BertConfig(**TINY)))
+    write("bert-classes", t.BertForSequenceClassification(t.BertConfig(**OTHER, hidden_act="relu", num_labels=3, layer_norm_eps=1e-5)))
+    write("bert-tokens", t.BertForTokenClassification(t.BertConfig(**TINY, hidden_act="gelu_new", type_vocab_size=3, num_labels=5)))
+    # A checkpoint under another tool's prefix, with the names of TensorFlow's norms.
+    write("bert-prefix", t.BertModel(t.BertConfig(**TINY, hidden_act="silu")), rename=lambda k: "model.encoder." + k.replace(
+        "LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"))
+
+
+def distilbert():
+    tiny = dict(vocab_size=64, dim=32, n_layers=2, n_heads=4, hidden_dim=48, max_position_embeddings=132)
+    write("distilbert", t.DistilBertModel(t.DistilBertConfig(**tiny)))
+    write("distilbert-classes", t.DistilBertForSequenceClassification(t.DistilBertConfig(**tiny, activation="relu", num_labels=2)))
+    write("distilbert-tokens", t.DistilBertForTokenClassification(t.DistilBertConfig(**tiny, sinusoidal_pos_embds=True, num_labels=5)))
+
+
+def roberta():
+    write("roberta", t.RobertaModel(t.RobertaConfig(**TINY)), maximum=130)
+    write("roberta-classes", t.RobertaForSequenceClassification(t.RobertaConfig(**TINY, type_vocab_size=1, num_labels=3)), maximum=130)
+    write("roberta-tokens", t.RobertaForTokenClassification(t.RobertaConfig(**OTHER, pad_token_id=0, num_labels=5)), maximum=131)
+    write("roberta-padding", t.RobertaModel(t.RobertaConfig(**TINY | dict(max_position_embeddings=136), pad_token_id=5)), maximum=130)
+
+
+def xlm_roberta():
+    # One logit over a pair of texts, as rerankers have.
+    write("xlm-roberta-rank", t.XLMRobertaForSequenceClassification(t.XLMRobertaConfig(**TINY, type_vocab_size=1, num_labels=1)), maximum=130)
+    write("xlm-roberta-xl", t.XLMRobertaXLModel(t.XLMRobertaXLConfig(**TINY)), maximum=130)
+    write("xlm-roberta-xl-classes", t.XLMRobertaXLForSequenceClassification(
+        t.XLMRobertaXLConfig(**TINY, hidden_act="gelu_new", num_labels=3)), maximum=130)
+
+
+def camembert():
+    write("camembert-tokens", t.CamembertForTokenClassification(t.CamembertConfig(**TINY, type_vocab_size=1, num_labels=4)), maximum=130)
+
+
+def data2vec_text():
+    write("data2vec-text-classes", t.Data2VecTextForSequenceClassification(t.Data2VecTextConfig(**TINY, num_labels=3)), maximum=130)
+
+
+def electra():
+    write("electra", t.ElectraModel(t.ElectraConfig(**TINY, embedding_size=32)))
+    write("electra-discriminator", t.ElectraForPreTraining(t.ElectraConfig(**TINY, embedding_size=20)), logits=False)
+    write("electra-generator", t.ElectraForMaskedLM(t.ElectraConfig(**OTHER, embedding_size=48)), logits=False)
+    write("electra-classes", t.ElectraForSequenceClassification(t.ElectraConfig(**TINY, embedding_size=16, num_labels=3)))
+    write("electra-tokens", t.ElectraForTokenClassification(t.ElectraConfig(**TINY, hidden_act="relu", embedding_size=16, num_labels=4)))
+
+
+def albert():
+    write("albert", t.AlbertModel(t.AlbertConfig(**TINY | dict(num_hidden_layers=3), embedding_size=16)))
+    write("albert-groups", t.AlbertModel(t.AlbertConfig(**TINY | dict(num_hidden_layers=5), embedding_size=24, num_hidden_groups=2,
+                                                        hidden_act="gelu")))
+    write("albert-inner", t.AlbertForSequenceClassification(t.AlbertConfig(**TINY, embedding_size=32, num_hidden_groups=2, inner_group_num=2,
+                                                                           num_labels=3)))
+    write("albert-tokens", t.AlbertForTokenClassification(t.AlbertConfig(**OTHER, embedding_size=40, num_labels=3)))
+
+
+ALL = {f.__name__: f for f in (bert, distilbert, roberta, xlm_roberta, camembert, data2vec_text, electra, albert)}
+for name in sys.argv[1:] or ALL:
+    fresh(name.replace("_", "-"))
+    ALL[name]()
