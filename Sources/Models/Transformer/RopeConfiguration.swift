@@ -70,7 +70,8 @@ struct RopeConfiguration: Sendable, Equatable {
             }
         if let nested = object.members.first(where: { $0.value.object != nil }) {
             throw ModelError(
-                file: c.file, "'\(key).\(nested.key)' is an object; all layers of this family share one rotary embedding")
+                file: c.file,
+                "'\(key).\(nested.key)' is an object; all layers of this family share one rotary embedding")
         }
         let theta = try c.double("rope_theta", in: 1...1e12, default: theta)
         try self.init(

@@ -9,11 +9,19 @@ struct SelfAttentionPass {
     let headDim: Int
     let valueDim: Int
     let scale: Float
+    /// Heads of keys and values, each of which serves as many heads of queries (Ainslie et al. 2023, grouped-query
+    /// attention); nil: `heads`.
+    var keyValueHeads: Int?
     /// Which keys each query sees.
     var span = AttentionSpan.all
+    var bias: RelativeBiasRows?
+    /// Soft cap of the scores, or 0.
+    var cap: Float = 0
+
+    private var groups: Int { keyValueHeads ?? heads }
 
     /// Columns of the joined matrix: all heads' queries, then keys, then values.
-    var columns: Int { heads * (2 * headDim + valueDim) }
+    var columns: Int { heads * headDim + groups * (headDim + valueDim) }
     /// Columns of the result: the heads' values side by side.
     var outputs: Int { heads * valueDim }
 
@@ -45,15 +53,14 @@ struct SelfAttentionPass {
             row += length
             let wanted = maps[sequence]?.selection.layers.contains(layer) ?? false
             for head in 0..<heads {
-                let q = rows + head * headDim
-                let k = rows + (heads + head) * headDim
-                let v = rows + 2 * heads * headDim + head * valueDim
+                let (q, k, v) = parts(rows, head)
                 let wantsHead = wanted && maps[sequence]?.selection.heads.contains(head) == true
                 attention.run(
                     AttentionHead(
                         q: q, ldq: columns, k: k, ldk: columns, v: v, ldv: columns, out: target + head * valueDim,
                         ldOut: outputs, statistics: wantsHead ? statistics : nil, queries: length, keys: length,
-                        headDim: headDim, valueDim: valueDim, scale: scale, span: span, scratch: working))
+                        headDim: headDim, valueDim: valueDim, scale: scale, span: span, terms: terms(head),
+                        scratch: working))
                 guard wantsHead else { continue }
                 maps[sequence]?.add(layer: layer, head: head) { queries, weights in
                     guard let positions = queries.baseAddress else { return 0 }
@@ -61,8 +68,7 @@ struct SelfAttentionPass {
                         AttentionWeights(
                             q: q, ldq: columns, k: k, ldk: columns, statistics: statistics, rows: positions,
                             rowCount: queries.count, keys: length, headDim: headDim, scale: scale, span: span,
-                            out: weights,
-                            scratch: working))
+                            terms: terms(head), out: weights, scratch: working))
                     return reconstructionError(
                         weights, queries, keys: length, v: v, used: target + head * valueDim)
                 }
@@ -78,13 +84,27 @@ struct SelfAttentionPass {
         _ batch: RaggedBatch, _ sequence: Int, head: Int, row: Int, joined: UnsafePointer<Float>,
         out: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
     ) {
-        let (rows, length) = (joined + row * columns, batch.lengths[sequence])
+        let length = batch.lengths[sequence]
+        let (q, k, v) = parts(joined + row * columns, head)
         attention.run(
             AttentionHead(
-                q: rows + head * headDim, ldq: columns, k: rows + (heads + head) * headDim, ldk: columns,
-                v: rows + 2 * heads * headDim + head * valueDim, ldv: columns,
+                q: q, ldq: columns, k: k, ldk: columns, v: v, ldv: columns,
                 out: out + row * outputs + head * valueDim, ldOut: outputs, queries: length, keys: length,
-                headDim: headDim, valueDim: valueDim, scale: scale, span: span, scratch: scratch))
+                headDim: headDim, valueDim: valueDim, scale: scale, span: span, terms: terms(head), scratch: scratch))
+    }
+
+    /// Where a head's query, key and value begin in a sequence's first row.
+    private func parts(
+        _ rows: UnsafePointer<Float>, _ head: Int
+    ) -> (q: UnsafePointer<Float>, k: UnsafePointer<Float>, v: UnsafePointer<Float>) {
+        let group = head * groups / heads
+        let values = rows + (heads + groups) * headDim
+        return (rows + head * headDim, rows + (heads + group) * headDim, values + group * valueDim)
+    }
+
+    private func terms(_ head: Int) -> ScoreTerms? {
+        if let bias { return bias.terms(head: head, cap: cap) }
+        return cap > 0 ? ScoreTerms(cap: cap) : nil
     }
 
     /// The largest |A·V − what the layer really used|.
