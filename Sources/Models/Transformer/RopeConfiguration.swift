@@ -48,16 +48,14 @@ struct RopeConfiguration: Sendable, Equatable {
         }
     }
 
-    /// Frequencies 1 / theta^(2i / width), and those of longer sequences from a base that grows by `dynamic`.
-    /// - Parameters:
-    ///   - width: values of a head that turn; even.
-    ///   - maximum: tokens that the model was trained with.
-    init(theta: Double, width: Int, maximum: Int, dynamic factor: Double? = nil) {
+    /// Frequencies 1 / theta^(2i / width), and those of sequences longer than `trained` of a base that grows by `dynamic`.
+    /// - Parameter width: values of a head that turn; even.
+    init(theta: Double, width: Int, positions: Int, trained: Int, dynamic factor: Double?) {
         base = RopeConfiguration.powers(base: Float(theta), width: width).map { 1 / $0 }
         beyond = factor.map { width > 2 ? .scaled(base: theta, factor: $0) : .same } ?? .same
-        trained = maximum
+        self.trained = trained
         attentionFactor = 1
-        positions = factor.map { RopeConfiguration.stretched(maximum, $0) } ?? maximum
+        self.positions = positions
     }
 
     /// The one configuration of all layers: `rope_theta` with `rope_scaling` (older), or `rope_parameters`.
