@@ -85,7 +85,9 @@ def prepared(model, dtype=torch.float16, scale=1.0):
     for part in model.modules():
         if hasattr(part, "config") and part.config is not None: part.config._attn_implementation = "eager"
     perturb(model, scale)
-    return model.to(dtype).to(torch.float32)
+    # Not model.to(dtype): buffers, the frequencies of rotary embeddings among them, are f32 whatever the weights are.
+    for p in model.parameters(): p.copy_(p.to(dtype).float())
+    return model
 
 
 def save(model, folder, dtype=torch.float16, shard=None):

@@ -60,7 +60,7 @@ enum ModernBert {
             stack: EncoderStack(
                 kernels: source.weights.kernels, hidden: hidden, heads: heads, headDim: headDim, layers: all,
                 finalNorm: try norm(base, "final_norm")),
-            heads: try heads(c, epsilon: epsilon, normBias: normBias), base: base, vocabularySize: vocabulary,
+            heads: try Self.heads(c, epsilon: epsilon, normBias: normBias), base: base, vocabularySize: vocabulary,
             positions: min(global.positions, local.positions))
     }
 
