@@ -35,7 +35,7 @@ enum Gemma3 {
 
         let base = source.base(anchor: "embed_tokens.weight")
         func norm(_ names: WeightScope, _ name: String, _ width: Int? = nil) throws(ModelError) -> Normalisation {
-            try names.rmsNorm(name, width: width ?? hidden, epsilon: epsilon, weightOffset: 1)
+            try names.rootMeanSquareNorm(name, width: width ?? hidden, epsilon: epsilon, offset: 1)
         }
         var all: [EncoderLayer] = []
         for i in 0..<layers {
@@ -57,8 +57,9 @@ enum Gemma3 {
                         branch: try norm(names, "post_attention_layernorm")),
                     feedForward: FeedForward(
                         up: try mlp.gated(
-                            gate: "gate_proj", up: "up_proj", outputs: feedForward, inputs: hidden, bias: false),
-                        gated: true, activation: activation,
+                            gate: .init("gate_proj", of: feedForward), up: .init("up_proj", of: feedForward),
+                            width: feedForward, inputs: hidden),
+                        isGated: true, activation: activation,
                         down: try mlp.dense("down_proj", outputs: hidden, inputs: feedForward, bias: false)),
                     feedForwardNorms: SublayerNorms(
                         before: try norm(names, "pre_feedforward_layernorm"),

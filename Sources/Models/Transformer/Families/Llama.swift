@@ -43,7 +43,7 @@ enum Llama {
 
         let base = source.base(anchor: "embed_tokens.weight")
         func norm(_ names: WeightScope, _ name: String, _ width: Int) throws(ModelError) -> Normalisation {
-            try names.rmsNorm(name, width: width, epsilon: epsilon)
+            try names.rootMeanSquareNorm(name, width: width, epsilon: epsilon)
         }
         var all: [EncoderLayer] = []
         for i in 0..<layers {
@@ -63,9 +63,9 @@ enum Llama {
                     attentionNorms: SublayerNorms(before: try norm(names, "input_layernorm", hidden)),
                     feedForward: FeedForward(
                         up: try mlp.gated(
-                            gate: "gate_proj", up: "up_proj", outputs: feedForward, inputs: hidden,
-                            bias: bias.feedForward),
-                        gated: true, activation: activation,
+                            gate: .init("gate_proj", of: feedForward), up: .init("up_proj", of: feedForward),
+                            width: feedForward, inputs: hidden, bias: bias.feedForward),
+                        isGated: true, activation: activation,
                         down: try mlp.dense("down_proj", outputs: hidden, inputs: feedForward, bias: bias.feedForward)),
                     feedForwardNorms: SublayerNorms(before: try norm(names, "post_attention_layernorm", hidden))))
         }

@@ -50,8 +50,11 @@ enum ModernBert {
                     // The embeddings' own norm stands before the first layer.
                     attentionNorms: SublayerNorms(before: i == 0 ? nil : try norm(names, "attn_norm")),
                     feedForward: FeedForward(
-                        up: try names.gated("mlp.Wi", outputs: feedForward, inputs: hidden, bias: feedForwardBias),
-                        gated: true, activation: activation,
+                        up: try names.gated(
+                            gate: .init("mlp.Wi", of: feedForward),
+                            up: .init("mlp.Wi", of: feedForward, from: feedForward), width: feedForward,
+                            inputs: hidden, bias: feedForwardBias),
+                        isGated: true, activation: activation,
                         down: try names.dense("mlp.Wo", outputs: hidden, inputs: feedForward, bias: feedForwardBias)),
                     feedForwardNorms: SublayerNorms(before: try norm(names, "mlp_norm"))))
         }

@@ -122,8 +122,9 @@ enum NomicBert {
         let rope = RopeConfiguration(
             theta: try c.double("rotary_emb_base", in: 1...1e12, default: 10_000), width: width,
             positions: limit > 0 ? limit : 2048, trained: trained, dynamic: factor > 0 ? factor : nil)
-        let isInterleaved = try c.bool("rotary_emb_interleaved", default: false)
-        return (RotaryTable(rope, layout: isInterleaved ? .interleaved : .halves), rope)
+        return (
+            RotaryTable(rope, isInterleaved: try c.bool("rotary_emb_interleaved", default: false)), rope
+        )
     }
 
     private static func theirRotary(
@@ -146,9 +147,11 @@ enum NomicBert {
         func read(_ names: WeightScope, _ layout: Layout, hidden: Int) throws(ModelError) -> FeedForward {
             FeedForward(
                 up: isGated
-                    ? try names.gated(gate: layout.gate, up: layout.up, outputs: width, inputs: hidden, bias: bias.up)
+                    ? try names.gated(
+                        gate: .init(layout.gate, of: width), up: .init(layout.up, of: width), width: width,
+                        inputs: hidden, bias: bias.up)
                     : try names.dense("fc1", outputs: width, inputs: hidden, bias: bias.up),
-                gated: isGated, activation: activation,
+                isGated: isGated, activation: activation,
                 down: try names.dense(layout.down, outputs: hidden, inputs: width, bias: bias.down))
         }
     }

@@ -31,7 +31,7 @@ enum T5 {
         let embeddings = EncoderEmbeddings(
             input: .tokens(try base.table(words, rows: vocabulary, width: hidden)))
         func norm(_ names: WeightScope, _ name: String) throws(ModelError) -> Normalisation {
-            try names.rmsNorm(name, width: hidden, epsilon: epsilon)
+            try names.rootMeanSquareNorm(name, width: hidden, epsilon: epsilon)
         }
         var all: [EncoderLayer] = []
         var bias: ScoreBias?
@@ -39,10 +39,11 @@ enum T5 {
             let names = base("encoder.block.\(i)")
             let (attention, dense) = (names("layer.0.SelfAttention"), names("layer.1.DenseReluDense"))
             if i == 0 || isOwnBias {
+                let table = try attention.floats("relative_attention_bias.weight", [buckets, heads])
                 bias = .relative(
-                    RelativeBias(
-                        table: try attention.floats("relative_attention_bias.weight", [buckets, heads]),
-                        buckets: buckets, maxDistance: maxDistance))
+                    RelativeBias(table, buckets: buckets, heads: heads) {
+                        RelativeBias.bucket(distance: $0, buckets: buckets, maxDistance: maxDistance)
+                    })
             }
             all.append(
                 EncoderLayer(
@@ -54,9 +55,11 @@ enum T5 {
                     attentionNorms: SublayerNorms(before: try norm(names, "layer.0.layer_norm")),
                     feedForward: FeedForward(
                         up: isGated
-                            ? try dense.gated(gate: "wi_0", up: "wi_1", outputs: feedForward, inputs: hidden, bias: false)
+                            ? try dense.gated(
+                                gate: .init("wi_0", of: feedForward), up: .init("wi_1", of: feedForward),
+                                width: feedForward, inputs: hidden)
                             : try dense.dense("wi", outputs: feedForward, inputs: hidden, bias: false),
-                        gated: isGated, activation: activation,
+                        isGated: isGated, activation: activation,
                         down: try dense.dense("wo", outputs: hidden, inputs: feedForward, bias: false)),
                     feedForwardNorms: SublayerNorms(before: try norm(names, "layer.1.layer_norm"))))
         }
