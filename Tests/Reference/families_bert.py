@@ -4,7 +4,7 @@
 """
 import sys
 import transformers as t
-from families import TINY, fresh, write
+from families import ACTIVATIONS, SIZES, TINY, Options, fresh, write
 
 #: Other sizes: a head of 12, one layer more.
 OTHER = TINY | dict(hidden_size=36, num_attention_heads=3, num_hidden_layers=3, intermediate_size=24)
@@ -66,7 +66,39 @@ def albert():
     write("albert-tokens", t.AlbertForTokenClassification(t.AlbertConfig(**OTHER, embedding_size=40, num_labels=3)))
 
 
+LIKE_BERT = SIZES | dict(hidden_act=ACTIVATIONS, type_vocab_size=[1, 2, 3], layer_norm_eps=[1e-12, 1e-5, 1e-2])
+LIKE_ROBERTA = LIKE_BERT | dict(pad_token_id=[0, 1, 1, 7])
+FACTORISED = dict(embedding_size=[16, 20, 32, 80, 128])
+
+
+def after_padding(c): return c.max_position_embeddings - c.pad_token_id - 1
+
+
+def like_roberta(config, *classes): return Options(config, list(classes), LIKE_ROBERTA, after_padding)
+
+
+OPTIONS = {
+    "bert": Options(t.BertConfig, [t.BertModel, t.BertForSequenceClassification, t.BertForTokenClassification], LIKE_BERT),
+    "distilbert": Options(
+        t.DistilBertConfig, [t.DistilBertModel, t.DistilBertForSequenceClassification, t.DistilBertForTokenClassification],
+        {k: v for k, v in SIZES.items() if k != "intermediate_size"} | dict(
+            activation=ACTIVATIONS, hidden_dim=SIZES["intermediate_size"], sinusoidal_pos_embds=[False, True])),
+    "roberta": like_roberta(t.RobertaConfig, t.RobertaModel, t.RobertaForSequenceClassification, t.RobertaForTokenClassification),
+    "xlm-roberta": like_roberta(t.XLMRobertaConfig, t.XLMRobertaModel, t.XLMRobertaForSequenceClassification, t.XLMRobertaForTokenClassification),
+    "camembert": like_roberta(t.CamembertConfig, t.CamembertModel, t.CamembertForSequenceClassification, t.CamembertForTokenClassification),
+    "data2vec-text": like_roberta(
+        t.Data2VecTextConfig, t.Data2VecTextModel, t.Data2VecTextForSequenceClassification, t.Data2VecTextForTokenClassification),
+    "xlm-roberta-xl": like_roberta(
+        t.XLMRobertaXLConfig, t.XLMRobertaXLModel, t.XLMRobertaXLForSequenceClassification, t.XLMRobertaXLForTokenClassification),
+    "electra": Options(
+        t.ElectraConfig, [t.ElectraModel, t.ElectraForPreTraining, t.ElectraForMaskedLM, t.ElectraForSequenceClassification,
+                          t.ElectraForTokenClassification], LIKE_BERT | FACTORISED, headless=(t.ElectraForPreTraining, t.ElectraForMaskedLM)),
+    "albert": Options(
+        t.AlbertConfig, [t.AlbertModel, t.AlbertForSequenceClassification, t.AlbertForTokenClassification],
+        LIKE_BERT | FACTORISED | dict(num_hidden_groups=[1, 1, 2, 3], inner_group_num=[1, 1, 2])),
+}
 ALL = {f.__name__: f for f in (bert, distilbert, roberta, xlm_roberta, camembert, data2vec_text, electra, albert)}
-for name in sys.argv[1:] or ALL:
-    fresh(name.replace("_", "-"))
-    ALL[name]()
+if __name__ == "__main__":
+    for name in sys.argv[1:] or ALL:
+        fresh(name.replace("_", "-"))
+        ALL[name]()
