@@ -38,6 +38,7 @@ extension Configuration {
         }
         return found.1
     }
+
     /// Which layers see only near tokens: `layer_types`, one a layer; older files have a rule instead.
     func slidingLayers(_ layers: Int, default rule: (Int) -> Bool) throws(ModelError) -> [Bool] {
         guard let found = object["layer_types"], found != .null else { return (0..<layers).map(rule) }

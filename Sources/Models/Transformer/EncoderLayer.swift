@@ -20,8 +20,15 @@ struct AttentionPart: Sendable {
     var keyNorm: Normalisation?
     /// Which keys each query sees.
     var span = AttentionSpan.all
+    /// What is added to the scores.
+    var bias: ScoreBias?
     /// [hidden, heads · headDim]
     let output: DenseLayer
+}
+
+/// What is added to attention's scaled scores.
+enum ScoreBias: Sendable {
+    case disentangled(DisentangledBias)
 }
 
 struct FeedForward: Sendable {

@@ -10,6 +10,10 @@ struct EncoderStack: Sendable {
     let layers: [EncoderLayer]
     /// After the last layer.
     var finalNorm: Normalisation?
+    /// Of the embeddings, beside the first layer.
+    var convolution: SequenceConvolution?
+    /// What attention scores are multiplied by; nil: 1/√headDim.
+    var scoreScale: Float?
 
     /// The widest layer's.
     var feedForward: Int { layers.map(\.feedForward.width).max() ?? hidden }
@@ -26,10 +30,12 @@ struct EncoderStack: Sendable {
 
     private var precision: Precision { layers.first?.attention.joined.weight.dense.precision ?? .f32 }
 
-    private var attention: SelfAttentionPass {
+    /// A layer's attention.
+    private func attention(_ layer: EncoderLayer?) -> SelfAttentionPass {
         SelfAttentionPass(
             kernels: kernels, attention: kernels.attention(precision), heads: heads, headDim: headDim,
-            valueDim: headDim, scale: 1 / Float(headDim).squareRoot())
+            valueDim: headDim, scale: scoreScale ?? 1 / Float(headDim).squareRoot(),
+            bias: layer?.attention.bias)
     }
 
     /// Floats that `run` takes from scratch.
@@ -37,6 +43,7 @@ struct EncoderStack: Sendable {
         let sizes = MemorySizes(self, batch, team)
         return Scratch.rounded(sizes.group * hidden) + Scratch.rounded(sizes.group * 3 * hidden)
             + team.size * (sizes.inner + sizes.working + sizes.words)
+            + (convolution.map { Scratch.rounded(batch.rows * hidden) + $0.scratchCount(batch) } ?? 0)
     }
 
     /// Of one member, in floats, but the rows of the largest group.
@@ -50,7 +57,7 @@ struct EncoderStack: Sendable {
             group = min(max(stack.groupLimit(team), batch.longest), batch.rows)
             let block = min(stack.blockRows, group)
             inner = Scratch.rounded(block * stack.feedForward)
-            working = Scratch.rounded(stack.attention.scratchCount(longest: batch.longest))
+            working = Scratch.rounded(stack.attention(stack.layers.first).scratchCount(longest: batch.longest))
             guard let layer = stack.layers.first else {
                 words = 0
                 return
@@ -69,7 +76,6 @@ struct EncoderStack: Sendable {
     func run(
         _ batch: RaggedBatch, _ x: UnsafeMutablePointer<Float>, scratch: Scratch, results: inout [SequenceResult]
     ) {
-        let attention = attention
         let team = scratch.team
         let sizes = MemorySizes(self, batch, team)
         let memory = EncoderGroup.Memory(
@@ -80,7 +86,10 @@ struct EncoderStack: Sendable {
         var maps = batch.requests.map { MapBuilder($0) }
 
         batch.collect(0, x, width: hidden, into: &results)
+        let embeddings = convolution.map { _ in scratch.take(batch.rows * hidden) }
+        embeddings?.update(from: x, count: batch.rows * hidden)
         for (index, layer) in layers.enumerated() {
+            let attention = attention(layer)
             var first = 0
             while first < batch.lengths.count {
                 let sequences = batch.group(from: first, limit: groupLimit(team))
@@ -97,6 +106,9 @@ struct EncoderStack: Sendable {
                     group.run(team, attend: nil)
                 }
                 first = sequences.upperBound
+            }
+            if index == 0, let convolution, let embeddings {
+                convolution.apply(batch, embeddings, x, scratch: scratch, kernels)
             }
             if index == layers.count - 1, let finalNorm {
                 finalNorm.apply(kernels, x, x, rows: batch.rows, width: hidden)

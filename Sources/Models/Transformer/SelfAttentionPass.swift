@@ -11,6 +11,8 @@ struct SelfAttentionPass {
     let scale: Float
     /// Which keys each query sees.
     var span = AttentionSpan.all
+    /// What is added to the scores.
+    var bias: ScoreBias?
 
     /// Columns of the joined matrix: all heads' queries, then keys, then values.
     var columns: Int { heads * (2 * headDim + valueDim) }
@@ -19,9 +21,26 @@ struct SelfAttentionPass {
 
     /// Floats of scratch for sequences of up to `longest` tokens.
     func scratchCount(longest: Int) -> Int {
-        max(
+        if case .disentangled(let bias) = bias {
+            return DisentangledHead.scratchCount(bias, kernels, longest: longest, headDim: headDim)
+        }
+        return max(
             attention.scratch(longest, longest, headDim, valueDim), attention.scratch(longest, longest, headDim, 0))
             + Scratch.rounded(2 * longest)
+    }
+
+    /// A head with a disentangled bias; nil where the layer has none.
+    /// - Parameters:
+    ///   - rows: [length, columns], the sequence's.
+    ///   - scratch: `scratchCount` floats, 64-byte aligned.
+    private func disentangled(
+        _ head: Int, rows: UnsafePointer<Float>, length: Int, scratch: UnsafeMutablePointer<Float>
+    ) -> DisentangledHead? {
+        guard case .disentangled(let bias) = bias else { return nil }
+        return DisentangledHead(
+            bias, kernels, head: head, length: length, headDim: headDim, scale: scale, q: rows + head * headDim,
+            k: rows + (heads + head) * headDim, v: rows + 2 * heads * headDim + head * valueDim, ld: columns,
+            scratch: scratch)
     }
 
     /// - Parameters:
@@ -49,6 +68,16 @@ struct SelfAttentionPass {
                 let k = rows + (heads + head) * headDim
                 let v = rows + 2 * heads * headDim + head * valueDim
                 let wantsHead = wanted && maps[sequence]?.selection.heads.contains(head) == true
+                if let disentangled = disentangled(head, rows: rows, length: length, scratch: scratch) {
+                    disentangled.attend(target + head * valueDim, ldOut: outputs)
+                    guard wantsHead else { continue }
+                    maps[sequence]?.add(layer: layer, head: head) { queries, weights in
+                        disentangled.weights(queries, weights)
+                        return reconstructionError(
+                            weights, queries, keys: length, v: v, used: target + head * valueDim)
+                    }
+                    continue
+                }
                 attention.run(
                     AttentionHead(
                         q: q, ldq: columns, k: k, ldk: columns, v: v, ldv: columns, out: target + head * valueDim,
@@ -79,6 +108,9 @@ struct SelfAttentionPass {
         out: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
     ) {
         let (rows, length) = (joined + row * columns, batch.lengths[sequence])
+        if let disentangled = disentangled(head, rows: rows, length: length, scratch: scratch) {
+            return disentangled.attend(out + row * outputs + head * valueDim, ldOut: outputs)
+        }
         attention.run(
             AttentionHead(
                 q: rows + head * headDim, ldq: columns, k: rows + (heads + head) * headDim, ldk: columns,
