@@ -63,7 +63,9 @@ import Testing
     }
 
     /// Causal models pool their last token where no file says how, others the mean.
-    @Test(arguments: [("qwen3", Pooling.last), ("gemma3", .mean), ("gemma3-causal", .last), ("t5", .mean), ("nomic", .mean)])
+    @Test(arguments: [
+        ("qwen3", Pooling.last), ("gemma3", .mean), ("gemma3-causal", .last), ("t5", .mean), ("nomic", .mean),
+    ])
     func pooling(_ name: String, _ pooling: Pooling) throws {
         #expect(try FamilyConfigurationTests.make(name).network.description.pooling == pooling)
     }

@@ -9,12 +9,15 @@ import Testing
     struct Case: CustomTestStringConvertible, Sendable {
         let file: JSONValue
         let number: Int
-        var testDescription: String { "\(number): \(file["config"]?.object?.keys ?? []) \(file["layer"]?.string ?? "")" }
+        var testDescription: String {
+            "\(number): \(file["config"]?.object?.keys ?? []) \(file["layer"]?.string ?? "")"
+        }
     }
 
     static let cases: [Case] = {
         let path = repository + "/Tests/Reference/data/rope.json"
-        guard let data = FileManager.default.contents(atPath: path), let all = try? JSONValue(parsing: Array(data)).array
+        guard let data = FileManager.default.contents(atPath: path),
+            let all = try? JSONValue(parsing: Array(data)).array
         else { return [] }
         return all.enumerated().map { Case(file: $1, number: $0) }
     }()

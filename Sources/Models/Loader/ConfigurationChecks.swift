@@ -49,7 +49,8 @@ extension Configuration {
         let known = ["full_attention", "sliding_attention"]
         if let unknown = types.first(where: { !known.contains($0) }) {
             throw ModelError(
-                file: file, "'layer_types' has \(quoted(unknown)); it should have 'full_attention' and 'sliding_attention'")
+                file: file,
+                "'layer_types' has \(quoted(unknown)); it should have 'full_attention' and 'sliding_attention'")
         }
         return types.prefix(layers).map { $0 == known[1] }
     }

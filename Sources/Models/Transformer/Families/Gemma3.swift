@@ -2,8 +2,8 @@ import Kernels
 
 /// Gemma 3's text models, EmbeddingGemma among them, as transformers' Gemma3TextModel computes them
 /// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/gemma3/modeling_gemma3.py): RMS norms
-/// before and after every sublayer, of queries and of keys; grouped queries; rotary positions, of which most layers, that
-/// see only near tokens, have faster ones. EmbeddingGemma looks both ways (`use_bidirectional_attention`).
+/// before and after every sublayer, of queries and of keys; grouped queries; rotary positions, of which most layers,
+/// that see only near tokens, have faster ones. EmbeddingGemma looks both ways (`use_bidirectional_attention`).
 ///
 /// `attn_logit_softcapping` has no effect: the class keeps it, but its attention does not read it.
 enum Gemma3 {

@@ -1,10 +1,10 @@
 import Kernels
 
-/// Llama (Touvron et al. 2023, https://arxiv.org/abs/2302.13971), Mistral, Qwen2 and Qwen3 as transformers' models of these
-/// names compute them
-/// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/qwen3/modeling_qwen3.py): RMS norms before
-/// sublayers, grouped queries, rotary positions, a gated feed-forward part; causal unless `is_causal` is false. They differ
-/// in biases, in norms of queries and keys, and in which layers see only near tokens.
+/// Llama (Touvron et al. 2023, https://arxiv.org/abs/2302.13971), Mistral, Qwen2 and Qwen3 as transformers' models of
+/// these names compute them
+/// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/qwen3/modeling_qwen3.py): RMS norms
+/// before sublayers, grouped queries, rotary positions, a gated feed-forward part; causal unless `is_causal` is false.
+/// They differ in biases, in norms of queries and keys, and in which layers see only near tokens.
 enum Llama {
     static func parts(_ source: ModelSource) throws(ModelError) -> EncoderParts {
         let c = source.configuration
@@ -91,7 +91,8 @@ enum Llama {
         ]
     }
 
-    private static func spans(_ c: Configuration, _ family: String, _ layers: Int) throws(ModelError) -> [AttentionSpan] {
+    private static func spans(_ c: Configuration, _ family: String, _ layers: Int) throws(ModelError) -> [AttentionSpan]
+    {
         let isCausal = try c.bool("is_causal", default: true)
         var window: Int?
         if family == "mistral" {

@@ -1,8 +1,8 @@
 import Kernels
 
 /// ModernBERT (Warner et al. 2024, https://arxiv.org/abs/2412.13663) as transformers' ModernBertModel computes it
-/// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/modernbert/modeling_modernbert.py): norms
-/// before sublayers, rotary positions, gated feed-forward; most layers see only near tokens and turn faster.
+/// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/modernbert/modeling_modernbert.py):
+/// norms before sublayers, rotary positions, gated feed-forward; most layers see only near tokens and turn faster.
 enum ModernBert {
     static func parts(_ source: ModelSource) throws(ModelError) -> EncoderParts {
         let c = source.configuration

@@ -1,9 +1,9 @@
 import Kernels
 
-/// NomicBERT (Nussbaum et al. 2024, https://arxiv.org/abs/2402.01613): BERT with rotary positions and a gated feed-forward
-/// part. Two spellings of configuration and tensors, in any combination: nomic-ai's own, of GPT-2's descent
-/// (https://huggingface.co/nomic-ai/nomic-bert-2048/blob/main/modeling_hf_nomic_bert.py), and that of transformers'
-/// NomicBertModel
+/// NomicBERT (Nussbaum et al. 2024, https://arxiv.org/abs/2402.01613): BERT with rotary positions and a gated
+/// feed-forward part. Two spellings of configuration and tensors, in any combination: nomic-ai's own, of GPT-2's
+/// descent (https://huggingface.co/nomic-ai/nomic-bert-2048/blob/main/modeling_hf_nomic_bert.py), and that of
+/// transformers' NomicBertModel
 /// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/nomic_bert/modeling_nomic_bert.py).
 enum NomicBert {
     static func parts(_ source: ModelSource) throws(ModelError) -> EncoderParts {
@@ -13,11 +13,14 @@ enum NomicBert {
         if isOwn { try refuse(c) }
         let hidden = try c.int("hidden_size", "n_embd", in: 1...65_536)
         let heads = try c.int("num_attention_heads", "n_head", in: 1...4096)
-        if c.object["head_dim"]?.int == nil { try c.check(hidden, "hidden_size", dividedBy: heads, "num_attention_heads") }
+        if c.object["head_dim"]?.int == nil {
+            try c.check(hidden, "hidden_size", dividedBy: heads, "num_attention_heads")
+        }
         let headDim = try c.int("head_dim", in: 1...4096, default: hidden / heads)
         let layers = try c.int("num_hidden_layers", "n_layer", in: 1...1024)
         let epsilon = Float(
-            try c.double("layer_norm_epsilon", in: 0...1, default: c.double("layer_norm_eps", in: 0...1, default: 1e-12)))
+            try c.double(
+                "layer_norm_epsilon", in: 0...1, default: c.double("layer_norm_eps", in: 0...1, default: 1e-12)))
         let types = try c.int("type_vocab_size", in: 0...65_536, default: 2)
         var vocabulary = try c.int("vocab_size", in: 1...1 << 28)
         if isOwn {
@@ -94,7 +97,8 @@ enum NomicBert {
             throw ModelError(file: c.file, "'\(key)' is not 0; mixtures of experts are not supported")
         }
         guard try c.double("rotary_emb_scale_base", in: 0...1e12, default: 0) == 0 else {
-            throw ModelError(file: c.file, "'rotary_emb_scale_base' is not null; scaled rotary embeddings are not supported")
+            throw ModelError(
+                file: c.file, "'rotary_emb_scale_base' is not null; scaled rotary embeddings are not supported")
         }
         let heads = try c.int("n_head", "num_attention_heads", in: 1...4096)
         guard try c.int("num_heads_kv", in: 1...4096, default: heads) == heads else {
@@ -111,7 +115,8 @@ enum NomicBert {
         let width = Int(Double(headDim) * fraction)
         if width == 0 { return (nil, nil) }
         guard width % 2 == 0 else {
-            throw ModelError(file: c.file, "'rotary_emb_fraction' makes \(width) values of a head turn; they turn in pairs")
+            throw ModelError(
+                file: c.file, "'rotary_emb_fraction' makes \(width) values of a head turn; they turn in pairs")
         }
         // A published file may have both spellings of the limit, the shorter one being what the model was trained with.
         let limit = max(
@@ -174,7 +179,8 @@ enum NomicBert {
         switch name {
         case .gelu, .geluNew, .geluFast, .geluTanh:
             // nomic-ai's layers take the exact function for each of these names; the others only matter in its head.
-            return FeedForwardShape(width: try width(default: 4 * hidden), isGated: false, activation: .gelu, bias: bias)
+            return FeedForwardShape(
+                width: try width(default: 4 * hidden), isGated: false, activation: .gelu, bias: bias)
         case .swiglu, .geglu, .glu:
             let rounded = (try width(default: 8 * hidden / 3) + 255) / 256 * 256
             let activation = name == .swiglu ? Activation.silu : name == .geglu ? .gelu : .sigmoid

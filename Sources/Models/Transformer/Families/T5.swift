@@ -1,8 +1,9 @@
 import Kernels
 
-/// The encoder of T5 (Raffel et al. 2020, https://arxiv.org/abs/1910.10683), mT5 and UMT5 as transformers' T5EncoderModel
-/// computes it (https://github.com/huggingface/transformers/blob/main/src/transformers/models/t5/modeling_t5.py): RMS norms
-/// before sublayers, no biases, scores without scaling to which a bias by distance is added. A decoder's tensors, if the
+/// The encoder of T5 (Raffel et al. 2020, https://arxiv.org/abs/1910.10683), mT5 and UMT5 as transformers'
+/// T5EncoderModel computes it
+/// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/t5/modeling_t5.py): RMS norms before
+/// sublayers, no biases, scores without scaling to which a bias by distance is added. A decoder's tensors, if the
 /// checkpoint has them, are left alone.
 enum T5 {
     static func parts(_ source: ModelSource) throws(ModelError) -> EncoderParts {
@@ -20,7 +21,8 @@ enum T5 {
         let maxDistance = try c.int("relative_attention_max_distance", in: 1...1 << 24, default: 128)
         guard buckets % 2 == 0, maxDistance > buckets / 4 else {
             throw ModelError(
-                file: c.file, "'relative_attention_num_buckets' is \(buckets) and 'relative_attention_max_distance' "
+                file: c.file,
+                "'relative_attention_num_buckets' is \(buckets) and 'relative_attention_max_distance' "
                     + "\(maxDistance); the first should be even, the second above a quarter of it")
         }
         let isOwnBias = try c.string("model_type") == "umt5"
