@@ -51,8 +51,8 @@ enum ModernBert {
                     attentionNorms: SublayerNorms(before: i == 0 ? nil : try norm(names, "attn_norm")),
                     feedForward: FeedForward(
                         up: try names.gated(
-                            gate: .init("mlp.Wi", of: feedForward),
-                            up: .init("mlp.Wi", of: feedForward, from: feedForward), width: feedForward,
+                            gate: .init("mlp.Wi", of: 2 * feedForward),
+                            up: .init("mlp.Wi", of: 2 * feedForward, from: feedForward), width: feedForward,
                             inputs: hidden, bias: feedForwardBias),
                         isGated: true, activation: activation,
                         down: try names.dense("mlp.Wo", outputs: hidden, inputs: feedForward, bias: feedForwardBias)),
