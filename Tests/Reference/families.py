@@ -26,10 +26,15 @@ expected.safetensors, for sequences n = 0, 1, 2, … of `lengths` tokens:
     n.attention       [layers, heads, queries, length]
     n.logits          [1, labels], or [rows, labels] of a head that answers for every token
 
+scripts/check_families.py compares many random configurations, which are not kept; a script of variants says in OPTIONS what
+may vary, by the family's name:
+
+    OPTIONS = {"bert": Options(BertConfig, [BertModel, Classifier], SIZES | dict(hidden_act=ACTIVATIONS, ...))}
+
 Beside a tensor stands NAME.f64, the same computed in f64, wherever torch's own f32 is further than half the tolerance from
 that. Tolerances: 1e-5 of max(1, |x|) for states and logits, 1e-6 for maps.
 """
-import copy, json, pathlib, shutil, zlib
+import copy, dataclasses, json, pathlib, shutil, typing, zlib
 import torch
 from safetensors.torch import save_file
 from transformers.utils import logging
@@ -41,6 +46,32 @@ OUT = pathlib.Path(__file__).resolve().parent / "data" / "families"
 LENGTHS = (1, 2, 17, 128)
 #: Sizes that most configurations of transformers know by these names.
 TINY = dict(vocab_size=64, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48, max_position_embeddings=132)
+
+#: A value of an option that stands for leaving the option out.
+ABSENT = object()
+#: What `hidden_act` may be.
+ACTIVATIONS = ["gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "swish", "tanh", "sigmoid", "linear"]
+#: Options that most families have: sizes that do and do not fill vectors, tiles and panels.
+SIZES = {"vocab_size": [29, 64, 101], ("hidden_size", "num_attention_heads"): [(32, 4), (36, 3), (20, 5), (24, 1), (80, 2), (128, 2), (96, 6)],
+         "num_hidden_layers": [1, 2, 3, 4], "intermediate_size": [17, 48, 96, 130], "max_position_embeddings": [24, 64, 150, 200],
+         "num_labels": [1, 2, 5]}
+
+
+@dataclasses.dataclass
+class Options:
+    """What may vary of a family.
+
+    config    makes a configuration of the options chosen
+    classes   models, of which one is chosen
+    options   values by the option's name, or tuples of values by a tuple of names that only fit together
+    maximum   the most tokens a sequence may have, of a configuration
+    headless  those of the classes whose logits encoderd does not answer
+    """
+    config: typing.Callable
+    classes: list
+    options: dict
+    maximum: typing.Callable = lambda c: c.max_position_embeddings
+    headless: tuple = ()
 
 
 def fresh(*families):
@@ -85,7 +116,9 @@ def prepared(model, dtype=torch.float16, scale=1.0):
     for part in model.modules():
         if hasattr(part, "config") and part.config is not None: part.config._attn_implementation = "eager"
     perturb(model, scale)
-    return model.to(dtype).to(torch.float32)
+    # Not model.to(dtype): buffers, the frequencies of rotary embeddings among them, are f32 whatever the weights are.
+    for p in model.parameters(): p.copy_(p.to(dtype).float())
+    return model
 
 
 def save(model, folder, dtype=torch.float16, shard=None):

@@ -4,7 +4,7 @@
 """
 import sys
 import transformers as t
-from families import TINY, fresh, write
+from families import ABSENT, ACTIVATIONS, SIZES, TINY, Options, fresh, write
 
 #: Other sizes: a head of 12, one layer more.
 OTHER = TINY | dict(hidden_size=36, num_attention_heads=3, num_hidden_layers=3, intermediate_size=24)
@@ -66,7 +66,87 @@ def albert():
     write("albert-tokens", t.AlbertForTokenClassification(t.AlbertConfig(**OTHER, embedding_size=40, num_labels=3)))
 
 
-ALL = {f.__name__: f for f in (bert, distilbert, roberta, xlm_roberta, camembert, data2vec_text, electra, albert)}
-for name in sys.argv[1:] or ALL:
-    fresh(name.replace("_", "-"))
-    ALL[name]()
+def mpnet():
+    write("mpnet", t.MPNetModel(t.MPNetConfig(**TINY | dict(max_position_embeddings=202))), maximum=200)
+    write("mpnet-classes", t.MPNetForSequenceClassification(t.MPNetConfig(**TINY, hidden_act="relu", num_labels=3)), maximum=130)
+    write("mpnet-tokens", t.MPNetForTokenClassification(t.MPNetConfig(**OTHER, num_labels=3)), maximum=130)
+
+
+def deberta_v2():
+    # The shape of v3: buckets, both kinds of position, one projection for content and position, no absolute positions.
+    v3 = dict(relative_attention=True, position_buckets=16, norm_rel_ebd="layer_norm", share_att_key=True, pos_att_type="p2c|c2p",
+              position_biased_input=False, max_relative_positions=-1, type_vocab_size=0)
+    write("deberta-v2", t.DebertaV2Model(t.DebertaV2Config(**TINY, **v3)))
+    write("deberta-v2-classes", t.DebertaV2ForSequenceClassification(t.DebertaV2Config(**TINY, **v3, num_labels=3, pooler_hidden_act="tanh")))
+    write("deberta-v2-tokens", t.DebertaV2ForTokenClassification(t.DebertaV2Config(
+        **OTHER, **v3 | dict(share_att_key=False, max_relative_positions=100, position_buckets=9), num_labels=5)))
+    # v2-xlarge: a convolution beside the first layer.
+    write("deberta-v2-conv", t.DebertaV2Model(t.DebertaV2Config(**TINY, **v3, conv_kernel_size=3, conv_act="gelu")))
+    write("deberta-v2-conv-groups", t.DebertaV2Model(t.DebertaV2Config(**TINY, **v3, conv_kernel_size=5, conv_groups=4)))
+    write("deberta-v2-embedding", t.DebertaV2Model(t.DebertaV2Config(
+        **TINY, **v3 | dict(position_biased_input=True, type_vocab_size=2), embedding_size=20)))
+    write("deberta-v2-c2p", t.DebertaV2Model(t.DebertaV2Config(
+        **TINY, relative_attention=True, pos_att_type=["c2p"], max_relative_positions=24)))
+    write("deberta-v2-p2c", t.DebertaV2Model(t.DebertaV2Config(
+        **TINY | dict(max_position_embeddings=40), relative_attention=True, pos_att_type=["p2c"])))
+    write("deberta-v2-content", t.DebertaV2Model(t.DebertaV2Config(**TINY, type_vocab_size=3, layer_norm_eps=1e-5)))
+
+
+def deberta():
+    v1 = dict(relative_attention=True, pos_att_type="c2p|p2c", position_biased_input=False, type_vocab_size=0)
+    write("deberta-v1", t.DebertaModel(t.DebertaConfig(**TINY | dict(max_position_embeddings=130), **v1)))
+    write("deberta-v1-classes", t.DebertaForSequenceClassification(t.DebertaConfig(**TINY, **v1 | dict(
+        pos_att_type=["c2p"], max_relative_positions=20, position_biased_input=True, type_vocab_size=2), num_labels=3)))
+
+
+LIKE_BERT = SIZES | dict(hidden_act=ACTIVATIONS, type_vocab_size=[1, 2, 3], layer_norm_eps=[1e-12, 1e-5, 1e-2])
+LIKE_ROBERTA = LIKE_BERT | dict(pad_token_id=[0, 1, 1, 7])
+FACTORISED = dict(embedding_size=[16, 20, 32, 80, 128])
+LIKE_DEBERTA = LIKE_BERT | dict(
+    type_vocab_size=[0, 0, 2], relative_attention=[True, True, False], max_relative_positions=[-1, 14, 60, 300], pooler_hidden_act=ACTIVATIONS,
+    pos_att_type=["c2p|p2c", ["p2c", "c2p"], ["c2p"], "p2c", None], position_biased_input=[False, True], embedding_size=[ABSENT, 16, 48],
+) | {
+    ("hidden_size", "num_attention_heads"): [(32, 4), (36, 3), (20, 5), (80, 2), (128, 2), (96, 6)]}
+
+
+def after_padding(c): return c.max_position_embeddings - c.pad_token_id - 1
+
+
+def like_roberta(config, *classes): return Options(config, list(classes), LIKE_ROBERTA, after_padding)
+
+
+OPTIONS = {
+    "bert": Options(t.BertConfig, [t.BertModel, t.BertForSequenceClassification, t.BertForTokenClassification], LIKE_BERT),
+    "distilbert": Options(
+        t.DistilBertConfig, [t.DistilBertModel, t.DistilBertForSequenceClassification, t.DistilBertForTokenClassification],
+        {k: v for k, v in SIZES.items() if k != "intermediate_size"} | dict(
+            activation=ACTIVATIONS, hidden_dim=SIZES["intermediate_size"], sinusoidal_pos_embds=[False, True])),
+    "roberta": like_roberta(t.RobertaConfig, t.RobertaModel, t.RobertaForSequenceClassification, t.RobertaForTokenClassification),
+    "xlm-roberta": like_roberta(t.XLMRobertaConfig, t.XLMRobertaModel, t.XLMRobertaForSequenceClassification, t.XLMRobertaForTokenClassification),
+    "camembert": like_roberta(t.CamembertConfig, t.CamembertModel, t.CamembertForSequenceClassification, t.CamembertForTokenClassification),
+    "data2vec-text": like_roberta(
+        t.Data2VecTextConfig, t.Data2VecTextModel, t.Data2VecTextForSequenceClassification, t.Data2VecTextForTokenClassification),
+    "xlm-roberta-xl": like_roberta(
+        t.XLMRobertaXLConfig, t.XLMRobertaXLModel, t.XLMRobertaXLForSequenceClassification, t.XLMRobertaXLForTokenClassification),
+    "electra": Options(
+        t.ElectraConfig, [t.ElectraModel, t.ElectraForPreTraining, t.ElectraForMaskedLM, t.ElectraForSequenceClassification,
+                          t.ElectraForTokenClassification], LIKE_BERT | FACTORISED, headless=(t.ElectraForPreTraining, t.ElectraForMaskedLM)),
+    "albert": Options(
+        t.AlbertConfig, [t.AlbertModel, t.AlbertForSequenceClassification, t.AlbertForTokenClassification],
+        LIKE_BERT | FACTORISED | dict(num_hidden_groups=[1, 1, 2, 3], inner_group_num=[1, 1, 2])),
+    "mpnet": Options(
+        t.MPNetConfig, [t.MPNetModel, t.MPNetForSequenceClassification, t.MPNetForTokenClassification],
+        SIZES | dict(hidden_act=ACTIVATIONS, relative_attention_num_buckets=[32, 40], max_position_embeddings=[26, 150, 402]),
+        lambda c: c.max_position_embeddings - 2),
+    "deberta-v2": Options(
+        t.DebertaV2Config, [t.DebertaV2Model, t.DebertaV2ForSequenceClassification, t.DebertaV2ForTokenClassification],
+        LIKE_DEBERTA | dict(position_buckets=[ABSENT, -1, 3, 8, 9, 20], share_att_key=[False, True], conv_kernel_size=[ABSENT, 0, 1, 3, 7],
+                            norm_rel_ebd=[ABSENT, "none", "layer_norm"], conv_groups=[1, 2, 4], conv_act=[ABSENT] + ACTIVATIONS)),
+    "deberta": Options(t.DebertaConfig, [t.DebertaModel, t.DebertaForSequenceClassification, t.DebertaForTokenClassification], LIKE_DEBERTA),
+}
+ALL = {f.__name__: f for f in (bert, distilbert, roberta, xlm_roberta, camembert, data2vec_text, electra, albert, mpnet,
+                                  deberta_v2, deberta)}
+if __name__ == "__main__":
+    for name in sys.argv[1:] or ALL:
+        fresh({"deberta": "deberta-v1"}.get(name, name.replace("_", "-")))
+        ALL[name]()

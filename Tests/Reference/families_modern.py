@@ -127,10 +127,10 @@ def nomic():
     write("nomic-own", Nomic())
     write("nomic-own-geglu", Nomic(activation_function="geglu", vocab_size=60, n_inner=200, qkv_proj_bias=True, mlp_fc1_bias=True,
                                    mlp_fc2_bias=True, layer_norm_epsilon=1e-5, rotary_emb_interleaved=True))
-    write("nomic-own-glu", Nomic(activation_function="glu", rotary_emb_fraction=0.5, mlp_fc2_bias=True, type_vocab_size=0))
+    write("nomic-own-glu", Nomic(n_layer=1, activation_function="glu", rotary_emb_fraction=0.5, mlp_fc2_bias=True, type_vocab_size=0))
     write("nomic-own-gelu", Nomic(activation_function="gelu", n_inner=48, mlp_fc1_bias=True, rotary_emb_fraction=0.0))
     write("nomic-own-gelu-new", Nomic(activation_function="gelu_new", n_inner=48, rotary_emb_fraction=0.5, rotary_emb_interleaved=True))
-    write("nomic-own-scaled", Nomic(rotary_scaling_factor=2, max_trained_positions=66))
+    write("nomic-own-scaled", Nomic(n_layer=1, rotary_scaling_factor=2, max_trained_positions=66))
 
 
 # ModernBERT -----------------------------------------------------------------------------------------------------------

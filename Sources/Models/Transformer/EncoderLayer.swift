@@ -34,6 +34,7 @@ struct AttentionPart: Sendable {
 enum ScoreBias: Sendable {
     /// By the distance of key and query.
     case relative(RelativeBias)
+    case disentangled(DisentangledBias)
 }
 
 struct FeedForward: Sendable {

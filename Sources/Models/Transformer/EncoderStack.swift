@@ -9,11 +9,13 @@ struct EncoderStack: Sendable {
     /// Heads of keys and values; nil: as many as of queries.
     var keyValueHeads: Int?
     let headDim: Int
-    /// Of the scores; nil: 1 / √headDim.
+    /// What attention's scores are multiplied by; nil: 1 / √headDim.
     var scale: Float?
     let layers: [EncoderLayer]
     /// After the last layer.
     var finalNorm: Normalisation?
+    /// Of the embeddings, beside the first layer.
+    var convolution: SequenceConvolution?
 
     /// The widest layer's.
     var feedForward: Int { layers.map(\.feedForward.width).max() ?? hidden }
@@ -35,21 +37,23 @@ struct EncoderStack: Sendable {
     /// Columns of queries, keys and values.
     var joinedWidth: Int { (heads + 2 * (keyValueHeads ?? heads)) * headDim }
 
-    /// - Parameter longest: tokens of the longest sequence.
+    /// A layer's attention over sequences of up to `longest` tokens.
     private func attention(_ layer: EncoderLayer, longest: Int) -> SelfAttentionPass {
         var pass = bareAttention(layer)
-        if case .relative(let bias) = layer.attention.bias { pass.bias = bias.rows(length: longest) }
+        if case .relative(let bias) = layer.attention.bias { pass.relative = bias.rows(length: longest) }
         return pass
     }
 
-    /// Without bias.
+    /// Without what grows with the sequences.
     private func bareAttention(_ layer: EncoderLayer) -> SelfAttentionPass {
         let part = layer.attention
-        let hasTerms = part.bias != nil || part.softCap != nil
-        return SelfAttentionPass(
-            kernels: kernels, attention: kernels.attention(hasTerms ? .f32 : precision), heads: heads,
+        var pass = SelfAttentionPass(
+            kernels: kernels,
+            attention: kernels.attention(part.bias != nil || part.softCap != nil ? .f32 : precision), heads: heads,
             headDim: headDim, valueDim: headDim, scale: scale ?? 1 / Float(headDim).squareRoot(),
             keyValueHeads: keyValueHeads, span: part.span, cap: part.softCap ?? 0)
+        if case .disentangled(let bias) = part.bias { pass.disentangled = bias }
+        return pass
     }
 
     /// Floats that `run` takes from scratch.
@@ -57,6 +61,7 @@ struct EncoderStack: Sendable {
         let sizes = MemorySizes(self, batch, team)
         return Scratch.rounded(sizes.y) + Scratch.rounded(sizes.group * joinedWidth)
             + team.size * (sizes.inner + sizes.branch + sizes.working + sizes.words)
+            + (convolution.map { Scratch.rounded(batch.rows * hidden) + $0.scratchCount(batch) } ?? 0)
     }
 
     /// Of one member, in floats, but the rows of the largest group.
@@ -112,6 +117,8 @@ struct EncoderStack: Sendable {
         var angles: [ObjectIdentifier: [RotaryAngles]] = [:]
 
         batch.collect(0, x, width: hidden, into: &results)
+        let embeddings = convolution.map { _ in scratch.take(batch.rows * hidden) }
+        embeddings?.update(from: x, count: batch.rows * hidden)
         for (index, layer) in layers.enumerated() {
             let attention = attention(layer, longest: batch.longest)
             if let rotary = layer.attention.rotary, angles[ObjectIdentifier(rotary)] == nil {
@@ -134,6 +141,9 @@ struct EncoderStack: Sendable {
                     group.run(team, attend: nil)
                 }
                 first = sequences.upperBound
+            }
+            if index == 0, let convolution, let embeddings {
+                convolution.apply(batch, embeddings, x, scratch: scratch, kernels)
             }
             if index == layers.count - 1, let finalNorm {
                 finalNorm.apply(kernels, x, x, rows: batch.rows, width: hidden)

@@ -1,8 +1,8 @@
 import Glibc
 import JSON
 
-/// Rotary position embeddings (Su et al. 2021, https://arxiv.org/abs/2104.09864) as config.json describes them: how fast
-/// each pair of values of a query or key turns from one position to the next.
+/// Rotary position embeddings (Su et al. 2021, https://arxiv.org/abs/2104.09864) as config.json describes them: how
+/// fast each pair of values of a query or key turns from one position to the next.
 ///
 /// Computed in f32, step by step as transformers' ROPE_INIT_FUNCTIONS do
 /// (https://github.com/huggingface/transformers/blob/main/src/transformers/modeling_rope_utils.py), since models were
@@ -48,16 +48,15 @@ struct RopeConfiguration: Sendable, Equatable {
         }
     }
 
-    /// Frequencies 1 / theta^(2i / width), and those of longer sequences from a base that grows by `dynamic`.
-    /// - Parameters:
-    ///   - width: values of a head that turn; even.
-    ///   - maximum: tokens that the model was trained with.
-    init(theta: Double, width: Int, maximum: Int, dynamic factor: Double? = nil) {
+    /// Frequencies 1 / theta^(2i / width), and those of sequences longer than `trained` of a base that grows by
+    /// `dynamic`.
+    /// - Parameter width: values of a head that turn; even.
+    init(theta: Double, width: Int, positions: Int, trained: Int, dynamic factor: Double?) {
         base = RopeConfiguration.powers(base: Float(theta), width: width).map { 1 / $0 }
         beyond = factor.map { width > 2 ? .scaled(base: theta, factor: $0) : .same } ?? .same
-        trained = maximum
+        self.trained = trained
         attentionFactor = 1
-        positions = factor.map { RopeConfiguration.stretched(maximum, $0) } ?? maximum
+        self.positions = positions
     }
 
     /// The one configuration of all layers: `rope_theta` with `rope_scaling` (older), or `rope_parameters`.
@@ -80,8 +79,8 @@ struct RopeConfiguration: Sendable, Equatable {
             truncate: object["truncate"]?.bool)
     }
 
-    /// That of the layers of one type, where types differ: `rope_parameters` has an object a type; older files have keys of
-    /// their own for the base, and `rope_scaling` for some types.
+    /// That of the layers of one type, where types differ: `rope_parameters` has an object a type; older files have
+    /// keys of their own for the base, and `rope_scaling` for some types.
     /// - Parameters:
     ///   - type: `full_attention`
     ///   - thetaKey: `global_rope_theta`
@@ -191,8 +190,8 @@ struct RopeConfiguration: Sendable, Equatable {
         Int(min(Double(1 << 24), max(1, factor) * Double(maximum)))
     }
 
-    /// Llama 3.1: wavelengths longer than `trained / low` are stretched by `factor`, those shorter than `trained / high` not
-    /// at all, those between in proportion.
+    /// Llama 3.1: wavelengths longer than `trained / low` are stretched by `factor`, those shorter than `trained /
+    /// high` not at all, those between in proportion.
     private static func llama3(
         _ plain: [Float], factor: Float, low: Double, high: Double, trained: Double
     ) -> [Float] {
@@ -205,8 +204,8 @@ struct RopeConfiguration: Sendable, Equatable {
         }
     }
 
-    /// YaRN (Peng et al. 2023, https://arxiv.org/abs/2309.00071): pairs that turn often within the trained length keep their
-    /// frequency, those that turn seldom are stretched, with a ramp between.
+    /// YaRN (Peng et al. 2023, https://arxiv.org/abs/2309.00071): pairs that turn often within the trained length keep
+    /// their frequency, those that turn seldom are stretched, with a ramp between.
     private static func yarn(
         _ p: Configuration, _ powers: [Float], theta: Double, factor: Double, trained: Double, truncate: Bool
     ) throws(ModelError) -> [Float] {

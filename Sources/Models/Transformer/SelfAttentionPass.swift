@@ -14,9 +14,12 @@ struct SelfAttentionPass {
     var keyValueHeads: Int?
     /// Which keys each query sees.
     var span = AttentionSpan.all
-    var bias: RelativeBiasRows?
+    /// Added to the scores by the distance of key and query.
+    var relative: RelativeBiasRows?
     /// Soft cap of the scores, or 0.
     var cap: Float = 0
+    /// DeBERTa's; without span, cap and grouped keys then.
+    var disentangled: DisentangledBias?
 
     private var groups: Int { keyValueHeads ?? heads }
 
@@ -27,9 +30,26 @@ struct SelfAttentionPass {
 
     /// Floats of scratch for sequences of up to `longest` tokens.
     func scratchCount(longest: Int) -> Int {
-        max(
+        if let disentangled {
+            return DisentangledHead.scratchCount(disentangled, kernels, longest: longest, headDim: headDim)
+        }
+        return max(
             attention.scratch(longest, longest, headDim, valueDim), attention.scratch(longest, longest, headDim, 0))
             + Scratch.rounded(2 * longest)
+    }
+
+    /// A head with a disentangled bias; nil where the layer has none.
+    /// - Parameters:
+    ///   - rows: [length, columns], the sequence's.
+    ///   - scratch: `scratchCount` floats, 64-byte aligned.
+    private func disentangledHead(
+        _ head: Int, rows: UnsafePointer<Float>, length: Int, scratch: UnsafeMutablePointer<Float>
+    ) -> DisentangledHead? {
+        guard let disentangled else { return nil }
+        return DisentangledHead(
+            disentangled, kernels, head: head, length: length, headDim: headDim, scale: scale, q: rows + head * headDim,
+            k: rows + (heads + head) * headDim, v: rows + 2 * heads * headDim + head * valueDim, ld: columns,
+            scratch: scratch)
     }
 
     /// - Parameters:
@@ -55,6 +75,16 @@ struct SelfAttentionPass {
             for head in 0..<heads {
                 let (q, k, v) = parts(rows, head)
                 let wantsHead = wanted && maps[sequence]?.selection.heads.contains(head) == true
+                if let disentangled = disentangledHead(head, rows: rows, length: length, scratch: scratch) {
+                    disentangled.attend(target + head * valueDim, ldOut: outputs)
+                    guard wantsHead else { continue }
+                    maps[sequence]?.add(layer: layer, head: head) { queries, weights in
+                        disentangled.weights(queries, weights)
+                        return reconstructionError(
+                            weights, queries, keys: length, v: v, used: target + head * valueDim)
+                    }
+                    continue
+                }
                 attention.run(
                     AttentionHead(
                         q: q, ldq: columns, k: k, ldk: columns, v: v, ldv: columns, out: target + head * valueDim,
@@ -85,7 +115,11 @@ struct SelfAttentionPass {
         out: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
     ) {
         let length = batch.lengths[sequence]
-        let (q, k, v) = parts(joined + row * columns, head)
+        let rows = joined + row * columns
+        if let disentangled = disentangledHead(head, rows: rows, length: length, scratch: scratch) {
+            return disentangled.attend(out + row * outputs + head * valueDim, ldOut: outputs)
+        }
+        let (q, k, v) = parts(rows, head)
         attention.run(
             AttentionHead(
                 q: q, ldq: columns, k: k, ldk: columns, v: v, ldv: columns,
@@ -103,7 +137,7 @@ struct SelfAttentionPass {
     }
 
     private func terms(_ head: Int) -> ScoreTerms? {
-        if let bias { return bias.terms(head: head, cap: cap) }
+        if let relative { return relative.terms(head: head, cap: cap) }
         return cap > 0 ? ScoreTerms(cap: cap) : nil
     }
 
