@@ -141,8 +141,9 @@ struct EncoderGroup: PartedWork {
             let norm = layer.attentionNorms.before
             norm?.apply(kernels, x, y, rows: range.count, width: hidden)
             layer.attention.joined.apply(
-                kernels, norm == nil ? x : y, out: memory.joined + range.lowerBound * 3 * hidden, rows: range.count,
+                kernels, norm == nil ? x : y, out: memory.joined + range.lowerBound * columns, rows: range.count,
                 scratch: words)
+            positionHeads(range)
         case .attend:
             for item in range(sequences.count * attention.heads) {
                 let sequence = sequences.lowerBound + item / attention.heads
