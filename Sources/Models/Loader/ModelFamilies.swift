@@ -5,7 +5,7 @@ enum ModelFamilies {
         ("bert", Bert.parts), ("distilbert", DistilBert.parts), ("electra", Electra.parts), ("albert", Albert.parts),
         ("roberta", Roberta.parts), ("xlm-roberta", Roberta.parts), ("camembert", Roberta.parts),
         ("data2vec-text", Roberta.parts), ("xlm-roberta-xl", XLMRobertaXL.parts),
-        ("deberta", Deberta.parts), ("deberta-v2", DebertaV2.parts),
+        ("mpnet", MPNet.parts), ("deberta", Deberta.parts), ("deberta-v2", DebertaV2.parts),
     ]
 
     /// Families with a directory format of this project's own.

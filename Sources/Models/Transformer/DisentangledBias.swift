@@ -16,151 +16,70 @@ struct DisentangledBias: Sendable {
     /// Of "position to content", likewise.
     let queries: [PackedWeight]
 
-    /// Queries that go through scores, softmax and values together.
-    fileprivate static let blockRows = 96
-}
-
-/// Attention of one head of one sequence with a disentangled bias, from dense layers alone: the sequence's keys and values
-/// are packed as weights, a block of queries meets the first, its biases as the residual, and the softmax the second.
-struct DisentangledHead {
-    let bias: DisentangledBias
-    let kernels: KernelTable
-    let head: Int
-    let length: Int
-    let headDim: Int
-    let scale: Float
-    /// [length, headDim] each, rows `ld` floats apart.
-    let q: UnsafePointer<Float>
-    let k: UnsafePointer<Float>
-    let v: UnsafePointer<Float>
-    let ld: Int
-    private let memory: Memory
-    /// The distances that this length has, from a whole panel on.
-    private let columns: Range<Int>
-
-    /// Where things lie in scratch, in floats.
-    private struct Memory {
-        private(set) var total = 0
-        /// Keys [length, headDim] and values [headDim, length], packed.
-        var keys = 0, values = 0
-        /// [length, distances]: every key by every distance's query. While values are packed: those, [headDim, length].
-        var keyTerms = 0
-        /// [block, headDim]: queries, first as they are, then scaled.
-        var queries = 0
+    /// Terms that a head's biases for one sequence are picked from, in scratch.
+    struct Terms {
+        let bias: DisentangledBias
+        let head: Int
+        let length: Int
+        /// [length, distances]: every key by every distance's query; nil: without.
+        private let ofKeys: UnsafeMutablePointer<Float>?
         /// [block, distances]: every query by every distance's key.
-        var queryTerms = 0
-        /// [block, length]: biases, then scores, then weights.
-        var scores = 0
+        private let ofQueries: UnsafeMutablePointer<Float>?
+        /// The distances that this length has, from a whole panel on.
+        private let columns: Range<Int>
 
-        init(_ bias: DisentangledBias, _ kernels: KernelTable, length: Int, headDim: Int) {
-            let block = min(length, DisentangledBias.blockRows)
-            let distances = bias.distances.count
-            keys = take(kernels.f32.packedCount(length, headDim))
-            values = take(kernels.f32.packedCount(headDim, length))
-            keyTerms = take(length * max(bias.queries.isEmpty ? 0 : distances, headDim))
-            queries = take(block * headDim)
-            queryTerms = take(bias.keys.isEmpty ? 0 : block * distances)
-            scores = take(block * length)
+        /// Floats of scratch for `block` queries at a time.
+        static func scratchCount(_ bias: DisentangledBias, length: Int, block: Int) -> Int {
+            (bias.queries.isEmpty ? 0 : Scratch.rounded(length * bias.distances.count))
+                + (bias.keys.isEmpty ? 0 : Scratch.rounded(block * bias.distances.count))
         }
 
-        private mutating func take(_ count: Int) -> Int {
-            defer { total += Scratch.rounded(count) }
-            return total
+        /// - Parameters:
+        ///   - k: [length, headDim], rows `ld` floats apart.
+        ///   - scratch: `scratchCount` floats, 64-byte aligned, while this lives.
+        init(
+            _ bias: DisentangledBias, _ kernels: KernelTable, head: Int, length: Int, k: UnsafePointer<Float>, ld: Int,
+            scratch: UnsafeMutablePointer<Float>
+        ) {
+            (self.bias, self.head, self.length) = (bias, head, length)
+            ofKeys = bias.queries.isEmpty ? nil : scratch
+            let second = bias.queries.isEmpty ? 0 : Scratch.rounded(length * bias.distances.count)
+            ofQueries = bias.keys.isEmpty ? nil : scratch + second
+            let used = bias.distances.range(length)
+            columns = used.lowerBound / kernels.panelWidth * kernels.panelWidth..<used.upperBound
+            if let ofKeys { bias.queries[head].multiply(k, ld, rows: length, columns, ofKeys) }
         }
-    }
 
-    /// Floats of scratch for sequences of up to `longest` tokens.
-    static func scratchCount(_ bias: DisentangledBias, _ kernels: KernelTable, longest: Int, headDim: Int) -> Int {
-        Memory(bias, kernels, length: longest, headDim: headDim).total
-    }
-
-    private let scratch: UnsafeMutablePointer<Float>
-
-    /// - Parameter scratch: `scratchCount` floats, 64-byte aligned, while this lives.
-    init(
-        _ bias: DisentangledBias, _ kernels: KernelTable, head: Int, length: Int, headDim: Int, scale: Float,
-        q: UnsafePointer<Float>, k: UnsafePointer<Float>, v: UnsafePointer<Float>, ld: Int,
-        scratch: UnsafeMutablePointer<Float>
-    ) {
-        (self.bias, self.kernels, self.head, self.length, self.headDim, self.scale) =
-            (bias, kernels, head, length, headDim, scale)
-        (self.q, self.k, self.v, self.ld, self.scratch) = (q, k, v, ld, scratch)
-        memory = Memory(bias, kernels, length: length, headDim: headDim)
-        let used = bias.distances.range(length)
-        columns = used.lowerBound / kernels.panelWidth * kernels.panelWidth..<used.upperBound
-
-        kernels.pack(k, ld, length, headDim, scratch + memory.keys)
-        let turned = scratch + memory.keyTerms
-        for j in 0..<length {
-            for i in 0..<headDim { turned[i * length + j] = v[j * ld + i] }
-        }
-        kernels.pack(turned, length, headDim, length, scratch + memory.values)
-        if !bias.queries.isEmpty {
-            bias.queries[head].multiply(k, ld, rows: length, columns, scratch + memory.keyTerms)
-        }
-    }
-
-    /// All queries' results: `out` [length, headDim], rows `ldOut` floats apart.
-    func attend(_ out: UnsafeMutablePointer<Float>, ldOut: Int) {
-        for first in stride(from: 0, to: length, by: DisentangledBias.blockRows) {
-            let count = min(DisentangledBias.blockRows, length - first)
-            let weights = weights(count) { first + $0 }
-            kernels.dense(
-                Dense(
-                    a: weights, lda: length, packed: scratch + memory.values, bias: nil, out: out + first * ldOut,
-                    ldOut: ldOut, m: count, n: headDim, k: length))
-        }
-    }
-
-    /// Writes `out` [queries, length], the weights of some queries.
-    func weights(_ queries: UnsafeBufferPointer<Int32>, _ out: UnsafeMutablePointer<Float>) {
-        for first in stride(from: 0, to: queries.count, by: DisentangledBias.blockRows) {
-            let count = min(DisentangledBias.blockRows, queries.count - first)
-            let weights = weights(count) { Int(queries[first + $0]) }
-            (out + first * length).update(from: weights, count: count * length)
-        }
-    }
-
-    /// The weights of a block of queries, [count, length]; good until the next call.
-    private func weights(_ count: Int, _ position: (Int) -> Int) -> UnsafePointer<Float> {
-        let queries = scratch + memory.queries
-        for row in 0..<count { (queries + row * headDim).update(from: q + position(row) * ld, count: headDim) }
-        let scores = scratch + memory.scores
-        writeBiases(queries, count, position, scores)
-        for i in 0..<count * headDim { queries[i] *= scale }
-        kernels.dense(
-            Dense(
-                a: queries, lda: headDim, packed: scratch + memory.keys, bias: nil, residual: scores,
-                ldResidual: length, out: scores, ldOut: length, m: count, n: length, k: headDim))
-        kernels.softmax(scores, count, length)
-        return UnsafePointer(scores)
-    }
-
-    private func writeBiases(
-        _ queries: UnsafePointer<Float>, _ count: Int, _ position: (Int) -> Int, _ out: UnsafeMutablePointer<Float>
-    ) {
-        let width = bias.distances.count
-        let queryTerms = bias.keys.isEmpty ? nil : scratch + memory.queryTerms
-        let keyTerms = bias.queries.isEmpty ? nil : scratch + memory.keyTerms
-        if let queryTerms { bias.keys[head].multiply(queries, headDim, rows: count, columns, queryTerms) }
-        bias.distances.withRows { center, reach in
-            for row in 0..<count {
-                let target = out + row * length
-                // Callers check lengths. NaN where one has not.
-                guard length <= reach + 1 else {
-                    target.update(repeating: .nan, count: length)
-                    continue
-                }
-                // Backwards: the distance to a key shrinks as keys advance.
-                let distance = center + position(row)
-                if let queryTerms {
-                    let terms = queryTerms + row * width
-                    for j in 0..<length { target[j] = terms[Int(distance[-j])] }
-                } else {
-                    target.update(repeating: 0, count: length)
-                }
-                if let keyTerms {
-                    for j in 0..<length { target[j] += keyTerms[j * width + Int(distance[-j])] }
+        /// Writes the biases of a block of queries, `out` [count, length].
+        /// - Parameters:
+        ///   - q: [count, headDim], contiguous.
+        ///   - position: of each, 0 ..< length.
+        func write(
+            _ q: UnsafePointer<Float>, _ count: Int, _ position: (Int) -> Int, _ out: UnsafeMutablePointer<Float>
+        ) {
+            let width = bias.distances.count
+            if let ofQueries {
+                bias.keys[head].multiply(q, bias.keys[head].inputs, rows: count, columns, ofQueries)
+            }
+            bias.distances.withRows { center, reach in
+                for row in 0..<count {
+                    let target = out + row * length
+                    // Callers check lengths. NaN where one has not.
+                    guard length <= reach + 1 else {
+                        target.update(repeating: .nan, count: length)
+                        continue
+                    }
+                    // Backwards: the distance to a key shrinks as keys advance.
+                    let distance = center + position(row)
+                    if let ofQueries {
+                        let terms = ofQueries + row * width
+                        for j in 0..<length { target[j] = terms[Int(distance[-j])] }
+                    } else {
+                        target.update(repeating: 0, count: length)
+                    }
+                    if let ofKeys {
+                        for j in 0..<length { target[j] += ofKeys[j * width + Int(distance[-j])] }
+                    }
                 }
             }
         }

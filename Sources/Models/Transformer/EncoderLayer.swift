@@ -26,11 +26,6 @@ struct AttentionPart: Sendable {
     let output: DenseLayer
 }
 
-/// What is added to attention's scaled scores.
-enum ScoreBias: Sendable {
-    case disentangled(DisentangledBias)
-}
-
 struct FeedForward: Sendable {
     /// [width, hidden]
     let up: DenseLayer

@@ -21,26 +21,25 @@ struct SelfAttentionPass {
 
     /// Floats of scratch for sequences of up to `longest` tokens.
     func scratchCount(longest: Int) -> Int {
-        if case .disentangled(let bias) = bias {
-            return DisentangledHead.scratchCount(bias, kernels, longest: longest, headDim: headDim)
-        }
+        if let bias { return BiasedHead.scratchCount(bias, kernels, longest: longest, headDim: headDim) }
         return max(
             attention.scratch(longest, longest, headDim, valueDim), attention.scratch(longest, longest, headDim, 0))
             + Scratch.rounded(2 * longest)
     }
 
-    /// A head with a disentangled bias; nil where the layer has none.
+    /// A head with biased scores; nil where the layer has none.
     /// - Parameters:
     ///   - rows: [length, columns], the sequence's.
     ///   - scratch: `scratchCount` floats, 64-byte aligned.
-    private func disentangled(
+    private func biased(
         _ head: Int, rows: UnsafePointer<Float>, length: Int, scratch: UnsafeMutablePointer<Float>
-    ) -> DisentangledHead? {
-        guard case .disentangled(let bias) = bias else { return nil }
-        return DisentangledHead(
-            bias, kernels, head: head, length: length, headDim: headDim, scale: scale, q: rows + head * headDim,
-            k: rows + (heads + head) * headDim, v: rows + 2 * heads * headDim + head * valueDim, ld: columns,
-            scratch: scratch)
+    ) -> BiasedHead? {
+        bias.map {
+            BiasedHead(
+                $0, kernels, head: head, length: length, headDim: headDim, scale: scale, q: rows + head * headDim,
+                k: rows + (heads + head) * headDim, v: rows + 2 * heads * headDim + head * valueDim, ld: columns,
+                scratch: scratch)
+        }
     }
 
     /// - Parameters:
@@ -68,11 +67,11 @@ struct SelfAttentionPass {
                 let k = rows + (heads + head) * headDim
                 let v = rows + 2 * heads * headDim + head * valueDim
                 let wantsHead = wanted && maps[sequence]?.selection.heads.contains(head) == true
-                if let disentangled = disentangled(head, rows: rows, length: length, scratch: scratch) {
-                    disentangled.attend(target + head * valueDim, ldOut: outputs)
+                if let biased = biased(head, rows: rows, length: length, scratch: scratch) {
+                    biased.attend(target + head * valueDim, ldOut: outputs)
                     guard wantsHead else { continue }
                     maps[sequence]?.add(layer: layer, head: head) { queries, weights in
-                        disentangled.weights(queries, weights)
+                        biased.weights(queries, weights)
                         return reconstructionError(
                             weights, queries, keys: length, v: v, used: target + head * valueDim)
                     }
@@ -108,8 +107,8 @@ struct SelfAttentionPass {
         out: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
     ) {
         let (rows, length) = (joined + row * columns, batch.lengths[sequence])
-        if let disentangled = disentangled(head, rows: rows, length: length, scratch: scratch) {
-            return disentangled.attend(out + row * outputs + head * valueDim, ldOut: outputs)
+        if let biased = biased(head, rows: rows, length: length, scratch: scratch) {
+            return biased.attend(out + row * outputs + head * valueDim, ldOut: outputs)
         }
         attention.run(
             AttentionHead(
