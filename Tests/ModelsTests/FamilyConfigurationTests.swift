@@ -74,7 +74,7 @@ import Testing
         arguments: [
             ("distilbert", "n_heads", .integer(0), "'n_heads' is 0"),
             ("distilbert", "n_heads", .integer(5), "'n_heads', 5, does not divide"),
-            ("distilbert", "dim", nil, "'dim' or 'hidden_size' is missing"),
+            ("distilbert-classes", "dim", nil, "'dim' or 'hidden_size' is missing"),
             ("distilbert", "activation", .string("mish2"), "'activation' is 'mish2'"),
             ("roberta", "pad_token_id", .integer(131), "leaves none for tokens"),
             ("roberta", "position_embedding_type", .string("relative_key_query"), "only 'absolute'"),

@@ -41,6 +41,34 @@ import Testing
         for (a, b) in zip(helped.reversed(), together) { #expect(Self.isSame(a, b), "a batch with a helper") }
     }
 
+    /// Reduced precisions reach every dense layer that is not meant to stay f32, and no other: states stay near, and the
+    /// same alone and in company.
+    @Test(arguments: [Precision.bf16, .int8], names) func reducedPrecisionsStayNear(
+        _ precision: Precision, _ name: String
+    ) throws {
+        let (directory, table) = (Self.folder + "/" + name, Self.tables[Self.tables.count - 1])
+        let exact = try Model.load(directory: directory, name: name, kernels: table.kernels)
+        let model = try Model.load(directory: directory, name: name, kernels: table.kernels, precision: precision)
+        let d = model.description
+        #expect(d.precision == precision.rawValue && d.parameters == exact.description.parameters)
+        let expected = try Expected(directory)
+        let requests = try (0..<4).map { try Self.request(expected, $0, d) }
+        let threads = HelperThreads(count: 1, leastWork: 1)
+        let shared = Scratch(team: threads.team)
+        for request in requests {
+            let reference = exact.network.forward([request], scratch: Scratch())[0]
+            let result = model.network.forward([request], scratch: Scratch())[0]
+            for (layer, (states, wanted)) in zip(result.states, reference.states).enumerated() {
+                let difference = relativeDifference(states.values, wanted.values)
+                #expect(difference < (precision == .bf16 ? 0.05 : 0.15), "\(request.length) tokens, layer \(layer)")
+            }
+            threads.team.open()
+            let company = model.network.forward(requests, scratch: shared)
+            threads.team.close()
+            #expect(company.contains { Self.isSame($0, result) }, "\(request.length) tokens in company")
+        }
+    }
+
     private static func compare(_ result: SequenceResult, _ expected: Expected, _ n: Int, _ d: ModelDescription) throws
     {
         let rows = expected.has("\(n).rows") ? try expected.ids("\(n).rows").map { Int($0) } : nil

@@ -121,9 +121,9 @@ def prepared(model, dtype=torch.float16, scale=1.0):
     return model
 
 
-def save(model, folder, dtype=torch.float16, shard=None):
+def save(model, folder, dtype=torch.float16):
     """What save_pretrained writes, the parameters as `dtype`."""
-    copy.deepcopy(model).to(dtype).save_pretrained(folder, **({} if shard is None else {"max_shard_size": shard}))
+    copy.deepcopy(model).to(dtype).save_pretrained(folder)
     (folder / "generation_config.json").unlink(missing_ok=True)
 
 

@@ -10,10 +10,19 @@ from families import ABSENT, ACTIVATIONS, SIZES, TINY, Options, fresh, write
 OTHER = TINY | dict(hidden_size=36, num_attention_heads=3, num_hidden_layers=3, intermediate_size=24)
 
 
+def spelled(**values):
+    """An edit of config.json: other values of some keys, as older versions wrote them; None takes a key out."""
+    def edit(config):
+        merged = config | values
+        return {k: v for k, v in merged.items() if v is not None}
+    return edit
+
+
 def bert():
     write("bert", t.BertModel(t.BertConfig(**TINY)))
     write("bert-classes", t.BertForSequenceClassification(t.BertConfig(**OTHER, hidden_act="relu", num_labels=3, layer_norm_eps=1e-5)))
-    write("bert-tokens", t.BertForTokenClassification(t.BertConfig(**TINY, hidden_act="gelu_new", type_vocab_size=3, num_labels=5)))
+    write("bert-tokens", t.BertForTokenClassification(t.BertConfig(**TINY, hidden_act="gelu_new", type_vocab_size=3, num_labels=5)),
+          edit=spelled(dtype=None, torch_dtype="float16", position_embedding_type="absolute", gradient_checkpointing=False))
     # A checkpoint under another tool's prefix, with the names of TensorFlow's norms.
     write("bert-prefix", t.BertModel(t.BertConfig(**TINY, hidden_act="silu")), rename=lambda k: "model.encoder." + k.replace(
         "LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"))
@@ -21,7 +30,8 @@ def bert():
 
 def distilbert():
     tiny = dict(vocab_size=64, dim=32, n_layers=2, n_heads=4, hidden_dim=48, max_position_embeddings=132)
-    write("distilbert", t.DistilBertModel(t.DistilBertConfig(**tiny)))
+    write("distilbert", t.DistilBertModel(t.DistilBertConfig(**tiny)), edit=spelled(
+        dim=None, n_heads=None, n_layers=None, hidden_size=32, num_attention_heads=4, num_hidden_layers=2))
     write("distilbert-classes", t.DistilBertForSequenceClassification(t.DistilBertConfig(**tiny, activation="relu", num_labels=2)))
     write("distilbert-tokens", t.DistilBertForTokenClassification(t.DistilBertConfig(**tiny, sinusoidal_pos_embds=True, num_labels=5)))
 
@@ -77,7 +87,8 @@ def deberta_v2():
     v3 = dict(relative_attention=True, position_buckets=16, norm_rel_ebd="layer_norm", share_att_key=True, pos_att_type="p2c|c2p",
               position_biased_input=False, max_relative_positions=-1, type_vocab_size=0)
     write("deberta-v2", t.DebertaV2Model(t.DebertaV2Config(**TINY, **v3)))
-    write("deberta-v2-classes", t.DebertaV2ForSequenceClassification(t.DebertaV2Config(**TINY, **v3, num_labels=3, pooler_hidden_act="tanh")))
+    write("deberta-v2-classes", t.DebertaV2ForSequenceClassification(t.DebertaV2Config(**TINY, **v3, num_labels=3, pooler_hidden_act="tanh")),
+          edit=spelled(pos_att_type="p2c|c2p"))
     write("deberta-v2-tokens", t.DebertaV2ForTokenClassification(t.DebertaV2Config(
         **OTHER, **v3 | dict(share_att_key=False, max_relative_positions=100, position_buckets=9), num_labels=5)))
     # v2-xlarge: a convolution beside the first layer.
@@ -94,7 +105,8 @@ def deberta_v2():
 
 def deberta():
     v1 = dict(relative_attention=True, pos_att_type="c2p|p2c", position_biased_input=False, type_vocab_size=0)
-    write("deberta-v1", t.DebertaModel(t.DebertaConfig(**TINY | dict(max_position_embeddings=130), **v1)))
+    write("deberta-v1", t.DebertaModel(t.DebertaConfig(**TINY | dict(max_position_embeddings=130), **v1)), edit=spelled(
+        pos_att_type="c2p|p2c"))
     write("deberta-v1-classes", t.DebertaForSequenceClassification(t.DebertaConfig(**TINY, **v1 | dict(
         pos_att_type=["c2p"], max_relative_positions=20, position_biased_input=True, type_vocab_size=2), num_labels=3)))
 

@@ -13,7 +13,7 @@ enum Albert {
         let base = source.base(anchor: "embeddings.word_embeddings.weight")
         var embeddings = try Bert.embeddings(base("embeddings"), shape, width: width)
         embeddings.projection = try base.dense(
-            "encoder.embedding_hidden_mapping_in", outputs: shape.hidden, inputs: width)
+            "encoder.embedding_hidden_mapping_in", outputs: shape.hidden, inputs: width, precision: .f32)
         var read: [[EncoderLayer]] = []
         var layers: [EncoderLayer] = []
         for i in 0..<shape.layers {

@@ -70,7 +70,8 @@ enum Deberta {
             embeddings.types = try names.table("token_type_embeddings.weight", rows: types, width: width)
         }
         if width != bert.hidden {
-            embeddings.projection = try names.dense("embed_proj", outputs: bert.hidden, inputs: width, bias: false)
+            embeddings.projection = try names.dense(
+                "embed_proj", outputs: bert.hidden, inputs: width, bias: false, precision: .f32)
             embeddings.normAfterProjection = true
         }
         let pooled = try c.int("pooler_hidden_size", in: 1...65_536, default: bert.hidden)

@@ -11,7 +11,8 @@ enum Electra {
         let base = source.base(anchor: "embeddings.word_embeddings.weight")
         var embeddings = try Bert.embeddings(base("embeddings"), shape, width: width)
         if width != shape.hidden {
-            embeddings.projection = try base.dense("embeddings_project", outputs: shape.hidden, inputs: width)
+            embeddings.projection = try base.dense(
+                "embeddings_project", outputs: shape.hidden, inputs: width, precision: .f32)
         }
         var layers: [EncoderLayer] = []
         for i in 0..<shape.layers { layers.append(try Bert.layer(base("encoder.layer.\(i)"), shape)) }
