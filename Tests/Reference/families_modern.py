@@ -186,6 +186,12 @@ def t5():
     write("t5-gelu", EncoderOf(T5ForConditionalGeneration(T5Config(**sizes, feed_forward_proj="gelu"))), maximum=132)
     write("t5-mt5", MT5EncoderModel(MT5Config(**sizes)), maximum=132)
     write("t5-umt5", UMT5EncoderModel(UMT5Config(**sizes)), maximum=300)
+    small = dict(sizes, d_model=16, d_kv=4, d_ff=24, num_layers=1)
+    for name in ("gelu_fast", "gelu_accurate", "quick_gelu", "relu2", "relu6", "leaky_relu", "mish", "tanh", "sigmoid", "linear"):
+        for gated in ("", "gated-"):
+            if gated and name not in ("quick_gelu", "relu2", "mish"): continue
+            write(f"t5-{gated}{name.replace('_', '-')}", T5EncoderModel(T5Config(**small, feed_forward_proj=gated + name)),
+                  maximum=24, lengths=(1, 2, 17))
 
 
 # Llama and its kin ----------------------------------------------------------------------------------------------------

@@ -31,6 +31,9 @@ extension Configuration {
         let known: [(String, Activation)] = [
             ("gelu", .gelu), ("gelu_new", .geluTanh), ("gelu_pytorch_tanh", .geluTanh), ("relu", .relu),
             ("silu", .silu), ("swish", .silu), ("tanh", .tanh), ("sigmoid", .sigmoid), ("linear", .identity),
+            ("gelu_python", .gelu), ("gelu_fast", .geluTanh), ("gelu_accurate", .geluTanh),
+            ("gelu_python_tanh", .geluTanh), ("quick_gelu", .quickGelu), ("relu2", .reluSquared), ("relu6", .relu6),
+            ("leaky_relu", .leakyRelu), ("mish", .mish),
         ]
         guard let found = known.first(where: { $0.0 == name }) else {
             let names = known.map { "'\($0.0)'" }.joined(separator: ", ")
