@@ -76,8 +76,7 @@ import Testing
 
     /// What is replaced, by what, and what the error must say.
     @Test(arguments: [
-        ("\"WordPiece\"", "\"BPE\"", "model is of type \"BPE\", which is not supported"),
-        ("\"type\": \"WordPiece\", ", "", "model.type is missing"),
+        ("\"WordPiece\"", "\"WordSalad\"", "model is of type \"WordSalad\", which is not supported"),
         ("\"Lowercase\"", "\"Precompiled\"", "normalizer is of type \"Precompiled\""),
         (
             "{\"type\": \"Lowercase\"}", "{\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"X\"}]}",

@@ -76,11 +76,9 @@ public struct CharacterTokenizer: Tokenizer {
 
     public var summary: String { "characters, \(vocabularySize) tokens" }
     /// The highest id and one.
-    public var vocabularySize: Int { vocabulary.spellings.count }
+    public var vocabularySize: Int { vocabulary.size }
 
-    public func token(_ id: Int32) -> String? {
-        id >= 0 && Int(id) < vocabularySize ? vocabulary.spellings[Int(id)] : nil
-    }
+    public func token(_ id: Int32) -> String? { vocabulary.spelling(of: id) }
 
     public func isSpecial(_ id: Int32) -> Bool { specialIDs.contains(id) }
 
