@@ -45,6 +45,56 @@ struct NormalizedText {
         origins = newOrigins
     }
 
+    /// The general change, as the library's `NormalizedString::transform` defines it.
+    /// - Parameters:
+    ///   - changes: each new scalar and what it stands for: 0, the next of the old scalars; −n, that one and n more that
+    ///     follow it; 1, nothing of its own: it shares the origin of the old scalar before.
+    ///   - removed: old scalars at the beginning that are gone.
+    mutating func transform(_ changes: [(scalar: UInt32, change: Int)], removed: Int = 0) {
+        var newOrigins: [Int32] = []
+        newOrigins.reserveCapacity(changes.count)
+        var place = removed
+        for (_, change) in changes {
+            if change > 0 {
+                newOrigins.append(origins.isEmpty ? 0 : origins[min(max(place - 1, 0), origins.count - 1)])
+            } else {
+                newOrigins.append(origins.isEmpty ? 0 : origins[min(place, origins.count - 1)])
+                place += 1 - change
+            }
+        }
+        scalars = changes.map(\.scalar)
+        origins = newOrigins
+    }
+
+    /// Puts scalars before the first, whose origin they share. An empty text stays so.
+    mutating func prepend(_ prefix: [UInt32]) {
+        guard let origin = origins.first else { return }
+        scalars.insert(contentsOf: prefix, at: 0)
+        origins.insert(contentsOf: repeatElement(origin, count: prefix.count), at: 0)
+    }
+
+    /// Replaces ranges, ascending and apart, by `content`, which shares the origin of each one's last scalar.
+    mutating func replace(_ ranges: [Range<Int>], with content: [UInt32]) {
+        if ranges.isEmpty { return }
+        var newScalars: [UInt32] = []
+        var newOrigins: [Int32] = []
+        newScalars.reserveCapacity(scalars.count)
+        newOrigins.reserveCapacity(scalars.count)
+        var taken = 0
+        for range in ranges {
+            newScalars += scalars[taken..<range.lowerBound]
+            newOrigins += origins[taken..<range.lowerBound]
+            newScalars += content
+            let origin = origins.isEmpty ? 0 : origins[max(range.upperBound - 1, 0)]
+            newOrigins += repeatElement(origin, count: content.count)
+            taken = range.upperBound
+        }
+        newScalars += scalars[taken...]
+        newOrigins += origins[taken...]
+        scalars = newScalars
+        origins = newOrigins
+    }
+
     func slice(_ range: Range<Int>) -> NormalizedText {
         if range == scalars.startIndex..<scalars.endIndex { return self }
         return NormalizedText(scalars: Array(scalars[range]), origins: Array(origins[range]))
