@@ -2,8 +2,8 @@ import JSON
 
 extension TokenizerFile {
     /// `"type": "BPE"` of tokenizer.json. Settings may be absent or null, as older writers left them.
-    func bpe(_ fields: TokenizerFields) throws(ModelError) -> BPE {
-        let vocabulary = try vocabulary(fields)
+    func bpe(_ fields: TokenizerFields, _ lists: ModelLists) throws(ModelError) -> BPE {
+        let vocabulary = try vocabulary(fields, lists)
         if let dropout = fields.object["dropout"], dropout != .null {
             guard let value = dropout.double else { throw fields.wrong("dropout", "a number or null") }
             guard value == 0 else {
@@ -25,28 +25,35 @@ extension TokenizerFile {
                 throw error("the unknown token \"\(unknown.prefix(80))\" is not in the vocabulary")
             }
         }
+        _ = try fields.array("merges")
+        guard let list = lists.merges else { throw error("\(fields.path).merges is malformed") }
         let merges = try merges(
-            fields.array("merges"), vocabulary: vocabulary, prefix: options.continuingPrefix,
-            path: "\(fields.path).merges")
+            list, lists, vocabulary: vocabulary, prefix: options.continuingPrefix, path: "\(fields.path).merges")
         return BPE(vocabulary: vocabulary, merges: merges, options: options)
     }
 
     /// Either `["a b", …]` or `[["a", "b"], …]`.
     private func merges(
-        _ list: [JSONValue], vocabulary: Vocabulary, prefix: String, path: String
+        _ list: ModelLists.List, _ lists: ModelLists, vocabulary: Vocabulary, prefix: String, path: String
     ) throws(ModelError) -> MergeTable {
-        var merges = MergeReader(vocabulary: vocabulary, capacity: list.count, prefix: prefix, file: self)
-        let pairs = list.first?.array != nil
-        for (i, value) in list.enumerated() {
-            if pairs {
-                guard let pair = value.array, pair.count == 2, let left = pair[0].string, let right = pair[1].string
+        var merges = MergeReader(vocabulary: vocabulary, capacity: list.most, prefix: prefix, file: self)
+        var pairs: Bool?
+        try lists.read(list, path: path, file: self) { (i, scanner) throws(ModelError) in
+            if pairs == nil { pairs = scanner.peek() == UInt8(ascii: "[") }
+            if pairs == true {
+                guard scanner.take(UInt8(ascii: "[")), scanner.withString({ merges.setLeft($0) }) != nil,
+                    scanner.take(UInt8(ascii: ",")), scanner.withString({ merges.setRight($0) }) != nil,
+                    scanner.take(UInt8(ascii: "]"))
                 else { throw error("\(path)[\(i)] is not a pair of tokens, [\"a\", \"b\"], as the first is") }
-                try merges.add(left, right)
+                try merges.add()
             } else {
-                guard let line = value.string else {
+                guard let isMerge = scanner.withString({ merges.setLine($0) }) else {
                     throw error("\(path)[\(i)] is not two tokens with a space between, \"a b\"")
                 }
-                try merges.add(line: line, path: "\(path)[\(i)]")
+                guard isMerge else {
+                    throw error("\(path)[\(i)], \"\(merges.line.prefix(80))\", is not two tokens with a space between")
+                }
+                try merges.add()
             }
         }
         return merges.table
@@ -74,6 +81,9 @@ struct MergeReader {
     private let prefixLength: Int
     private let file: TokenizerFile
     private var rank: UInt32 = 0
+    /// The next merge's tokens, one behind the other; empty: there is none.
+    private var tokens: [UInt8] = []
+    private var leftLength = 0
     private var joined: [UInt8] = []
 
     init(vocabulary: Vocabulary, capacity: Int, prefix: String, file: TokenizerFile) {
@@ -83,38 +93,64 @@ struct MergeReader {
         self.file = file
     }
 
-    /// A line of merges.txt. Lines that begin with `#version` are skipped.
-    mutating func add(line: String, path: String) throws(ModelError) {
-        if line.utf8.starts(with: "#version".utf8) { return }
-        let parts = line.utf8.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
-        guard parts.count == 2, let left = String(parts[0]), let right = String(parts[1]) else {
-            throw file.error("\(path), \"\(line.prefix(80))\", is not two tokens with a space between")
-        }
-        try add(left, right)
+    mutating func setLeft(_ token: UnsafeBufferPointer<UInt8>) {
+        tokens.removeAll(keepingCapacity: true)
+        tokens.append(contentsOf: token)
+        leftLength = token.count
     }
 
-    mutating func add(_ left: String, _ right: String) throws(ModelError) {
-        let leftID = try id(left, of: left, right)
-        let rightID = try id(right, of: left, right)
-        joined.removeAll(keepingCapacity: true)
-        joined += left.utf8
-        joined += right.utf8.dropFirst(prefixLength)
-        guard right.utf8.count >= prefixLength, let id = joined.withUnsafeBufferPointer({ vocabulary.id(of: $0) })
-        else {
-            throw file.error(
-                "the merge of \"\(left.prefix(80))\" and \"\(right.prefix(80))\" makes a token that is not in the vocabulary"
-            )
+    mutating func setRight(_ token: UnsafeBufferPointer<UInt8>) { tokens.append(contentsOf: token) }
+
+    /// A line of merges.txt: two tokens and a space. One that begins with `#version` is no merge.
+    /// - Returns: false if it is neither.
+    mutating func setLine(_ line: UnsafeBufferPointer<UInt8>) -> Bool {
+        if line.starts(with: "#version".utf8) {
+            setLeft(UnsafeBufferPointer(rebasing: line[..<0]))
+            return true
         }
-        table.set(leftID, rightID, to: MergeTable.Merge(rank: rank, id: id))
+        let space = line.firstIndex(of: UInt8(ascii: " ")) ?? line.count
+        setLeft(UnsafeBufferPointer(rebasing: line[..<space]))
+        if space == line.count { return false }
+        setRight(UnsafeBufferPointer(rebasing: line[(space + 1)...]))
+        if !tokens[space...].contains(UInt8(ascii: " ")) { return true }
+        tokens.insert(UInt8(ascii: " "), at: space)
+        return false
+    }
+
+    /// What `setLine` was not content with.
+    var line: String { String(decoding: tokens, as: UTF8.self) }
+
+    /// Adds the merge set.
+    mutating func add() throws(ModelError) {
+        if tokens.isEmpty { return }
+        let ids: (Int32?, Int32?, Int32?) = tokens.withUnsafeBufferPointer { tokens in
+            let left = vocabulary.id(of: UnsafeBufferPointer(rebasing: tokens[..<leftLength]))
+            let right = vocabulary.id(of: UnsafeBufferPointer(rebasing: tokens[leftLength...]))
+            if prefixLength == 0 { return (left, right, vocabulary.id(of: tokens)) }
+            if tokens.count - leftLength < prefixLength { return (left, right, nil) }
+            joined.removeAll(keepingCapacity: true)
+            joined += tokens[..<leftLength]
+            joined += tokens[(leftLength + prefixLength)...]
+            return (left, right, joined.withUnsafeBufferPointer { vocabulary.id(of: $0) })
+        }
+        guard let left = ids.0 else { throw unknown(tokens[..<leftLength]) }
+        guard let right = ids.1 else { throw unknown(tokens[leftLength...]) }
+        guard let id = ids.2 else {
+            throw file.error("the merge of \(pair) makes a token that is not in the vocabulary")
+        }
+        table.set(left, right, to: MergeTable.Merge(rank: rank, id: id))
         rank += 1
     }
 
-    private func id(_ token: String, of left: String, _ right: String) throws(ModelError) -> Int32 {
-        guard let id = vocabulary.id(of: token) else {
-            throw file.error(
-                "\"\(token.prefix(80))\", of the merge of \"\(left.prefix(80))\" and \"\(right.prefix(80))\", is not in the vocabulary"
-            )
-        }
-        return id
+    private func unknown(_ token: ArraySlice<UInt8>) -> ModelError {
+        file.error(
+            "\"\(String(decoding: token, as: UTF8.self).prefix(80))\", of the merge of \(pair), is not in the vocabulary"
+        )
+    }
+
+    private var pair: String {
+        let left = String(decoding: tokens[..<leftLength], as: UTF8.self)
+        let right = String(decoding: tokens[leftLength...], as: UTF8.self)
+        return "\"\(left.prefix(80))\" and \"\(right.prefix(80))\""
     }
 }

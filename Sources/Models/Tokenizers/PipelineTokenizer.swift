@@ -56,16 +56,15 @@ public struct PipelineTokenizer: Tokenizer {
     public init(json: [UInt8], file name: String = "tokenizer.json") throws(ModelError) {
         let file = TokenizerFile(name: name)
         let root: JSONValue
-        do throws(JSONError) { root = try JSONValue(parsing: json) } catch {
-            throw file.error("not valid JSON: \(error)")
-        }
+        let lists = ModelLists(json)
+        do throws(JSONError) { root = try lists.parseRest() } catch { throw file.error("not valid JSON: \(error)") }
         guard let object = root.object else { throw file.error("holds \(root.kind); an object is expected") }
         if let version = object["version"], version.string != "1.0" {
             throw file.error("version is not \"1.0\"")
         }
-        let model = try file.model(object["model"])
+        let model = try file.model(object["model"], lists)
         // The library counts tokens, not the highest id, to number those added.
-        let count = model.vocabulary.spellings.count { $0 != nil }
+        let count = model.vocabulary.count
         try self.init(
             model: model, normalizer: file.normalizer(object["normalizer"], at: "normalizer"),
             preTokenizer: file.preTokenizer(object["pre_tokenizer"], at: "pre_tokenizer"),

@@ -100,17 +100,18 @@ enum UTF8Words {
 }
 
 extension TokenizerFile {
-    func model(_ value: JSONValue?) throws(ModelError) -> any TokenModel {
+    /// - Parameter lists: the model's vocabulary and merges, of which `value` has only the kinds.
+    func model(_ value: JSONValue?, _ lists: ModelLists) throws(ModelError) -> any TokenModel {
         let fields = try fields(value, at: "model")
         switch try fields.object["type"] == nil ? inferredType(fields) : fields.string("type") {
-        case "BPE": return try bpe(fields)
-        case "Unigram": return try unigram(fields)
+        case "BPE": return try bpe(fields, lists)
+        case "Unigram": return try unigram(fields, lists)
         case "WordLevel":
             return try WordLevel(
-                vocabulary: vocabulary(fields), unknown: fields.string("unk_token"), file: name)
+                vocabulary: vocabulary(fields, lists), unknown: fields.string("unk_token"), file: name)
         case "WordPiece":
             return try WordPiece(
-                vocabulary: vocabulary(fields), unknown: fields.string("unk_token"),
+                vocabulary: vocabulary(fields, lists), unknown: fields.string("unk_token"),
                 continuingPrefix: fields.string("continuing_subword_prefix"),
                 maxCharacters: fields.int("max_input_chars_per_word", in: 0...Int(Int32.max)), file: name)
         case let type:
@@ -130,12 +131,21 @@ extension TokenizerFile {
     }
 
     /// `"vocab": {"a": 0, …}`
-    func vocabulary(_ fields: TokenizerFields) throws(ModelError) -> Vocabulary {
-        let list = try fields.fields("vocab")
-        var vocabulary = try Vocabulary(capacity: list.object.count, file: name)
-        for (spelling, id) in list.object.members {
-            guard let id = id.int else { throw list.wrong(spelling, "an id, a whole number,") }
-            try vocabulary.add(spelling, id: id)
+    func vocabulary(_ fields: TokenizerFields, _ lists: ModelLists) throws(ModelError) -> Vocabulary {
+        _ = try fields.fields("vocab")
+        let path = "\(fields.path).vocab"
+        guard let list = lists.vocab else { throw error("\(path) is malformed") }
+        var vocabulary = try Vocabulary(capacity: list.most, file: name)
+        try lists.read(list, path: path, file: self) { (_, scanner) throws(ModelError) in
+            guard scanner.withString({ vocabulary.append($0) }) != nil, scanner.take(UInt8(ascii: ":")) else {
+                throw error("not valid JSON: expected a token and its id in \(path) at byte \(scanner.position)")
+            }
+            guard let id = scanner.wholeNumber() else {
+                throw error(
+                    "\(path).\(vocabulary.appended.prefix(80)) is \(lists.found(scanner)); an id, a whole number from 0 on, is expected"
+                )
+            }
+            try vocabulary.add(id: id)
         }
         return vocabulary
     }

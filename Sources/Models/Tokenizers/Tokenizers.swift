@@ -15,6 +15,22 @@ public enum Tokenizers {
         return nil
     }
 
+    /// The tokenizer of a directory, or of one file of any of those names and contents.
+    /// - Throws: a file whose name does not say what it is.
+    public static func load(path: String) throws(ModelError) -> (any Tokenizer)? {
+        var status = stat()
+        if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR { return try load(directory: path) }
+        let slash = path.utf8.lastIndex(of: UInt8(ascii: "/"))
+        let name = slash.map { String(path[path.index(after: $0)...]) } ?? path
+        let directory = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+        guard let bytes = try read(name, in: directory) else { return nil }
+        if name.hasSuffix(".txt") {
+            return try PipelineTokenizer(vocabulary: bytes, configuration: read("tokenizer_config.json", in: directory))
+        }
+        return name == "characters.json"
+            ? try CharacterTokenizer(json: bytes) : try PipelineTokenizer(json: bytes, file: name)
+    }
+
     /// A whole file; nil if there is none of that name. Vocabularies of some hundred thousand tokens are 20 MB.
     static func read(_ name: String, in directory: String, limit: Int = 1 << 28) throws(ModelError) -> [UInt8]? {
         let descriptor = open("\(directory)/\(name)", O_RDONLY | O_CLOEXEC)

@@ -127,68 +127,31 @@ extension Vocabulary {
 
 extension TokenizerFile {
     /// `"vocab": [["<unk>", 0.0], ["▁the", -3.2], …], "unk_id": 0, "byte_fallback": false`
-    func unigram(_ fields: TokenizerFields) throws(ModelError) -> Unigram {
-        let list = try fields.array("vocab")
+    func unigram(_ fields: TokenizerFields, _ lists: ModelLists) throws(ModelError) -> Unigram {
+        _ = try fields.array("vocab")
+        let path = "\(fields.path).vocab"
+        guard let list = lists.vocab else { throw error("\(path) is malformed") }
         // The library has no fault with a spelling twice: the last counts.
-        var vocabulary = try Vocabulary(capacity: list.count, file: name, replacing: true)
+        var vocabulary = try Vocabulary(capacity: list.most / 2 + 1, file: name, replacing: true)
         var scores: [Double] = []
-        scores.reserveCapacity(list.count)
-        for (id, value) in list.enumerated() {
-            guard let pair = value.array, pair.count == 2, let spelling = pair[0].string,
-                let score = pair[1].double
-            else { throw error("\(fields.path).vocab[\(id)] is not a token and its score, [\"▁the\", -3.2]") }
-            try vocabulary.add(spelling, id: id)
-            scores.append(LibraryNumber.read(score))
+        scores.reserveCapacity(list.most / 2 + 1)
+        try lists.read(list, path: path, file: self) { (id, scanner) throws(ModelError) in
+            guard scanner.take(UInt8(ascii: "[")), scanner.withString({ vocabulary.append($0) }) != nil,
+                scanner.take(UInt8(ascii: ",")), let score = scanner.libraryNumber(), scanner.take(UInt8(ascii: "]"))
+            else {
+                throw error("\(path)[\(id)] is not a token and its score, a number: [\"▁the\", -3.2]")
+            }
+            try vocabulary.add(id: id)
+            scores.append(score)
         }
         guard let unknown = fields.object["unk_id"], unknown != .null else {
             throw error("\(fields.path).unk_id is missing: characters the vocabulary lacks would have no token")
         }
-        guard let id = unknown.int, id >= 0, id < list.count else {
-            throw fields.wrong("unk_id", "a place in the vocabulary, 0 to \(list.count - 1),")
+        guard let id = unknown.int, id >= 0, id < scores.count else {
+            throw fields.wrong("unk_id", "a place in the vocabulary, 0 to \(scores.count - 1),")
         }
         return try Unigram(
             vocabulary: vocabulary, scores: scores, unknown: Int32(truncatingIfNeeded: id),
             byteFallback: fields.object["byte_fallback"] == nil ? false : fields.bool("byte_fallback"), file: name)
-    }
-}
-
-/// Numbers as the library reads them.
-///
-/// serde_json (https://github.com/serde-rs/json, src/de.rs, `f64_from_parts`) by default does not round correctly: all
-/// digits as one integer, rounded to f64, times or divided by a power of ten. Scores that differ in the last bit decide
-/// between segmentations that differ only in the order of their tokens ("aaa"), so they are read with the same fault.
-enum LibraryNumber {
-    /// - Parameter value: a number as read correctly; of all decimals that mean it the file is taken to hold the
-    ///   shortest, as every writer of JSON in use gives it.
-    static func read(_ value: Double) -> Double {
-        var significand: UInt64 = 0
-        var exponent = 0
-        var text = value.magnitude.description
-        let found: Bool = text.withUTF8 { bytes in
-            var fraction = false
-            for (i, byte) in bytes.enumerated() {
-                switch byte {
-                case UInt8(ascii: "0")...UInt8(ascii: "9"):
-                    significand = significand &* 10 &+ UInt64(byte - UInt8(ascii: "0"))
-                    if fraction { exponent -= 1 }
-                case UInt8(ascii: "."): fraction = true
-                case UInt8(ascii: "e"):
-                    guard let power = Int(String(decoding: bytes[(i + 1)...], as: UTF8.self)) else { return false }
-                    exponent += power
-                    return true
-                default: return false
-                }
-            }
-            return true
-        }
-        guard found, significand < 1 << 60 else { return value }
-        var result = Double(significand)
-        if exponent < -308 {
-            result /= 1e308
-            exponent += 308
-        }
-        guard abs(exponent) <= 308, let power = Double("1e\(abs(exponent))") else { return value }
-        result = exponent < 0 ? result / power : result * power
-        return value < 0 ? -result : result
     }
 }

@@ -18,7 +18,7 @@ struct Vocabulary: Sendable {
     private let idLimit: Int
 
     /// - Parameters:
-    ///   - capacity: tokens that will be added.
+    ///   - capacity: at least as many as will be added.
     ///   - replacing: a later token of the same spelling takes the place of the earlier (vocab.txt, Unigram), which
     ///     keeps its id's spelling.
     /// - Throws: more tokens than there may be.
@@ -43,47 +43,62 @@ struct Vocabulary: Sendable {
         for (spelling, id) in list { try add(spelling, id: id) }
     }
 
-    /// - Throws: an id that is taken or out of proportion.
     mutating func add(_ spelling: String, id: Int) throws(ModelError) {
+        var spelling = spelling
+        spelling.withUTF8 { append($0) }
+        try add(id: id)
+    }
+
+    /// Begins a token by its spelling; `add(id:)` must follow.
+    mutating func append(_ spelling: UnsafeBufferPointer<UInt8>) { bytes.append(contentsOf: spelling) }
+
+    /// The spelling of the token begun.
+    var appended: String { String(decoding: bytes[Int(starts[starts.count - 1])...], as: UTF8.self) }
+
+    /// - Throws: an id that is taken or out of proportion; a spelling that is there already.
+    mutating func add(id: Int) throws(ModelError) {
         guard id >= 0, id < idLimit else {
             throw ModelError(
                 file: file,
-                "the id \(id) of token \"\(spelling.prefix(80))\" is out of proportion to the \(ids.capacity) tokens there are"
-            )
+                "the id \(id) of token \"\(appended.prefix(80))\" is out of proportion to the number of tokens")
         }
         while id >= tokens.count { tokens.append(-1) }
         if tokens[id] >= 0 {
-            let other = self.spelling(of: Int32(truncatingIfNeeded: id)) ?? ""
+            let other = spelling(of: Int32(truncatingIfNeeded: id)) ?? ""
             throw ModelError(
-                file: file, "tokens \"\(other.prefix(80))\" and \"\(spelling.prefix(80))\" share the id \(id)")
+                file: file, "tokens \"\(other.prefix(80))\" and \"\(appended.prefix(80))\" share the id \(id)")
         }
-        let start = bytes.count
-        var spelling = spelling
-        spelling.withUTF8 { bytes.append(contentsOf: $0) }
         guard let end = UInt32(exactly: bytes.count), 2 * ids.count < slots.count else {
             throw ModelError(file: file, "a vocabulary too large to hold")
         }
-        tokens[id] = Int32(truncatingIfNeeded: ids.count)
-        starts.append(end)
-        ids.append(Int32(truncatingIfNeeded: id))
-        count += 1
+        let start = Int(starts[starts.count - 1])
         let hash = bytes.withUnsafeBufferPointer { bytes in
             Vocabulary.hash(UnsafeBufferPointer(rebasing: bytes[start...]))
         }
-        insert(hash, token: ids.count - 1)
+        starts.append(end)
+        ids.append(Int32(truncatingIfNeeded: id))
+        if !insert(hash, token: ids.count - 1) {
+            starts.removeLast()
+            throw ModelError(file: file, "the token \"\(appended.prefix(80))\" is there twice")
+        }
+        tokens[id] = Int32(truncatingIfNeeded: ids.count - 1)
+        count += 1
     }
 
-    private mutating func insert(_ hash: UInt32, token: Int) {
+    /// - Returns: false if the spelling is there already and must not be replaced.
+    private mutating func insert(_ hash: UInt32, token: Int) -> Bool {
         let mask = slots.count - 1
         var slot = Int(hash) & mask
         while slots[slot] != 0 {
             let other = Int(slots[slot] & 0xFFFF_FFFF) - 1
-            if replacing, slots[slot] >> 32 == UInt64(hash), spelling(ofToken: other) == spelling(ofToken: token) {
+            if slots[slot] >> 32 == UInt64(hash), spelling(ofToken: other).elementsEqual(spelling(ofToken: token)) {
+                if !replacing { return false }
                 break
             }
             slot = (slot + 1) & mask
         }
         slots[slot] = UInt64(hash) << 32 | UInt64(token + 1)
+        return true
     }
 
     private func spelling(ofToken token: Int) -> ArraySlice<UInt8> {
