@@ -64,7 +64,8 @@ struct ByteLevelPreTokenizer: PreTokenizer {
                 if !addsSpace, useRegex {
                     ByteLevelWords.forEach(UnsafeBufferPointer(rebasing: scalars[word])) { part in
                         out.appendBytes(
-                            scalars, text.origins, part.lowerBound + word.lowerBound..<part.upperBound + word.lowerBound)
+                            scalars, text.origins, part.lowerBound + word.lowerBound..<part.upperBound + word.lowerBound
+                        )
                         out.endWord()
                     }
                     continue

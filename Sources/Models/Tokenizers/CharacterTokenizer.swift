@@ -107,6 +107,10 @@ public struct CharacterTokenizer: Tokenizer {
         }
     }
 
+    public func decode(_ ids: [Int32], skipSpecialTokens: Bool) -> String {
+        ids.compactMap { skipSpecialTokens && isSpecial($0) ? nil : token($0) }.joined()
+    }
+
     private func template(_ ids: [Int32], typeID: Int32) -> [Token] {
         ids.map { Token(id: $0, text: token($0) ?? "", start: 0, end: 0, typeID: typeID, special: true) }
     }

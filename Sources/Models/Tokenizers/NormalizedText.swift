@@ -17,6 +17,12 @@ struct NormalizedText {
         origins = (0..<scalars.count).map { Int32(truncatingIfNeeded: $0) }
     }
 
+    var string: String {
+        var view = String.UnicodeScalarView()
+        for scalar in scalars { view.append(Unicode.Scalar(scalar) ?? "\u{FFFD}") }
+        return String(view)
+    }
+
     /// Drops scalars, replaces others.
     /// - Parameter change: nil drops the scalar.
     mutating func compactMap(_ change: (UInt32) -> UInt32?) {

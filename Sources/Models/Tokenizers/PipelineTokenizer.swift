@@ -14,15 +14,25 @@ public struct PipelineTokenizer: Tokenizer {
     /// By id: the model's and the added tokens.
     private let spellings: [String?]
     private let specialIDs: Set<Int32>
+    private let specialSpellings: Set<String>
+    /// What added tokens become where a decoder puts them, if not their content: that, normalised.
+    private let normalizedSpellings: [Int32: String]
+    /// By id, where the template trims places.
+    private let spaces: [OffsetTrim.Spaces]
+    private let decoder: (any TokenDecoder)?
+    private let side: Truncation.Side
 
     init(
         model: any TokenModel, normalizer: (any Normalizer)?, preTokenizer: (any PreTokenizer)?, template: Template,
-        added: [AddedToken], file: TokenizerFile
+        decoder: (any TokenDecoder)?, added: [AddedToken], side: Truncation.Side, file: TokenizerFile
     ) throws(ModelError) {
         self.model = model
         self.normalizer = normalizer
         self.preTokenizer = preTokenizer
         self.template = template
+        self.decoder = decoder
+        self.side = side
+        var normalizedSpellings: [Int32: String] = [:]
         var spellings = model.vocabulary.spellings
         var raw: [(spelling: [UInt32], token: AddedToken)] = []
         var normalized: [(spelling: [UInt32], token: AddedToken)] = []
@@ -31,6 +41,8 @@ public struct PipelineTokenizer: Tokenizer {
             var text = NormalizedText(token.content)
             if token.normalized {
                 normalizer?.normalize(&text)
+                let spelling = text.string
+                if spelling != token.content { normalizedSpellings[token.id] = spelling }
                 normalized.append((text.scalars, token))
             } else {
                 raw.append((text.scalars, token))
@@ -48,12 +60,21 @@ public struct PipelineTokenizer: Tokenizer {
             }
         }
         self.spellings = spellings
+        self.normalizedSpellings = normalizedSpellings
         specialIDs = special
+        specialSpellings = Set(added.filter(\.special).map(\.content))
+        spaces =
+            template.trims.isEmpty
+            ? [] : spellings.map { OffsetTrim.Spaces(($0 ?? "").unicodeScalars.map(\.value)) }
     }
 
-    /// - Parameter json: tokenizer.json. Its `truncation`, `padding` and `decoder` are not used.
+    /// - Parameters:
+    ///   - json: tokenizer.json. Of its `truncation` the direction is used, its `padding` not.
+    ///   - configuration: tokenizer_config.json, whose `truncation_side` goes before.
     /// - Throws: a component that is unknown, malformed, or at odds with another.
-    public init(json: [UInt8], file name: String = "tokenizer.json") throws(ModelError) {
+    public init(
+        json: [UInt8], configuration: [UInt8]? = nil, file name: String = "tokenizer.json"
+    ) throws(ModelError) {
         let file = TokenizerFile(name: name)
         let root: JSONValue
         let lists = ModelLists(json)
@@ -68,8 +89,46 @@ public struct PipelineTokenizer: Tokenizer {
         try self.init(
             model: model, normalizer: file.normalizer(object["normalizer"], at: "normalizer"),
             preTokenizer: file.preTokenizer(object["pre_tokenizer"], at: "pre_tokenizer"),
-            template: file.template(object["post_processor"]),
-            added: file.addedTokens(object["added_tokens"], vocabulary: model.vocabulary, count: count), file: file)
+            template: file.template(object["post_processor"]), decoder: file.decoder(object["decoder"]),
+            added: file.addedTokens(object["added_tokens"], vocabulary: model.vocabulary, count: count),
+            side: PipelineTokenizer.side(file, object, configuration), file: file)
+    }
+
+    /// Which end of a long text goes.
+    static func side(
+        _ file: TokenizerFile, _ object: JSONObject, _ configuration: [UInt8]?
+    ) throws(ModelError) -> Truncation.Side {
+        if let configuration {
+            let settings = TokenizerFile(name: "tokenizer_config.json")
+            let root: JSONValue
+            do throws(JSONError) { root = try JSONValue(parsing: configuration) } catch {
+                throw settings.error("not valid JSON: \(error)")
+            }
+            let fields = try settings.fields(root, at: "the file")
+            if fields.object["truncation_side"] != nil, fields.object["truncation_side"] != .null {
+                guard let side = Truncation.Side(rawValue: try fields.string("truncation_side")) else {
+                    throw fields.wrong("truncation_side", "'left' or 'right'")
+                }
+                return side
+            }
+        }
+        guard let fields = try file.optionalFields(object["truncation"], at: "truncation"),
+            fields.object["direction"] != nil
+        else { return .right }
+        switch try fields.string("direction") {
+        case "Left": return .left
+        case "Right": return .right
+        default: throw fields.wrong("direction", "'Left' or 'Right'")
+        }
+    }
+
+    public func decode(_ ids: [Int32], skipSpecialTokens: Bool) -> String {
+        let tokens = ids.compactMap { id -> String? in
+            guard let spelling = normalizedSpellings[id] ?? token(id) else { return nil }
+            return skipSpecialTokens && specialSpellings.contains(spelling) ? nil : spelling
+        }
+        guard let decoder else { return tokens.joined(separator: " ") }
+        return decoder.decode(tokens).joined()
     }
 
     public var summary: String { "\(model.name), \(vocabularySize) tokens" }
@@ -100,11 +159,16 @@ public struct PipelineTokenizer: Tokenizer {
             case .special(let id, let text, let typeID):
                 tokens.append(Token(id: id, text: text, start: 0, end: 0, typeID: typeID, special: true))
             case .sequence(let isSecond, let typeID):
-                for found in (isSecond ? second ?? [] : first).prefix(isSecond ? kept.1 : kept.0) {
+                let kept = Truncation.kept(
+                    isSecond ? second ?? [] : first, isSecond ? kept.1 : kept.0, cutting: side)
+                for (i, found) in kept.enumerated() {
+                    var (start, end) = (found.start, found.end)
+                    for trim in template.trims {
+                        trim.apply(
+                            found.spaces ?? spaces[Int(found.id)], start: &start, end: &end, isFirst: i == 0)
+                    }
                     tokens.append(
-                        Token(
-                            id: found.id, text: token(found.id) ?? "", start: found.start, end: found.end,
-                            typeID: typeID))
+                        Token(id: found.id, text: token(found.id) ?? "", start: start, end: end, typeID: typeID))
                 }
             }
         }
@@ -149,6 +213,9 @@ public struct PipelineTokenizer: Tokenizer {
 
     private func append(_ token: AddedToken, covering text: NormalizedText, to tokens: inout [TextToken]) {
         guard let first = text.origins.first, let last = text.origins.last else { return }
-        tokens.append(TextToken(id: token.id, start: Int(first), end: Int(last) + 1))
+        tokens.append(
+            TextToken(
+                id: token.id, start: Int(first), end: Int(last) + 1,
+                spaces: template.trims.isEmpty ? nil : OffsetTrim.Spaces(text.scalars)))
     }
 }

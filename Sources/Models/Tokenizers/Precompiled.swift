@@ -79,7 +79,9 @@ struct PrecompiledNormalizer: Normalizer {
         guard let first = scalars.first, first >= 0x20000 || begins[Int(first)] else { return nil }
         var key: [UInt8] = []
         for scalar in scalars { PrecompiledNormalizer.append(scalar, to: &key) }
-        guard case .value(let start) = PrecompiledNormalizer.find(key, units), start <= strings.count else { return nil }
+        guard case .value(let start) = PrecompiledNormalizer.find(key, units), start <= strings.count else {
+            return nil
+        }
         let end = strings[start...].firstIndex(of: 0) ?? strings.count
         return String(decoding: strings[start..<end], as: UTF8.self).unicodeScalars.map(\.value)
     }

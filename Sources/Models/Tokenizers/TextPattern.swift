@@ -30,12 +30,12 @@ struct TextPattern: Sendable {
     }
 
     private final class Regex: @unchecked Sendable {
-        let regex: OpaquePointer
+        let regex: OnigRegex
 
         init(_ pattern: String, file: TokenizerFile, at path: String) throws(ModelError) {
             _ = Regex.isReady
             let scalars = pattern.unicodeScalars.map(\.value)
-            var made: OpaquePointer?
+            var made: OnigRegex?
             var info = OnigErrorInfo()
             var message = ""
             scalars.withUnsafeBytes { bytes in
@@ -49,7 +49,9 @@ struct TextPattern: Sendable {
                         encoderd_onig_syntax(), &info)
                     guard code != ONIG_NORMAL else { return }
                     var text = [OnigUChar](repeating: 0, count: Int(encoderd_onig_error_length()) + 1)
-                    let length = text.withUnsafeMutableBufferPointer { encoderd_onig_error($0.baseAddress, code, &info) }
+                    let length = text.withUnsafeMutableBufferPointer {
+                        encoderd_onig_error($0.baseAddress, code, &info)
+                    }
                     message = String(decoding: text.prefix(max(0, Int(length))), as: UTF8.self)
                 }
             }

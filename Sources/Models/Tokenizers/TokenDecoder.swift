@@ -142,9 +142,7 @@ struct ReplaceDecoder: TokenDecoder {
         tokens.map { token in
             var text = NormalizedText(token)
             text.replace(pattern.matches(text.scalars), with: content)
-            var out = String.UnicodeScalarView()
-            for scalar in text.scalars { out.append(Unicode.Scalar(scalar) ?? "\u{FFFD}") }
-            return String(out)
+            return text.string
         }
     }
 }

@@ -5,6 +5,8 @@ struct TextToken {
     var id: Int32
     var start: Int
     var end: Int
+    /// Of an added token: white space at the ends of what it covers, where places are trimmed.
+    var spaces: OffsetTrim.Spaces?
 }
 
 /// How a word becomes tokens: `model` of tokenizer.json.

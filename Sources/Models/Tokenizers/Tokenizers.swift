@@ -6,7 +6,9 @@ public enum Tokenizers {
     /// `tokenizer.json`, else `vocab.txt` (with `tokenizer_config.json`), else `characters.json`, else nil.
     /// - Throws: the first of them that is there, but cannot be used.
     public static func load(directory: String) throws(ModelError) -> (any Tokenizer)? {
-        if let bytes = try read("tokenizer.json", in: directory) { return try PipelineTokenizer(json: bytes) }
+        if let bytes = try read("tokenizer.json", in: directory) {
+            return try PipelineTokenizer(json: bytes, configuration: read("tokenizer_config.json", in: directory))
+        }
         if let bytes = try read("vocab.txt", in: directory) {
             return try PipelineTokenizer(
                 vocabulary: bytes, configuration: read("tokenizer_config.json", in: directory))
