@@ -5,6 +5,7 @@ import JSON
 /// the words into tokens; then the result is truncated and put into the template.
 public struct PipelineTokenizer: Tokenizer {
     private let model: any TokenModel
+    private let caches = WordCaches()
     private let normalizer: (any Normalizer)?
     private let preTokenizer: (any PreTokenizer)?
     private let template: Template
@@ -176,7 +177,9 @@ public struct PipelineTokenizer: Tokenizer {
     }
 
     /// All tokens of one text, without the template, with offsets in the text.
-    private func tokenize(_ text: String) -> [TextToken] {
+    private func tokenize(_ text: String) -> [TextToken] { caches.withCache { tokenize(text, $0) } }
+
+    private func tokenize(_ text: String, _ cache: WordCache) -> [TextToken] {
         var tokens: [TextToken] = []
         tokens.reserveCapacity(text.utf8.count / 4)
         let sent = NormalizedText(text)
@@ -198,8 +201,9 @@ public struct PipelineTokenizer: Tokenizer {
                 words.scalars.withUnsafeBufferPointer { scalars in
                     for range in ranges {
                         let before = tokens.count
-                        model.tokenize(
-                            UnsafeBufferPointer(rebasing: scalars[range]), offset: range.lowerBound, into: &tokens)
+                        cache.tokenize(
+                            UnsafeBufferPointer(rebasing: scalars[range]), by: model, offset: range.lowerBound,
+                            into: &tokens)
                         for i in before..<tokens.count {
                             tokens[i].end = Int(words.origins[tokens[i].end - 1]) + 1
                             tokens[i].start = Int(words.origins[tokens[i].start])
