@@ -96,10 +96,10 @@ import Testing
         (bpe, "\"end_of_word_suffix\": null", "\"end_of_word_suffix\": 1", "model.end_of_word_suffix is 1"),
         (bpe, "\"fuse_unk\": false", "\"fuse_unk\": 1", "model.fuse_unk is 1; true or false is expected"),
         (bpe, "\"ab\": 3", "\"ab\": 2", "tokens \"b\" and \"ab\" share the id 2"),
-        (bpe, "\"ab\": 3", "\"ab\": -3", "the id -3 of token \"ab\" is out of proportion"),
+        (bpe, "\"ab\": 3", "\"ab\": -3", "model.vocab.ab is -3; an id, a whole number from 0 on"),
         (bpe, "\"ab\": 3", "\"ab\": 4294967296", "the id 4294967296 of token \"ab\" is out of proportion"),
-        (bpe, "\"ab\": 3", "\"ab\": 3.5", "model.vocab.ab is 3.5; an id, a whole number, is expected"),
-        (bpe, "\"ab\": 3", "\"ab\": \"3\"", "model.vocab.ab is \"3\"; an id, a whole number, is expected"),
+        (bpe, "\"ab\": 3", "\"ab\": 3.5", "model.vocab.ab is 3.5; an id, a whole number from 0 on, is expected"),
+        (bpe, "\"ab\": 3", "\"ab\": \"3\"", "model.vocab.ab is \"3\"; an id, a whole number from 0 on, is expected"),
         (unigram, "\"unk_id\": 0", "\"unk_id\": null", "model.unk_id is missing"),
         (
             unigram, "\"unk_id\": 0", "\"unk_id\": 3",
@@ -107,8 +107,8 @@ import Testing
         ),
         (unigram, "\"unk_id\": 0", "\"unk_id\": -1", "model.unk_id is -1; a place in the vocabulary"),
         (unigram, "-1.5", "\"-1.5\"", "model.vocab[1] is not a token and its score"),
-        (unigram, "-1.5", "NaN", "not valid JSON"),
-        (unigram, "-1.5", "-1e999", "not valid JSON: a number beyond the range of a double"),
+        (unigram, "-1.5", "NaN", "model.vocab[1] is not a token and its score, a number"),
+        (unigram, "-1.5", "-1e999", "model.vocab[1] is not a token and its score, a number"),
         (unigram, "-1.5", "null", "model.vocab[1] is not a token and its score"),
         (unigram, ", -1.5", "", "model.vocab[1] is not a token and its score"),
         (
@@ -143,7 +143,7 @@ import Testing
         #expect(tokens.map(\.start) == [0, 0] && tokens.map(\.end) == [1, 1])
     }
 
-    /// A megabyte without a space takes about as long as a megabyte of words.
+    /// Twenty times the text without a space takes nowhere near four hundred times as long.
     @Test func longWordsAreNotQuadratic() throws {
         let root = try TokenizerTests.json("tokenizers_models.json")
         let cases = try #require(root["cases"]?.array)
@@ -158,7 +158,7 @@ import Testing
             }
             let small = (0..<3).map { _ in seconds(50_000) }.min() ?? 0
             let large = seconds(1_000_000)
-            #expect(large < 60 * small, "\(name): \(small) s for 50 kB, \(large) s for 1 MB")
+            #expect(large < 150 * small, "\(name): \(small) s for 50 kB, \(large) s for 1 MB")
         }
     }
 }
