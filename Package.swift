@@ -31,6 +31,7 @@ let package = Package(
     products: [
         .executable(name: "encoderd", targets: ["encoderd"]),
         .executable(name: "KernelBench", targets: ["KernelBench"]),
+        .executable(name: "JSONBench", targets: ["JSONBench"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
@@ -75,6 +76,10 @@ let package = Package(
                 "KernelSelection", "Models", "CPeak",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], path: "Benchmarks/KernelBench", swiftSettings: strict),
+        // What JSON costs, next to Foundation, and which part of a request it is.
+        .executableTarget(
+            name: "JSONBench", dependencies: ["JSON", "Server", "Models", "KernelSelection"],
+            path: "Benchmarks/JSONBench", exclude: ["peers.cpp"], swiftSettings: strict),
 
         .testTarget(name: "CommandTests", dependencies: ["encoderd", "Server"], swiftSettings: strict),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),

@@ -26,7 +26,7 @@ extension HTTPRequest {
                 "The body must be sent with 'Content-Type: application/json', not '\((type ?? "").prefix(80))'.")
         }
         do throws(JSONError) {
-            return try JSONValue(parsing: body)
+            return try JSONValue(parsing: body, packingNumbers: true)
         } catch {
             throw APIError(400, "invalid_json", "The body is not valid JSON: \(error).")
         }
