@@ -122,7 +122,7 @@ final class TestHandler: RequestHandler {
     let handled = Atomic(0)
     let cancelled = Atomic(0)
     /// Held back until a test releases them.
-    let held = Mutex<[any ResponseWriter]>([])
+    let held = Locked<[any ResponseWriter]>([])
 
     func handle(_ request: HTTPRequest, _ writer: any ResponseWriter) {
         handled.add(1, ordering: .relaxed)

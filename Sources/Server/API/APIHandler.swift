@@ -11,7 +11,7 @@ public final class APIHandler: RequestHandler {
     let attentionLimits: AttentionLimits
     private let router = Router()
     private let notReady = Atomic(false)
-    private let connectionCount = Mutex<@Sendable () -> Int>({ 0 })
+    private let connectionCount = Locked<@Sendable () -> Int>({ 0 })
 
     public init(
         models: [Model], engine: InferenceEngine, metrics: Metrics, limits: RequestLimits = RequestLimits(),
