@@ -87,6 +87,9 @@ let package = Package(
             name: "KernelsTests", dependencies: ["Kernels", "KernelSelection", "Models"], swiftSettings: strict),
         .testTarget(name: "ModelsTests", dependencies: ["Models", "KernelSelection", "JSON"], swiftSettings: strict),
         .testTarget(
-            name: "ServerTests", dependencies: ["Server", "Models", "JSON", "CSystem", "CZlib"], swiftSettings: strict),
+            name: "ServerTests",
+            dependencies: [
+                "Server", "Models", "JSON", "CSystem", "CZlib", .product(name: "Logging", package: "swift-log"),
+            ], swiftSettings: strict),
     ]
 )

@@ -6,16 +6,24 @@ public struct JSONWriter: Sendable {
     public init(capacity: Int = 256) { bytes.reserveCapacity(capacity) }
 
     public mutating func object(_ body: (inout JSONWriter) -> Void) {
-        open(UInt8(ascii: "{"))
+        beginObject()
         body(&self)
-        close(UInt8(ascii: "}"))
+        endObject()
     }
 
     public mutating func array(_ body: (inout JSONWriter) -> Void) {
-        open(UInt8(ascii: "["))
+        beginArray()
         body(&self)
-        close(UInt8(ascii: "]"))
+        endArray()
     }
+
+    public mutating func beginObject() { open(UInt8(ascii: "{")) }
+    public mutating func endObject() { close(UInt8(ascii: "}")) }
+    public mutating func beginArray() { open(UInt8(ascii: "[")) }
+    public mutating func endArray() { close(UInt8(ascii: "]")) }
+
+    /// Forgets the bytes so far, which have been used, and goes on behind them.
+    public mutating func removeBytes() { bytes.removeAll(keepingCapacity: true) }
 
     /// A member's name; its value is what is written next.
     public mutating func key(_ name: String) {

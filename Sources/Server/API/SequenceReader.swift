@@ -6,6 +6,8 @@ public struct RequestLimits: Sendable {
     public var maxSequences = 1024
     /// Tokens or steps of all sequences together, after truncation.
     public var maxTokens = 1 << 18
+    /// Of a body, inflated.
+    public var maxBodyBytes = HTTPLimits().maxBodyBytes
 
     public init() {}
 }
