@@ -1,9 +1,9 @@
-# The server alone: a static Swift runtime, zlib and OpenSSL, an unprivileged user. Models are mounted at /models.
+# The server alone: a static Swift runtime, zlib, OpenSSL and Oniguruma, an unprivileged user. Models are mounted at /models.
 ARG SWIFT_IMAGE=docker.io/library/swift:6.3-bookworm
 ARG RUNTIME_IMAGE=docker.io/library/debian:bookworm-slim
 
 FROM ${SWIFT_IMAGE} AS build
-RUN apt-get update && apt-get install -y --no-install-recommends libssl-dev zlib1g-dev && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install -y --no-install-recommends libssl-dev zlib1g-dev libonig-dev && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY Package.swift ./
 RUN swift package resolve
@@ -13,7 +13,7 @@ COPY Tests Tests
 RUN swift build -c release --static-swift-stdlib --product encoderd && install -s .build/release/encoderd /usr/local/bin/encoderd
 
 FROM ${RUNTIME_IMAGE}
-RUN apt-get update && apt-get install -y --no-install-recommends libssl3 zlib1g && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install -y --no-install-recommends libssl3 zlib1g libonig5 && rm -rf /var/lib/apt/lists/*
 COPY --from=build /usr/local/bin/encoderd /usr/local/bin/encoderd
 USER 65532:65532
 EXPOSE 8080

@@ -43,6 +43,8 @@ let package = Package(
         // System calls that `import Glibc` lacks: epoll, accept4, madvise.
         .target(name: "CSystem"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        // Regular expressions of tokenizer.json: the library they were written for.
+        .systemLibrary(name: "COnig", pkgConfig: "oniguruma", providers: [.apt(["libonig-dev"])]),
 
         // A strict JSON reader and writer, used for configurations, tokenizers, weight headers and the HTTP API.
         .target(name: "JSON", swiftSettings: strict),
@@ -55,7 +57,7 @@ let package = Package(
             name: "KernelSelection", dependencies: ["Kernels", "KernelsBaseline", "CIntrinsics"] + vectorDependencies,
             swiftSettings: strict),
         .target(
-            name: "Models", dependencies: ["Kernels", "KernelSelection", "JSON", "CSystem", "CZlib"],
+            name: "Models", dependencies: ["Kernels", "KernelSelection", "JSON", "CSystem", "CZlib", "COnig"],
             swiftSettings: strict),
         .target(
             name: "Server",

@@ -7,14 +7,18 @@ import Models
 /// ragged batch; for recurrent models 160 steps at batch 1, 8 and 32.
 struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Measure a model's speed on this machine, without the server.",
+        abstract: "Measure a model's or a tokenizer's speed on this machine, without the server.",
         discussion: """
             Best and median of five repeats of about 0.25 s each, after a warm-up. All threads share each pass, as the \
-            server's workers do.
+            server's workers do. A tokenizer is measured on one thread, on a text's lines and on documents of 50 kB.
             """)
 
     @Option(help: "The model directory.")
-    var model: String
+    var model: String?
+    @Option(help: ArgumentHelp("Measure a tokenizer instead: its file or directory.", valueName: "path"))
+    var tokenizer: String?
+    @Option(help: ArgumentHelp("The text for --tokenizer (default: a few sentences).", valueName: "file"))
+    var text: String?
     @Option(help: "Threads that share each pass.")
     var threads: Int = 1
     @Option(help: precisionHelp)
@@ -33,10 +37,20 @@ struct Bench: ParsableCommand {
 
     func validate() throws {
         guard (1...1024).contains(threads) else { throw ValidationError("--threads takes 1 to 1024.") }
+        guard (model == nil) != (tokenizer == nil) else {
+            throw ValidationError("Give either --model or --tokenizer.")
+        }
+        guard tokenizer != nil || text == nil else { throw ValidationError("--text goes with --tokenizer.") }
+        if tokenizer != nil, let name = cell.first(where: { !TokenizerBench.cellNames.contains($0) }) {
+            throw ValidationError("--cell \(name): a tokenizer's cells are sentences and documents.")
+        }
     }
 
     func run() throws {
-        guard let argument = ModelArgument(model) else { throw ValidationError("--model takes a directory.") }
+        if let tokenizer { return try TokenizerBench(path: tokenizer, text: text, cells: cell, json: json).run() }
+        guard let argument = model.flatMap({ ModelArgument($0) }) else {
+            throw ValidationError("--model takes a directory.")
+        }
         let loaded = try argument.load(precision)
         let description = loaded.description
         let team = BenchTeam(network: loaded.network, threads: threads)

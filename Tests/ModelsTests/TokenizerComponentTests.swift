@@ -76,17 +76,16 @@ import Testing
 
     /// What is replaced, by what, and what the error must say.
     @Test(arguments: [
-        ("\"WordPiece\"", "\"BPE\"", "model is of type \"BPE\", which is not supported"),
-        ("\"type\": \"WordPiece\", ", "", "model.type is missing"),
-        ("\"Lowercase\"", "\"Precompiled\"", "normalizer is of type \"Precompiled\""),
+        ("\"WordPiece\"", "\"WordSalad\"", "model is of type \"WordSalad\", which is not supported"),
+        ("\"Lowercase\"", "\"Precompile\"", "normalizer is of type \"Precompile\""),
         (
             "{\"type\": \"Lowercase\"}", "{\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"X\"}]}",
             "normalizer.normalizers[0] is of type \"X\""
         ),
         ("{\"type\": \"Lowercase\"}", "[]", "normalizer is an array; an object is expected"),
         ("\"Lowercase\"", "7", "normalizer.type is 7; a string is expected"),
-        ("\"Whitespace\"", "\"Metaspace\"", "pre_tokenizer is of type \"Metaspace\""),
-        ("\"TemplateProcessing\"", "\"RobertaProcessing\"", "post_processor is of type \"RobertaProcessing\""),
+        ("\"Whitespace\"", "\"Metaspaces\"", "pre_tokenizer is of type \"Metaspaces\""),
+        ("\"TemplateProcessing\"", "\"RobertaProcessing\"", "post_processor.cls is missing"),
         (
             "\"unk_token\": \"[UNK]\"", "\"unk_token\": \"<unk>\"",
             "the unknown token \"<unk>\" is not in the vocabulary"
@@ -94,10 +93,10 @@ import Testing
         ("\"unk_token\": \"[UNK]\"", "\"unk_token\": null", "model.unk_token is null; a string is expected"),
         ("\"a\": 2", "\"a\": 3", "share the id 3"),
         ("\"a\": 2", "\"a\": \"2\"", "model.vocab.a is \"2\""),
-        ("\"a\": 2", "\"a\": -2", "out of proportion"),
+        ("\"a\": 2", "\"a\": -2", "model.vocab.a is -2"),
         ("\"a\": 2", "\"a\": 4000000000", "out of proportion"),
         ("\"a\": 2", "\"a\": 2.5", "model.vocab.a is 2.5"),
-        ("\"a\": 2", "\"a\": 2, \"a\": 4", "duplicate member"),
+        ("\"a\": 2", "\"a\": 2, \"a\": 4", "is there twice"),
         ("\"##b\": 3}", "\"##b\": 3", "not valid JSON"),
         ("\"max_input_chars_per_word\": 100", "\"max_input_chars_per_word\": -1", "a whole number from 0"),
         ("{\"id\": 1, \"content\"", "{\"id\": 2, \"content\"", "has the id 2, but by the vocabulary it is 1"),

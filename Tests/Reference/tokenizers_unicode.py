@@ -10,7 +10,7 @@ current Swift. They are asked of the library itself, one code point at a time:
 import pathlib
 
 import tokenizers
-from tokenizers import normalizers, pre_tokenizers
+from tokenizers import Regex, normalizers, pre_tokenizers
 
 ALL = [c for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF]
 OUT = pathlib.Path(__file__).parents[2] / "Sources/Models/Tokenizers/UnicodeTables.swift"
@@ -84,6 +84,36 @@ for c in ALL:
     d = nfd.normalize_str(chr(c))
     if d != chr(c) and c not in HANGUL:
         decompositions += [c, len(d), *map(ord, d)]
+nfc, nfkd = normalizers.NFC(), normalizers.NFKD()
+compatible = []
+for c in ALL:
+    d = nfkd.normalize_str(chr(c))
+    if d != nfd.normalize_str(chr(c)):
+        compatible += [c, len(d), *map(ord, d)]
+compositions = []
+for c in ALL:
+    d = nfd.normalize_str(chr(c))
+    if len(d) < 2 or c in HANGUL or nfc.normalize_str(chr(c)) != chr(c):
+        continue
+    first = nfc.normalize_str(d[:-1])
+    assert len(first) == 1 and nfc.normalize_str(first + d[-1]) == chr(c), hex(c)
+    compositions.append((ord(first), ord(d[-1]), c))
+everything = "".join(map(chr, ALL))
+
+
+def matching(pattern):
+    """Characters that a class of the library's Oniguruma matches."""
+    return ranges(map(ord, normalizers.Replace(Regex(f"[^{pattern}]"), "").normalize_str(everything)))
+
+
+digits = pre_tokenizers.Digits(individual_digits=True)
+WORDS = "`\\w` of Rust regular expressions, which `Whitespace` uses; [first, last] pairs."
+whitespace = pre_tokenizers.Whitespace()
+words = ranges(c for c in ALL if len(whitespace.pre_tokenize_str("a" + chr(c) + "a")) == 1)
+numeric = ranges(c for c in ALL if len(digits.pre_tokenize_str("a" + chr(c) + "a")) == 3)
+LETTERS, NUMBERS = (
+    f"`{c}` of its regular expressions; [first, last] pairs." for c in (r"\p{L}", r"\p{N}"))
+letters, numbers = matching(r"\p{L}"), matching(r"\p{N}")
 flat = lambda rows: [x for row in rows for x in row]
 
 OUT.write_text(
@@ -98,6 +128,12 @@ enum UnicodeTables {{
 {array("marks", "What `StripAccents` removes: general category M; [first, last] pairs.", flat(mark))}
 {array("punctuation", "What `BertPreTokenizer` isolates: ASCII punctuation and category P; [first, last] pairs.", flat(punctuation))}
 {array("combiningClasses", "Canonical combining classes other than 0; [first, last, class].", flat(combining_classes()))}
-{array("decompositions", "Full canonical decompositions, without Hangul syllables; [scalar, count, scalars…], ascending.", decompositions)}}}
+{array("decompositions", "Full canonical decompositions, without Hangul syllables; [scalar, count, scalars…], ascending.", decompositions)}
+{array("compatibilityDecompositions", "Full compatibility decompositions that differ from the canonical; [scalar, count, scalars…], ascending.", compatible)}
+{array("compositions", "Primary composites, without Hangul syllables; [first, second, composite], ascending.", flat(sorted(compositions)))}
+{array("letters", LETTERS, flat(letters))}
+{array("numbers", NUMBERS, flat(numbers))}
+{array("words", WORDS, flat(words))}
+{array("numeric", "What `Digits` isolates: Rust's `char::is_numeric`; [first, last] pairs.", flat(numeric))}}}
 """
 )

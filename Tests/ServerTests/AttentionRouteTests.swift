@@ -57,6 +57,9 @@ private struct WordTokenizer: Tokenizer {
         let kept = Array(tokens.prefix(maxLength ?? count))
         return Encoding(tokens: kept, truncated: kept.count < count, untruncatedCount: count)
     }
+    func decode(_ ids: [Int32], skipSpecialTokens: Bool) -> String {
+        ids.compactMap { token($0) }.joined(separator: " ")
+    }
     func token(_ id: Int32) -> String? { "t\(id)" }
     func isSpecial(_ id: Int32) -> Bool { id < 3 }
 }

@@ -62,6 +62,9 @@ struct ToyTokenizer: Tokenizer {
         let kept = Array(all.prefix(maxLength ?? all.count))
         return Encoding(tokens: kept, truncated: kept.count < all.count, untruncatedCount: all.count)
     }
+    func decode(_ ids: [Int32], skipSpecialTokens: Bool) -> String {
+        ids.compactMap { token($0) }.joined(separator: " ")
+    }
     func token(_ id: Int32) -> String? { "t\(id)" }
     func isSpecial(_ id: Int32) -> Bool { id < 2 }
 }

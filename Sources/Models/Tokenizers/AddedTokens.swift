@@ -28,16 +28,14 @@ struct AddedTokenMatcher: Sendable {
     private var firstASCII: [Bool] = Array(repeating: false, count: 128)
     private var hasNonASCII = false
 
-    /// - Parameter tokens: with the spelling to search for; refused when empty or twice the same.
+    /// - Parameter tokens: with the spelling to search for; refused when empty.
     init(_ tokens: [(spelling: [UInt32], token: AddedToken)], file: TokenizerFile) throws(ModelError) {
         for (spelling, token) in tokens {
             guard let first = spelling.first else {
                 throw file.error("added token \"\(token.content.prefix(80))\" is empty once normalised")
             }
-            if let twin = patterns[first]?.first(where: { $0.scalars == spelling }) {
-                throw file.error(
-                    "added tokens \(twin.token.id) and \(token.id) are both found as \"\(token.content.prefix(80))\"")
-            }
+            // Of two that are spelled alike once normalised the library takes either; here the first.
+            if patterns[first]?.contains(where: { $0.scalars == spelling }) == true { continue }
             patterns[first, default: []].append(Pattern(scalars: spelling, token: token))
             patterns[first]?.sort { $0.scalars.count > $1.scalars.count }
             if first < 128 { firstASCII[Int(first)] = true } else { hasNonASCII = true }

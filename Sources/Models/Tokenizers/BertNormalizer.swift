@@ -14,7 +14,7 @@ struct BertNormalizer: Normalizer {
         if !ascii {
             if handleChineseChars { spaceChinese(&text) }
             if stripAccents ?? lowercase {
-                CanonicalDecomposition.apply(to: &text)
+                UnicodeForms.apply(.nfd, to: &text)
                 text.compactMap { ScalarClass.of($0).contains(.nonspacingMark) ? nil : $0 }
             }
         }

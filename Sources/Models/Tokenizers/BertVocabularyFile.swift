@@ -55,6 +55,8 @@ extension PipelineTokenizer {
                 cleanText: true, handleChineseChars: fields.optionalBool("tokenize_chinese_chars") ?? true,
                 stripAccents: fields.optionalBool("strip_accents"),
                 lowercase: fields.optionalBool("do_lower_case") ?? true),
-            preTokenizer: BertPreTokenizer(), template: .bert(cls: cls, sep: sep), added: added, file: file)
+            preTokenizer: BertPreTokenizer(), template: .bert(cls: cls, sep: sep),
+            decoder: WordPieceDecoder(prefix: "##", cleanup: true), added: added,
+            side: PipelineTokenizer.side(settings, JSONObject(), configuration), file: file)
     }
 }

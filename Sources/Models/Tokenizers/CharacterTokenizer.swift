@@ -76,11 +76,9 @@ public struct CharacterTokenizer: Tokenizer {
 
     public var summary: String { "characters, \(vocabularySize) tokens" }
     /// The highest id and one.
-    public var vocabularySize: Int { vocabulary.spellings.count }
+    public var vocabularySize: Int { vocabulary.size }
 
-    public func token(_ id: Int32) -> String? {
-        id >= 0 && Int(id) < vocabularySize ? vocabulary.spellings[Int(id)] : nil
-    }
+    public func token(_ id: Int32) -> String? { vocabulary.spelling(of: id) }
 
     public func isSpecial(_ id: Int32) -> Bool { specialIDs.contains(id) }
 
@@ -107,6 +105,10 @@ public struct CharacterTokenizer: Tokenizer {
             return Token(
                 id: id, text: token(id) ?? "", start: Int(origin), end: Int(origin) + 1, typeID: typeID)
         }
+    }
+
+    public func decode(_ ids: [Int32], skipSpecialTokens: Bool) -> String {
+        ids.compactMap { skipSpecialTokens && isSpecial($0) ? nil : token($0) }.joined()
     }
 
     private func template(_ ids: [Int32], typeID: Int32) -> [Token] {

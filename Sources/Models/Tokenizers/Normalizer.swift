@@ -18,8 +18,47 @@ struct LowercaseNormalizer: Normalizer {
     func normalize(_ text: inout NormalizedText) { text.lowercase() }
 }
 
-struct NFDNormalizer: Normalizer {
-    func normalize(_ text: inout NormalizedText) { CanonicalDecomposition.apply(to: &text) }
+struct FormNormalizer: Normalizer {
+    let form: UnicodeForms.Form
+    func normalize(_ text: inout NormalizedText) { UnicodeForms.apply(form, to: &text) }
+}
+
+/// White space at the ends goes.
+struct StripNormalizer: Normalizer {
+    let left: Bool
+    let right: Bool
+
+    func normalize(_ text: inout NormalizedText) {
+        func isSpace(_ scalar: UInt32) -> Bool { ScalarClass.of(scalar).contains(.whitespace) }
+        let first = left ? text.scalars.firstIndex { !isSpace($0) } ?? text.scalars.count : 0
+        let last = right ? (text.scalars.lastIndex { !isSpace($0) } ?? -1) + 1 : text.scalars.count
+        if first > 0 || last < text.scalars.count { text = text.slice(first..<max(first, last)) }
+    }
+}
+
+struct ReplaceNormalizer: Normalizer {
+    let pattern: TextPattern
+    let content: [UInt32]
+
+    func normalize(_ text: inout NormalizedText) { text.replace(pattern.matches(text.scalars), with: content) }
+}
+
+struct PrependNormalizer: Normalizer {
+    let prefix: [UInt32]
+    func normalize(_ text: inout NormalizedText) { text.prepend(prefix) }
+}
+
+/// The characters that Google's NMT pipeline drops or makes spaces.
+struct NmtNormalizer: Normalizer {
+    func normalize(_ text: inout NormalizedText) {
+        text.compactMap { scalar in
+            switch scalar {
+            case 0x1...0x8, 0xB, 0xE...0x1F, 0x7F, 0x8F, 0x9F: nil
+            case 0x9, 0xA, 0xC, 0xD, 0x1680, 0x200B...0x200F, 0x2028, 0x2029, 0x2581, 0xFEFF, 0xFFFD: 0x20
+            default: scalar
+            }
+        }
+    }
 }
 
 struct StripAccentsNormalizer: Normalizer {
@@ -55,8 +94,21 @@ extension TokenizerFile {
             return BertNormalizer(
                 cleanText: try fields.bool("clean_text"), handleChineseChars: try fields.bool("handle_chinese_chars"),
                 stripAccents: try fields.optionalBool("strip_accents"), lowercase: try fields.bool("lowercase"))
+        case "ByteLevel": return ByteLevelNormalizer()
         case "Lowercase": return LowercaseNormalizer()
-        case "NFD": return NFDNormalizer()
+        case "NFC": return FormNormalizer(form: .nfc)
+        case "NFD": return FormNormalizer(form: .nfd)
+        case "NFKC": return FormNormalizer(form: .nfkc)
+        case "NFKD": return FormNormalizer(form: .nfkd)
+        case "Nmt": return NmtNormalizer()
+        case "Precompiled": return try PrecompiledNormalizer(fields)
+        case "Prepend":
+            return PrependNormalizer(prefix: try fields.string("prepend").unicodeScalars.map(\.value))
+        case "Replace":
+            return ReplaceNormalizer(
+                pattern: try pattern(fields), content: try fields.string("content").unicodeScalars.map(\.value))
+        case "Strip":
+            return StripNormalizer(left: try fields.bool("strip_left"), right: try fields.bool("strip_right"))
         case "StripAccents": return StripAccentsNormalizer()
         case "Sequence":
             var normalizers: [any Normalizer] = []
@@ -69,7 +121,11 @@ extension TokenizerFile {
             return NormalizerSequence(normalizers: normalizers)
         case let type:
             throw unknownType(
-                type, at: path, supported: ["BertNormalizer", "Lowercase", "NFD", "Sequence", "StripAccents"])
+                type, at: path,
+                supported: [
+                    "BertNormalizer", "ByteLevel", "Lowercase", "NFC", "NFD", "NFKC", "NFKD", "Nmt", "Precompiled",
+                    "Prepend", "Replace", "Sequence", "Strip", "StripAccents",
+                ])
         }
     }
 }

@@ -5,6 +5,7 @@ import JSON
 /// the words into tokens; then the result is truncated and put into the template.
 public struct PipelineTokenizer: Tokenizer {
     private let model: any TokenModel
+    private let caches = WordCaches()
     private let normalizer: (any Normalizer)?
     private let preTokenizer: (any PreTokenizer)?
     private let template: Template
@@ -14,15 +15,25 @@ public struct PipelineTokenizer: Tokenizer {
     /// By id: the model's and the added tokens.
     private let spellings: [String?]
     private let specialIDs: Set<Int32>
+    private let specialSpellings: Set<String>
+    /// What added tokens become where a decoder puts them, if not their content: that, normalised.
+    private let normalizedSpellings: [Int32: String]
+    /// By id, where the template trims places.
+    private let spaces: [OffsetTrim.Spaces]
+    private let decoder: (any TokenDecoder)?
+    private let side: Truncation.Side
 
     init(
         model: any TokenModel, normalizer: (any Normalizer)?, preTokenizer: (any PreTokenizer)?, template: Template,
-        added: [AddedToken], file: TokenizerFile
+        decoder: (any TokenDecoder)?, added: [AddedToken], side: Truncation.Side, file: TokenizerFile
     ) throws(ModelError) {
         self.model = model
         self.normalizer = normalizer
         self.preTokenizer = preTokenizer
         self.template = template
+        self.decoder = decoder
+        self.side = side
+        var normalizedSpellings: [Int32: String] = [:]
         var spellings = model.vocabulary.spellings
         var raw: [(spelling: [UInt32], token: AddedToken)] = []
         var normalized: [(spelling: [UInt32], token: AddedToken)] = []
@@ -31,6 +42,8 @@ public struct PipelineTokenizer: Tokenizer {
             var text = NormalizedText(token.content)
             if token.normalized {
                 normalizer?.normalize(&text)
+                let spelling = text.string
+                if spelling != token.content { normalizedSpellings[token.id] = spelling }
                 normalized.append((text.scalars, token))
             } else {
                 raw.append((text.scalars, token))
@@ -48,29 +61,75 @@ public struct PipelineTokenizer: Tokenizer {
             }
         }
         self.spellings = spellings
+        self.normalizedSpellings = normalizedSpellings
         specialIDs = special
+        specialSpellings = Set(added.filter(\.special).map(\.content))
+        spaces =
+            template.trims.isEmpty
+            ? [] : spellings.map { OffsetTrim.Spaces(($0 ?? "").unicodeScalars.map(\.value)) }
     }
 
-    /// - Parameter json: tokenizer.json. Its `truncation`, `padding` and `decoder` are not used.
+    /// - Parameters:
+    ///   - json: tokenizer.json. Of its `truncation` the direction is used, its `padding` not.
+    ///   - configuration: tokenizer_config.json, whose `truncation_side` goes before.
     /// - Throws: a component that is unknown, malformed, or at odds with another.
-    public init(json: [UInt8], file name: String = "tokenizer.json") throws(ModelError) {
+    public init(
+        json: [UInt8], configuration: [UInt8]? = nil, file name: String = "tokenizer.json"
+    ) throws(ModelError) {
         let file = TokenizerFile(name: name)
         let root: JSONValue
-        do throws(JSONError) { root = try JSONValue(parsing: json) } catch {
-            throw file.error("not valid JSON: \(error)")
-        }
+        let lists = ModelLists(json)
+        do throws(JSONError) { root = try lists.parseRest() } catch { throw file.error("not valid JSON: \(error)") }
         guard let object = root.object else { throw file.error("holds \(root.kind); an object is expected") }
         if let version = object["version"], version.string != "1.0" {
             throw file.error("version is not \"1.0\"")
         }
-        let model = try file.model(object["model"])
+        let model = try file.model(object["model"], lists)
         // The library counts tokens, not the highest id, to number those added.
-        let count = model.vocabulary.spellings.count { $0 != nil }
+        let count = model.vocabulary.count
         try self.init(
             model: model, normalizer: file.normalizer(object["normalizer"], at: "normalizer"),
             preTokenizer: file.preTokenizer(object["pre_tokenizer"], at: "pre_tokenizer"),
-            template: file.template(object["post_processor"]),
-            added: file.addedTokens(object["added_tokens"], vocabulary: model.vocabulary, count: count), file: file)
+            template: file.template(object["post_processor"]), decoder: file.decoder(object["decoder"]),
+            added: file.addedTokens(object["added_tokens"], vocabulary: model.vocabulary, count: count),
+            side: PipelineTokenizer.side(file, object, configuration), file: file)
+    }
+
+    /// Which end of a long text goes.
+    static func side(
+        _ file: TokenizerFile, _ object: JSONObject, _ configuration: [UInt8]?
+    ) throws(ModelError) -> Truncation.Side {
+        if let configuration {
+            let settings = TokenizerFile(name: "tokenizer_config.json")
+            let root: JSONValue
+            do throws(JSONError) { root = try JSONValue(parsing: configuration) } catch {
+                throw settings.error("not valid JSON: \(error)")
+            }
+            let fields = try settings.fields(root, at: "the file")
+            if fields.object["truncation_side"] != nil, fields.object["truncation_side"] != .null {
+                guard let side = Truncation.Side(rawValue: try fields.string("truncation_side")) else {
+                    throw fields.wrong("truncation_side", "'left' or 'right'")
+                }
+                return side
+            }
+        }
+        guard let fields = try file.optionalFields(object["truncation"], at: "truncation"),
+            fields.object["direction"] != nil
+        else { return .right }
+        switch try fields.string("direction") {
+        case "Left": return .left
+        case "Right": return .right
+        default: throw fields.wrong("direction", "'Left' or 'Right'")
+        }
+    }
+
+    public func decode(_ ids: [Int32], skipSpecialTokens: Bool) -> String {
+        let tokens = ids.compactMap { id -> String? in
+            guard let spelling = normalizedSpellings[id] ?? token(id) else { return nil }
+            return skipSpecialTokens && specialSpellings.contains(spelling) ? nil : spelling
+        }
+        guard let decoder else { return tokens.joined(separator: " ") }
+        return decoder.decode(tokens).joined()
     }
 
     public var summary: String { "\(model.name), \(vocabularySize) tokens" }
@@ -101,11 +160,16 @@ public struct PipelineTokenizer: Tokenizer {
             case .special(let id, let text, let typeID):
                 tokens.append(Token(id: id, text: text, start: 0, end: 0, typeID: typeID, special: true))
             case .sequence(let isSecond, let typeID):
-                for found in (isSecond ? second ?? [] : first).prefix(isSecond ? kept.1 : kept.0) {
+                let kept = Truncation.kept(
+                    isSecond ? second ?? [] : first, isSecond ? kept.1 : kept.0, cutting: side)
+                for (i, found) in kept.enumerated() {
+                    var (start, end) = (found.start, found.end)
+                    for trim in template.trims {
+                        trim.apply(
+                            found.spaces ?? spaces[Int(found.id)], start: &start, end: &end, isFirst: i == 0)
+                    }
                     tokens.append(
-                        Token(
-                            id: found.id, text: token(found.id) ?? "", start: found.start, end: found.end,
-                            typeID: typeID))
+                        Token(id: found.id, text: token(found.id) ?? "", start: start, end: end, typeID: typeID))
                 }
             }
         }
@@ -113,7 +177,9 @@ public struct PipelineTokenizer: Tokenizer {
     }
 
     /// All tokens of one text, without the template, with offsets in the text.
-    private func tokenize(_ text: String) -> [TextToken] {
+    private func tokenize(_ text: String) -> [TextToken] { caches.withCache { tokenize(text, $0) } }
+
+    private func tokenize(_ text: String, _ cache: WordCache) -> [TextToken] {
         var tokens: [TextToken] = []
         tokens.reserveCapacity(text.utf8.count / 4)
         let sent = NormalizedText(text)
@@ -135,8 +201,9 @@ public struct PipelineTokenizer: Tokenizer {
                 words.scalars.withUnsafeBufferPointer { scalars in
                     for range in ranges {
                         let before = tokens.count
-                        model.tokenize(
-                            UnsafeBufferPointer(rebasing: scalars[range]), offset: range.lowerBound, into: &tokens)
+                        cache.tokenize(
+                            UnsafeBufferPointer(rebasing: scalars[range]), by: model, offset: range.lowerBound,
+                            into: &tokens)
                         for i in before..<tokens.count {
                             tokens[i].end = Int(words.origins[tokens[i].end - 1]) + 1
                             tokens[i].start = Int(words.origins[tokens[i].start])
@@ -150,6 +217,9 @@ public struct PipelineTokenizer: Tokenizer {
 
     private func append(_ token: AddedToken, covering text: NormalizedText, to tokens: inout [TextToken]) {
         guard let first = text.origins.first, let last = text.origins.last else { return }
-        tokens.append(TextToken(id: token.id, start: Int(first), end: Int(last) + 1))
+        tokens.append(
+            TextToken(
+                id: token.id, start: Int(first), end: Int(last) + 1,
+                spaces: template.trims.isEmpty ? nil : OffsetTrim.Spaces(text.scalars)))
     }
 }

@@ -79,8 +79,27 @@ extension TokenizerFile {
         guard let fields = try optionalFields(value, at: path) else { return nil }
         switch try fields.string("type") {
         case "BertPreTokenizer": return BertPreTokenizer()
-        case "Whitespace": return WhitespacePreTokenizer()
-        case "WhitespaceSplit": return WhitespaceSplitPreTokenizer()
+        case "ByteLevel":
+            _ = try fields.bool("trim_offsets")
+            return ByteLevelPreTokenizer(
+                addPrefixSpace: try fields.bool("add_prefix_space"),
+                useRegex: try fields.optionalBool("use_regex") ?? true)
+        case "CharDelimiterSplit", "Delimiter":
+            let delimiter = try fields.scalar("delimiter")
+            return ClassPreTokenizer(behavior: .removed) { $0 == delimiter }
+        case "Digits":
+            return ClassPreTokenizer(behavior: try fields.bool("individual_digits") ? .isolated : .contiguous) {
+                ScalarClass.of($0).contains(.numeric)
+            }
+        case "FixedLength": return FixedLengthPreTokenizer(length: try fields.int("length", in: 1...Int(Int32.max)))
+        case "Metaspace":
+            let (replacement, scheme) = try metaspace(fields)
+            return MetaspacePreTokenizer(
+                replacement: replacement, scheme: scheme, splits: try fields.optionalBool("split") ?? true)
+        case "Punctuation":
+            return ClassPreTokenizer(
+                behavior: try fields.object["behavior"] == nil ? .isolated : splitBehavior(fields)
+            ) { ScalarClass.of($0).contains(.punctuation) }
         case "Sequence":
             var preTokenizers: [any PreTokenizer] = []
             for (i, value) in try fields.array("pretokenizers").enumerated() {
@@ -90,9 +109,19 @@ extension TokenizerFile {
                 preTokenizers.append(next)
             }
             return PreTokenizerSequence(preTokenizers: preTokenizers)
+        case "Split":
+            return SplitPreTokenizer(
+                pattern: try pattern(fields), behavior: try splitBehavior(fields),
+                isInverted: try fields.bool("invert"))
+        case "Whitespace": return WhitespacePreTokenizer()
+        case "WhitespaceSplit": return WhitespaceSplitPreTokenizer()
         case let type:
             throw unknownType(
-                type, at: path, supported: ["BertPreTokenizer", "Sequence", "Whitespace", "WhitespaceSplit"])
+                type, at: path,
+                supported: [
+                    "BertPreTokenizer", "ByteLevel", "CharDelimiterSplit", "Digits", "FixedLength", "Metaspace",
+                    "Punctuation", "Sequence", "Split", "Whitespace", "WhitespaceSplit",
+                ])
         }
     }
 }

@@ -1,6 +1,6 @@
-/// What tokenizers ask about a code point: several answers in one byte.
+/// What tokenizers ask about a code point: several answers in one number.
 struct ScalarClass: OptionSet {
-    let rawValue: UInt8
+    let rawValue: UInt16
 
     static let removedByCleanText = ScalarClass(rawValue: 1)
     static let nonspacingMark = ScalarClass(rawValue: 2)
@@ -12,24 +12,27 @@ struct ScalarClass: OptionSet {
     static let whitespace = ScalarClass(rawValue: 32)
     /// The blocks of `is_chinese_char` in BERT's tokenizer, one extension block with its published slip (2B920).
     static let chinese = ScalarClass(rawValue: 64)
+    /// `\w` of Rust's regular expressions.
+    static let word = ScalarClass(rawValue: 128)
+    /// `\p{L}` and `\p{N}` of Oniguruma's.
+    static let letter = ScalarClass(rawValue: 256)
+    static let number = ScalarClass(rawValue: 512)
+    /// Rust's `char::is_numeric`.
+    static let numeric = ScalarClass(rawValue: 1024)
+    /// Has a compatibility decomposition other than its canonical one.
+    static let touchedByNFKD = ScalarClass(rawValue: 2048)
+    /// Second, or in Hangul first, part of a primary composite, or changed by NFC itself: what NFC may change.
+    static let touchedByNFC = ScalarClass(rawValue: 4096)
 
     @inline(__always) static func of(_ scalar: UInt32) -> ScalarClass {
         ScalarClass(rawValue: scalar < tableSize ? table[Int(scalar)] : search(scalar))
     }
 
-    /// `\w` of Rust's regular expressions (UTS #18, annex C).
-    static func isWord(_ scalar: UInt32) -> Bool {
-        guard let properties = Unicode.Scalar(scalar)?.properties else { return false }
-        if properties.isAlphabetic || properties.isJoinControl { return true }
-        return switch properties.generalCategory {
-        case .nonspacingMark, .spacingMark, .enclosingMark, .decimalNumber, .connectorPunctuation: true
-        default: false
-        }
-    }
+    static func isWord(_ scalar: UInt32) -> Bool { of(scalar).contains(.word) }
 
     private static let tableSize: UInt32 = 0x20000
-    private static let table: [UInt8] = {
-        var table = [UInt8](repeating: 0, count: Int(tableSize))
+    private static let table: [UInt16] = {
+        var table = [UInt16](repeating: 0, count: Int(tableSize))
         for (scalarClass, ranges) in classes {
             for i in stride(from: 0, to: ranges.count, by: 2) where ranges[i] < tableSize {
                 for scalar in ranges[i]...min(ranges[i + 1], tableSize - 1) {
@@ -40,7 +43,7 @@ struct ScalarClass: OptionSet {
         return table
     }()
 
-    private static func search(_ scalar: UInt32) -> UInt8 {
+    private static func search(_ scalar: UInt32) -> UInt16 {
         var found: ScalarClass = []
         for (scalarClass, ranges) in classes where contains(scalar, ranges) { found.insert(scalarClass) }
         return found.rawValue
@@ -62,7 +65,9 @@ struct ScalarClass: OptionSet {
         (.nonspacingMark, UnicodeTables.nonspacingMarks),
         (.mark, UnicodeTables.marks),
         (.punctuation, UnicodeTables.punctuation),
-        (.touchedByNFD, CanonicalDecomposition.touched),
+        (.touchedByNFD, UnicodeForms.touchedByNFD), (.touchedByNFKD, UnicodeForms.touchedByNFKD),
+        (.touchedByNFC, UnicodeForms.touchedByNFC), (.word, UnicodeTables.words), (.letter, UnicodeTables.letters),
+        (.number, UnicodeTables.numbers), (.numeric, UnicodeTables.numeric),
         (
             .whitespace,
             [

@@ -10,6 +10,9 @@ struct Template: Sendable {
 
     let single: [Piece]
     let pair: [Piece]
+    /// Steps that take white space at the ends out of tokens' places, with whether the one space before the first word was
+    /// added: `ByteLevel` and `RobertaProcessing` with `trim_offsets`.
+    var trims: [OffsetTrim] = []
 
     /// Without a post-processor: the texts one after the other.
     static let plain = Template(
@@ -28,6 +31,16 @@ struct Template: Sendable {
         return Template(single: head, pair: head + tail)
     }
 
+    /// <s> A </s>, and <s> A </s></s> B </s>, all of type 0.
+    static func roberta(cls: (id: Int32, text: String), sep: (id: Int32, text: String)) -> Template {
+        func special(_ token: (id: Int32, text: String)) -> Piece {
+            .special(id: token.id, text: token.text, typeID: 0)
+        }
+        let head = [special(cls), .sequence(second: false, typeID: 0), special(sep)]
+        return Template(
+            single: head, pair: head + [special(sep), .sequence(second: true, typeID: 0), special(sep)])
+    }
+
     /// Special tokens among `pieces`.
     static func added(_ pieces: [Piece]) -> Int {
         pieces.count { if case .special = $0 { true } else { false } }
@@ -35,9 +48,14 @@ struct Template: Sendable {
 }
 
 extension TokenizerFile {
-    func template(_ value: JSONValue?) throws(ModelError) -> Template {
-        let path = "post_processor"
+    func template(_ value: JSONValue?, at path: String = "post_processor") throws(ModelError) -> Template {
         guard let fields = try optionalFields(value, at: path) else { return .plain }
+        func trim(_ template: Template) throws(ModelError) -> Template {
+            var template = template
+            let addsSpace = try fields.bool("add_prefix_space")
+            if try fields.bool("trim_offsets") { template.trims.append(OffsetTrim(addPrefixSpace: addsSpace)) }
+            return template
+        }
         switch try fields.string("type") {
         case "TemplateProcessing":
             let special = try fields.fields("special_tokens")
@@ -46,8 +64,29 @@ extension TokenizerFile {
                 pair: try pieces(fields, "pair", special: special, pair: true))
         case "BertProcessing":
             return .bert(cls: try namedToken(fields, "cls"), sep: try namedToken(fields, "sep"))
+        case "RobertaProcessing":
+            return try trim(.roberta(cls: try namedToken(fields, "cls"), sep: try namedToken(fields, "sep")))
+        case "ByteLevel": return try trim(.plain)
+        case "Sequence":
+            var all = Template.plain
+            var named: String?
+            for (i, value) in try fields.array("processors").enumerated() {
+                let next = try template(value, at: "\(path).processors[\(i)]")
+                let type = value["type"]?.string ?? ""
+                if type != "ByteLevel", type != "Sequence" || Template.added(next.single) > 0 {
+                    if let named {
+                        throw error("\(path).processors has \(named) and \(type); one that adds tokens is supported")
+                    }
+                    named = type
+                    all = Template(single: next.single, pair: next.pair, trims: all.trims)
+                }
+                all.trims += next.trims
+            }
+            return all
         case let type:
-            throw unknownType(type, at: path, supported: ["BertProcessing", "TemplateProcessing"])
+            throw unknownType(
+                type, at: path,
+                supported: ["BertProcessing", "ByteLevel", "RobertaProcessing", "Sequence", "TemplateProcessing"])
         }
     }
 

@@ -40,8 +40,10 @@ public protocol Tokenizer: Sendable {
     var summary: String { get }
     var vocabularySize: Int { get }
     /// - Parameter maxLength: tokens the model takes, template included; nil: no limit. A longer text is cut on the
-    ///   right (a pair: longest first), and `truncated` says so.
+    ///   side that the files say, else on the right (a pair: longest first), and `truncated` says so.
     func encode(_ text: String, pair: String?, maxLength: Int?) -> Encoding
+    /// The text of some tokens.
+    func decode(_ ids: [Int32], skipSpecialTokens: Bool) -> String
     /// The vocabulary's spelling of an id, for input that came as ids.
     func token(_ id: Int32) -> String?
     /// Whether an id is one of the tokenizer's special tokens ([CLS], [PAD] …).

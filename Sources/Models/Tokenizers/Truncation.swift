@@ -1,5 +1,13 @@
 /// How much of each text stays when a pair is too long.
 enum Truncation {
+    /// The end of a text that is cut off.
+    enum Side: String, Sendable, CaseIterable { case left, right }
+
+    /// What stays of a text.
+    static func kept<T>(_ tokens: [T], _ count: Int, cutting side: Side) -> ArraySlice<T> {
+        side == .right ? tokens.prefix(count) : tokens.suffix(count)
+    }
+
     /// What is too much goes from the longer text, then evenly from both: `LongestFirst` of the tokenizers library.
     /// - Parameters:
     ///   - counts: tokens of the two texts, without the template.

@@ -3,9 +3,10 @@
 struct WordPiece: TokenModel {
     let name = "WordPiece"
     let vocabulary: Vocabulary
+    private let trie: TokenTrie
     private let unknown: Int32
-    private let prefix: [UInt32]
-    private let prefixHash: Vocabulary.Hash
+    /// Where the tokens that do not begin a word are in the trie; negative if there are none.
+    private let continuing: Int32
     private let maxCharacters: Int
 
     /// - Parameters:
@@ -21,42 +22,35 @@ struct WordPiece: TokenModel {
         self.vocabulary = vocabulary
         self.unknown = id
         self.maxCharacters = maxCharacters
-        prefix = continuingPrefix.unicodeScalars.map(\.value)
-        var hash = Vocabulary.Hash()
-        for scalar in prefix { hash.combine(scalar) }
-        prefixHash = hash
+        trie = try TokenTrie(vocabulary, file: file)
+        continuing = trie.node(of: Array(continuingPrefix.utf8))
     }
 
-    func tokenize(_ word: UnsafeBufferPointer<UInt32>, offset: Int, into tokens: inout [TextToken]) {
+    func tokenize(_ word: UnsafeBufferPointer<UInt8>, into tokens: inout [TextToken]) {
         let first = tokens.count
-        var start = 0
-        if word.count <= maxCharacters {
-            while start < word.count, let (id, end) = longestMatch(word, from: start) {
-                tokens.append(TextToken(id: id, start: offset + start, end: offset + end))
+        if word.count <= maxCharacters || word.count(where: { $0 & 0xC0 != 0x80 }) <= maxCharacters {
+            var start = 0
+            while start < word.count {
+                guard let (id, end) = longestMatch(word, from: start) else { break }
+                tokens.append(TextToken(id: id, start: start, end: end))
                 start = end
             }
-        }
-        if start < word.count {
+            if start == word.count { return }
             tokens.removeSubrange(first...)
-            tokens.append(TextToken(id: unknown, start: offset, end: offset + word.count))
         }
+        tokens.append(TextToken(id: unknown, start: 0, end: word.count))
     }
 
-    private func longestMatch(_ word: UnsafeBufferPointer<UInt32>, from start: Int) -> (id: Int32, end: Int)? {
-        let count = min(word.count - start, vocabulary.longest)
-        return withUnsafeTemporaryAllocation(of: Vocabulary.Hash.self, capacity: count) { hashes in
-            var hash = start == 0 ? Vocabulary.Hash() : prefixHash
-            for i in 0..<count {
-                hash.combine(word[start + i])
-                hashes.initializeElement(at: i, to: hash)
-            }
-            for i in (0..<count).reversed() {
-                let end = start + i + 1
-                if let id = vocabulary.id(hash: hashes[i], prefix: start == 0 ? [] : prefix, word[start..<end]) {
-                    return (id, end)
-                }
-            }
-            return nil
+    @inline(__always)
+    private func longestMatch(_ word: UnsafeBufferPointer<UInt8>, from start: Int) -> (id: Int32, end: Int)? {
+        var node = start == 0 ? TokenTrie.root : continuing
+        var found: (id: Int32, end: Int)?
+        var i = start
+        while node >= 0, i < word.count {
+            node = trie.child(of: node, word[i])
+            i += 1
+            if node >= 0, case let id = trie.id(at: node), id >= 0 { found = (id, i) }
         }
+        return found
     }
 }

@@ -1,0 +1,32 @@
+/// Takes white space at the ends out of tokens' places: `process_offsets` of the tokenizers library's byte-level
+/// post-processor.
+struct OffsetTrim: Sendable {
+    /// Leave the first word's one leading space, which the pre-tokeniser put there.
+    let addPrefixSpace: Bool
+
+    /// White space, or what stands for the space, at the ends of a token as it is spelled.
+    struct Spaces: Sendable, Equatable {
+        var leading: Int
+        var trailing: Int
+
+        init(_ scalars: some BidirectionalCollection<UInt32>) {
+            func isSpace(_ scalar: UInt32) -> Bool {
+                scalar == 0x120 || ScalarClass.of(scalar).contains(.whitespace)
+            }
+            leading = scalars.prefix(while: isSpace).count
+            trailing = scalars.reversed().prefix(while: isSpace).count
+        }
+
+        var isNone: Bool { leading == 0 && trailing == 0 }
+    }
+
+    /// - Parameter isFirst: the token is the first of its text.
+    func apply(_ spaces: Spaces, start: inout Int, end: inout Int, isFirst: Bool) {
+        if spaces.isNone { return }
+        if spaces.leading > 0 {
+            let isKept = (isFirst || start == 0) && addPrefixSpace && spaces.leading == 1
+            start = min(start + (isKept ? 0 : spaces.leading), end)
+        }
+        if spaces.trailing > 0, end >= spaces.trailing { end = max(end - spaces.trailing, start) }
+    }
+}
