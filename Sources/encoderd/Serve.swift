@@ -63,8 +63,8 @@ struct Serve: ParsableCommand {
             "When answers are gzipped for clients that accept it: auto, where it takes little time next to the inference; always; never.",
             valueName: "when"))
     var compress = CompressionPolicy.auto
-    @Flag(inversion: .prefixedNo, help: "One line a request on standard error, at level info.")
-    var accessLog = true
+    @Option(help: ArgumentHelp("A line a request on standard error, at level info: on or off.", valueName: "switch"))
+    var accessLog = Switch.on
     @Option(help: ArgumentHelp("trace, debug, info, notice, warning, error or critical.", valueName: "level"))
     var logLevel = Logger.Level.info
 
@@ -96,7 +96,7 @@ struct Serve: ParsableCommand {
         let server: EncoderServer
         let loaded = try load(logger)
         var configuration = configuration
-        if accessLog { configuration.accessLog = AccessLog(logger) }
+        if accessLog == .on { configuration.accessLog = AccessLog(logger) }
         do { server = try EncoderServer(models: loaded, configuration: configuration) } catch {
             throw CommandError("no worker thread could be started")
         }
@@ -194,3 +194,5 @@ struct Serve: ParsableCommand {
 
 extension Logger.Level: @retroactive ExpressibleByArgument {}
 extension CompressionPolicy: ExpressibleByArgument {}
+
+enum Switch: String, ExpressibleByArgument, CaseIterable { case on, off }
