@@ -7,7 +7,7 @@ THREADS ?= 1
 # One line per loaded model: NAME=DIRECTORY.
 MODELS ?= minilm=models/minilm g2p=models/g2p resemblyzer=models/resemblyzer
 
-.PHONY: help run build models system test lint format image image-test bench bench-kernels kernel-report fidelity families-check check-symbols fresh-kernels clean
+.PHONY: help run build models system test tsan asan lint format image image-test bench bench-kernels kernel-report fidelity families-check check-symbols fresh-kernels clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,18 @@ test: system models fresh-kernels ## build and pass every test, on every kernel 
 	$(SWIFT) build --build-tests
 	@sh scripts/check_symbols.sh
 	$(SWIFT) test --skip-build
+
+# Crashes under a sanitizer are reported by it: Swift's own backtraces would hang. Addresses are laid out at random less
+# widely than the kernel may like, since the thread sanitizer needs room for its shadow.
+SANITIZED = SWIFT_BACKTRACE=enable=no setarch -R $(SWIFT) test --skip-build
+
+tsan: system fresh-kernels ## the server's tests under the thread sanitizer
+	$(SWIFT) build --build-tests --sanitize=thread --scratch-path .build-tsan
+	TSAN_OPTIONS=halt_on_error=0,exitcode=66 $(SANITIZED) --sanitize=thread --scratch-path .build-tsan --filter ServerTests
+
+asan: system models fresh-kernels ## every test but those of the command under the address sanitizer
+	$(SWIFT) build --build-tests --sanitize=address --scratch-path .build-asan
+	ASAN_OPTIONS=detect_leaks=0 $(SANITIZED) --sanitize=address --scratch-path .build-asan --skip CommandTests
 
 # SwiftPM's incremental build does not see that an inlinable body changed, so the targets that compile the bodies are
 # marked as changed with them.

@@ -31,6 +31,7 @@ let package = Package(
     products: [
         .executable(name: "encoderd", targets: ["encoderd"]),
         .executable(name: "KernelBench", targets: ["KernelBench"]),
+        .executable(name: "JSONBench", targets: ["JSONBench"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
@@ -77,6 +78,10 @@ let package = Package(
                 "KernelSelection", "Models", "CPeak",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], path: "Benchmarks/KernelBench", swiftSettings: strict),
+        // What JSON costs, next to Foundation, and which part of a request it is.
+        .executableTarget(
+            name: "JSONBench", dependencies: ["JSON", "Server", "Models", "KernelSelection"],
+            path: "Benchmarks/JSONBench", exclude: ["peers.cpp"], swiftSettings: strict),
 
         .testTarget(name: "CommandTests", dependencies: ["encoderd", "Server"], swiftSettings: strict),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
@@ -84,6 +89,9 @@ let package = Package(
             name: "KernelsTests", dependencies: ["Kernels", "KernelSelection", "Models"], swiftSettings: strict),
         .testTarget(name: "ModelsTests", dependencies: ["Models", "KernelSelection", "JSON"], swiftSettings: strict),
         .testTarget(
-            name: "ServerTests", dependencies: ["Server", "Models", "JSON", "CSystem", "CZlib"], swiftSettings: strict),
+            name: "ServerTests",
+            dependencies: [
+                "Server", "Models", "JSON", "CSystem", "CZlib", .product(name: "Logging", package: "swift-log"),
+            ], swiftSettings: strict),
     ]
 )

@@ -15,10 +15,13 @@ extension JSONValue {
         self = try parser.parseText()
     }
 
-    public init(parsing bytes: [UInt8], maxDepth: Int = 64) throws(JSONError) {
+    /// - Parameter packingNumbers: whether an array of numbers becomes `.numbers`.
+    public init(parsing bytes: [UInt8], maxDepth: Int = 64, packingNumbers: Bool = false) throws(JSONError) {
         let result: Result<JSONValue, JSONError> = bytes.withUnsafeBytes { buffer in
             do throws(JSONError) {
-                return .success(try JSONValue(parsing: buffer, maxDepth: maxDepth))
+                var parser = JSONParser(bytes: buffer, maxDepth: maxDepth)
+                if packingNumbers { parser.source = bytes }
+                return .success(try parser.parseText())
             } catch {
                 return .failure(error)
             }
@@ -31,6 +34,10 @@ private struct JSONParser {
     let bytes: UnsafeRawBufferPointer
     let maxDepth: Int
     var position = 0
+    /// The text, where arrays of numbers are to be packed.
+    var source: [UInt8]?
+    /// How many numbers the last packed array had: most likely as many as the next.
+    private var packedCount = 16
 
     init(bytes: UnsafeRawBufferPointer, maxDepth: Int) {
         self.bytes = bytes
@@ -91,6 +98,7 @@ private struct JSONParser {
         var values: [JSONValue] = []
         skipSpace()
         if take(UInt8(ascii: "]")) { return .array(values) }
+        if source != nil, let numbers = packNumbers() { return .numbers(numbers) }
         while true {
             skipSpace()
             values.append(try parseValue(depth: depth))
@@ -221,67 +229,168 @@ private struct JSONParser {
 
     // MARK: Numbers
 
+    /// A number as it is written: `mantissa` × 10^`exponent`, where all its digits fit.
+    private struct Decimal {
+        var isNegative = false
+        /// The first 19 significant digits.
+        var mantissa: UInt64 = 0
+        /// Significant digits in all.
+        var digits = 0
+        var exponent = 0
+        /// Without fraction and exponent.
+        var isIntegral = true
+    }
+
     /// Up to 18 digits and a power of ten that a double holds exactly give the correctly rounded value with one
     /// multiplication or division (Clinger 1990); anything else goes through strtod.
     private mutating func parseNumber() throws(JSONError) -> JSONValue {
         let start = position
-        let negative = take(UInt8(ascii: "-"))
-        guard let first = peek(), isDigit(first) else { throw fail("expected a digit, found \(found())") }
-        var mantissa: UInt64 = 0
-        var digits = 0
-        if first == UInt8(ascii: "0") {
-            position += 1
-            if let next = peek(), isDigit(next) { throw fail("a number with a leading zero") }
-        } else {
-            takeDigits(&mantissa, &digits)
-        }
-        var exponent = 0
-        var integral = true
-        if take(UInt8(ascii: ".")) {
-            integral = false
-            let fraction = position
-            takeDigits(&mantissa, &digits)
-            if position == fraction { throw fail("expected a digit after the decimal point, found \(found())") }
-            exponent = fraction - position
-        }
-        if peek() == UInt8(ascii: "e") || peek() == UInt8(ascii: "E") {
-            integral = false
-            position += 1
-            let negativeExponent = peek() == UInt8(ascii: "-")
-            if negativeExponent || peek() == UInt8(ascii: "+") { position += 1 }
-            let power = position
-            var value = 0
-            while let byte = peek(), isDigit(byte) {
-                if value < 100_000 { value = value * 10 + Int(byte - UInt8(ascii: "0")) }
-                position += 1
-            }
-            if position == power { throw fail("expected a digit in the exponent, found \(found())") }
-            exponent += negativeExponent ? -value : value
-        }
-        if digits <= 18 {
-            if integral { return .integer(negative ? -Int(mantissa) : Int(mantissa)) }
-            if mantissa <= 1 << 53, abs(exponent) <= 22 {
-                let power = JSONParser.powersOfTen[abs(exponent)]
-                let value = exponent < 0 ? Double(mantissa) / power : Double(mantissa) * power
-                return .number(negative ? -value : value)
+        let number = try scanNumber()
+        if number.digits <= 18 {
+            if number.isIntegral { return .integer(number.isNegative ? -Int(number.mantissa) : Int(number.mantissa)) }
+            if number.mantissa <= 1 << 53, abs(number.exponent) <= 22 {
+                let value = JSONParser.scaled(number.mantissa, number.exponent)
+                return .number(number.isNegative ? -value : value)
             }
         }
         let text = String(decoding: bytes[start..<position], as: UTF8.self)
-        if integral, let value = Int(text) { return .integer(value) }
+        if number.isIntegral, let value = Int(text) { return .integer(value) }
         guard let value = Double(text), value.isFinite else {
             throw JSONError(offset: start, message: "a number beyond the range of a double")
         }
         return .number(value)
     }
 
-    private mutating func takeDigits(_ mantissa: inout UInt64, _ digits: inout Int) {
-        while let byte = peek(), isDigit(byte) {
-            if digits < 18 { mantissa = mantissa * 10 + UInt64(byte - UInt8(ascii: "0")) }
-            if mantissa != 0 { digits += 1 }
+    /// The rest of an array, from its first element, if all of it are numbers that an f32 can hold; else nothing is
+    /// read.
+    private mutating func packNumbers() -> JSONNumbers? {
+        guard let source else { return nil }
+        let start = position
+        var values: [Float] = []
+        values.reserveCapacity(packedCount)
+        var areIntegers = true
+        while let first = peek(), isDigit(first) || first == UInt8(ascii: "-") {
+            let offset = position
+            guard let number = try? scanNumber() else { break }
+            let float = JSONParser.float(number) ?? slowFloat(offset..<position)
+            guard float.isFinite else { break }
+            values.append(float)
+            if !number.isIntegral || number.mantissa > 1 << 24 { areIntegers = false }
+            skipSpace()
+            if take(UInt8(ascii: ",")) {
+                skipSpace()
+            } else if take(UInt8(ascii: "]")) {
+                packedCount = values.count
+                return JSONNumbers(floats: values, areIntegers: areIntegers, text: source[start..<position])
+            } else {
+                break
+            }
+        }
+        position = start
+        return nil
+    }
+
+    private func slowFloat(_ range: Range<Int>) -> Float {
+        Float(String(decoding: bytes[range], as: UTF8.self)) ?? .nan
+    }
+
+    /// Correctly rounded; nil where that takes more thought.
+    ///
+    /// A double of it, made with up to three roundings (of 19 digits, of the mantissa, of the product), is at most three
+    /// units of its last place off. Rounded to an f32 that is the right one, unless it lies so near the middle
+    /// of two of them that the error could reach over it.
+    @inline(__always)
+    private static func float(_ number: Decimal) -> Float? {
+        if number.mantissa == 0 { return number.isNegative ? -0.0 : 0.0 }
+        let exponent = number.exponent &+ max(0, number.digits &- 19)
+        guard abs(exponent) <= 22 else { return nil }
+        let value = scaled(number.mantissa, exponent)
+        let belowFloat = value.bitPattern & 0x1FFF_FFFF
+        guard abs(Int(belowFloat) &- 0x1000_0000) > 4, value >= Double(Float.leastNormalMagnitude) else { return nil }
+        return Float(number.isNegative ? -value : value)
+    }
+
+    /// - Parameter exponent: −22 … 22, whose powers are exact.
+    @inline(__always)
+    private static func scaled(_ mantissa: UInt64, _ exponent: Int) -> Double {
+        exponent < 0 ? Double(mantissa) / powersOfTen[-exponent] : Double(mantissa) * powersOfTen[exponent]
+    }
+
+    @inline(__always)
+    private mutating func scanNumber() throws(JSONError) -> Decimal {
+        var number = Decimal()
+        number.isNegative = take(UInt8(ascii: "-"))
+        guard let first = peek(), isDigit(first) else { throw fail("expected a digit, found \(found())") }
+        if first == UInt8(ascii: "0") {
             position += 1
+            if let next = peek(), isDigit(next) { throw fail("a number with a leading zero") }
+        } else {
+            takeDigits(&number)
+        }
+        if take(UInt8(ascii: ".")) {
+            number.isIntegral = false
+            let fraction = position
+            takeDigits(&number)
+            if position == fraction { throw fail("expected a digit after the decimal point, found \(found())") }
+            number.exponent = fraction - position
+        }
+        if let byte = peek(), byte | 0x20 == UInt8(ascii: "e") { try scanExponent(&number) }
+        return number
+    }
+
+    private mutating func scanExponent(_ number: inout Decimal) throws(JSONError) {
+        number.isIntegral = false
+        position += 1
+        let isNegative = peek() == UInt8(ascii: "-")
+        if isNegative || peek() == UInt8(ascii: "+") { position += 1 }
+        let power = position
+        var value = 0
+        while let byte = peek(), isDigit(byte) {
+            if value < 100_000 { value = value * 10 + Int(byte - UInt8(ascii: "0")) }
+            position += 1
+        }
+        if position == power { throw fail("expected a digit in the exponent, found \(found())") }
+        number.exponent += isNegative ? -value : value
+    }
+
+    @inline(__always)
+    private mutating func takeDigits(_ number: inout Decimal) {
+        while number.digits <= 8, bytes.count - position >= 8, let value = eightDigits() {
+            number.mantissa = number.mantissa &* 100_000_000 &+ value
+            // Leading zeros are not significant.
+            number.digits = number.digits > 0 || value >= 10_000_000 ? number.digits &+ 8 : decimalDigits(value)
+            position &+= 8
+        }
+        while let byte = peek(), isDigit(byte) {
+            if number.digits < 19 { number.mantissa = number.mantissa &* 10 &+ UInt64(byte &- UInt8(ascii: "0")) }
+            if number.mantissa != 0 { number.digits &+= 1 }
+            position &+= 1
         }
     }
 
+    /// The next eight bytes, if all are digits: pairs, fours and eights are added up side by side in one word.
+    @inline(__always)
+    private func eightDigits() -> UInt64? {
+        var word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self))
+        let high: UInt64 = 0xF0F0_F0F0_F0F0_F0F0
+        let threes: UInt64 = 0x3030_3030_3030_3030
+        let isDigits = word & high == threes && (word &+ 0x0606_0606_0606_0606) & high == threes
+        guard isDigits else { return nil }
+        word = ((word & 0x0F0F_0F0F_0F0F_0F0F) &* 2561) >> 8
+        word = ((word & 0x00FF_00FF_00FF_00FF) &* 6_553_601) >> 16
+        return ((word & 0x0000_FFFF_0000_FFFF) &* 42_949_672_960_001) >> 32
+    }
+
+    private func decimalDigits(_ value: UInt64) -> Int {
+        var (value, count) = (value, 0)
+        while value > 0 {
+            value /= 10
+            count += 1
+        }
+        return count
+    }
+
+    @inline(__always)
     private func isDigit(_ byte: UInt8) -> Bool { byte &- UInt8(ascii: "0") < 10 }
 
     private static let powersOfTen: [Double] = [

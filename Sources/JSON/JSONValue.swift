@@ -7,6 +7,8 @@ public enum JSONValue: Sendable, Equatable {
     case number(Double)
     case string(String)
     case array([JSONValue])
+    /// An array of numbers alone, at least one; only where the reader was asked to pack them.
+    case numbers(JSONNumbers)
     case object(JSONObject)
 
     /// What to call this kind of value in a message to a person.
@@ -16,14 +18,28 @@ public enum JSONValue: Sendable, Equatable {
         case .bool: "a boolean"
         case .integer, .number: "a number"
         case .string: "a string"
-        case .array: "an array"
+        case .array, .numbers: "an array"
         case .object: "an object"
         }
     }
 
     public var string: String? { if case .string(let value) = self { value } else { nil } }
     public var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
-    public var array: [JSONValue]? { if case .array(let value) = self { value } else { nil } }
+    public var isArray: Bool {
+        switch self {
+        case .array, .numbers: true
+        default: false
+        }
+    }
+
+    /// The elements; of `.numbers`, made anew each time.
+    public var array: [JSONValue]? {
+        switch self {
+        case .array(let values): values
+        case .numbers(let numbers): numbers.values
+        default: nil
+        }
+    }
     public var object: JSONObject? { if case .object(let value) = self { value } else { nil } }
 
     /// A whole number, however written (`2`, `2.0`, `2e0`).
@@ -44,6 +60,28 @@ public enum JSONValue: Sendable, Equatable {
     }
 
     public subscript(key: String) -> JSONValue? { object?[key] }
+}
+
+/// An array of numbers as a network reads it, and as it was written.
+public struct JSONNumbers: Sendable, Equatable {
+    /// Each correctly rounded to f32, and finite.
+    public let floats: [Float]
+    /// Whether all were written as integers, of a magnitude up to 2^24, so that `floats` are those exactly.
+    public let areIntegers: Bool
+    /// From the first number to the closing bracket; keeps the text it was read from.
+    private let text: ArraySlice<UInt8>
+
+    init(floats: [Float], areIntegers: Bool, text: ArraySlice<UInt8>) {
+        self.floats = floats
+        self.areIntegers = areIntegers
+        self.text = text
+    }
+
+    /// The numbers with all their digits, read once more.
+    public var values: [JSONValue] {
+        let text = [UInt8(ascii: "[")] + text
+        return (try? JSONValue(parsing: text))?.array ?? []
+    }
 }
 
 /// A JSON object: members in the order written, found by name in constant time.

@@ -6,16 +6,24 @@ public struct JSONWriter: Sendable {
     public init(capacity: Int = 256) { bytes.reserveCapacity(capacity) }
 
     public mutating func object(_ body: (inout JSONWriter) -> Void) {
-        open(UInt8(ascii: "{"))
+        beginObject()
         body(&self)
-        close(UInt8(ascii: "}"))
+        endObject()
     }
 
     public mutating func array(_ body: (inout JSONWriter) -> Void) {
-        open(UInt8(ascii: "["))
+        beginArray()
         body(&self)
-        close(UInt8(ascii: "]"))
+        endArray()
     }
+
+    public mutating func beginObject() { open(UInt8(ascii: "{")) }
+    public mutating func endObject() { close(UInt8(ascii: "}")) }
+    public mutating func beginArray() { open(UInt8(ascii: "[")) }
+    public mutating func endArray() { close(UInt8(ascii: "]")) }
+
+    /// Forgets the bytes so far, which have been used, and goes on behind them.
+    public mutating func removeBytes() { bytes.removeAll(keepingCapacity: true) }
 
     /// A member's name; its value is what is written next.
     public mutating func key(_ name: String) {
@@ -34,11 +42,17 @@ public struct JSONWriter: Sendable {
     }
 
     /// The shortest decimal that reads back as the same f32; JSON has no NaN or infinity, so those become null.
-    public mutating func float(_ value: Float) { number(value.isFinite ? value.description : "null") }
+    public mutating func float(_ value: Float) {
+        separate()
+        append(CollectionOfOne(value))
+    }
+
     public mutating func double(_ value: Double) { number(value.isFinite ? value.description : "null") }
 
-    public mutating func floats(_ values: some Sequence<Float>) {
-        array { writer in for value in values { writer.float(value) } }
+    public mutating func floats(_ values: some Collection<Float>) {
+        open(UInt8(ascii: "["))
+        append(values)
+        close(UInt8(ascii: "]"))
     }
 
     public mutating func ints(_ values: some Sequence<Int>) {
@@ -80,6 +94,7 @@ public struct JSONWriter: Sendable {
         case .number(let value): double(value)
         case .string(let value): string(value)
         case .array(let values): array { writer in for value in values { writer.value(value) } }
+        case .numbers(let numbers): self.value(.array(numbers.values))
         case .object(let object):
             self.object { writer in
                 for (key, value) in object.members {
@@ -104,6 +119,37 @@ public struct JSONWriter: Sendable {
     private mutating func close(_ byte: UInt8) {
         bytes.append(byte)
         needsComma = true
+    }
+
+    /// Numbers with commas between them.
+    private mutating func append(_ values: some Collection<Float>) {
+        if values.withContiguousStorageIfAvailable({ append($0) }) == nil {
+            Array(values).withUnsafeBufferPointer { append($0) }
+        }
+    }
+
+    /// A block at a time goes through memory on the stack, so that the buffer grows once a block, not once a number.
+    private mutating func append(_ values: UnsafeBufferPointer<Float>) {
+        let block = 64
+        let powers = ShortestFloat.powers
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: block * ShortestFloat.maxBytes) { text in
+            guard let start = text.baseAddress else { return }
+            for first in stride(from: 0, to: values.count, by: block) {
+                var end = start
+                for value in values[first..<min(first + block, values.count)] {
+                    if value.isFinite {
+                        end += ShortestFloat.write(value, to: end, powers)
+                    } else {
+                        UnsafeMutableRawPointer(end).copyMemory(from: "null", byteCount: 4)
+                        end += 4
+                    }
+                    end.pointee = UInt8(ascii: ",")
+                    end += 1
+                }
+                let isLast = first + block >= values.count
+                bytes.append(contentsOf: UnsafeBufferPointer(start: start, count: end - start - (isLast ? 1 : 0)))
+            }
+        }
     }
 
     private mutating func number(_ text: String) {

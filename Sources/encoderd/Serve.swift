@@ -58,6 +58,13 @@ struct Serve: ParsableCommand {
     var drainAcceptSeconds = ServerConfiguration().drainAcceptSeconds
     @Option(help: ArgumentHelp("After SIGTERM, all work must be done in so long.", valueName: "seconds"))
     var drainSeconds = ServerConfiguration().drainDeadlineSeconds
+    @Option(
+        help: ArgumentHelp(
+            "When answers are gzipped for clients that accept it: auto, where it takes little time next to the inference; always; never.",
+            valueName: "when"))
+    var compress = CompressionPolicy.auto
+    @Option(help: ArgumentHelp("A line a request on standard error, at level info: on or off.", valueName: "switch"))
+    var accessLog = Switch.on
     @Option(help: ArgumentHelp("trace, debug, info, notice, warning, error or critical.", valueName: "level"))
     var logLevel = Logger.Level.info
 
@@ -88,6 +95,8 @@ struct Serve: ParsableCommand {
         logger.logLevel = logLevel
         let server: EncoderServer
         let loaded = try load(logger)
+        var configuration = configuration
+        if accessLog == .on { configuration.accessLog = AccessLog(logger) }
         do { server = try EncoderServer(models: loaded, configuration: configuration) } catch {
             throw CommandError("no worker thread could be started")
         }
@@ -114,6 +123,8 @@ struct Serve: ParsableCommand {
         c.queue.maxRequests = maxRequests
         c.requests.maxSequences = maxSequences
         c.requests.maxTokens = maxTokens
+        c.requests.maxBodyBytes = maxBodyBytes
+        c.compression = compress
         c.attention.weights = maxAttentionWeights
         c.drainAcceptSeconds = drainAcceptSeconds
         c.drainDeadlineSeconds = drainSeconds
@@ -169,6 +180,7 @@ struct Serve: ParsableCommand {
                     // Workers are joined on this queue, not on the event loop that calls.
                     queue.async {
                         server.stop()
+                        server.configuration.accessLog?.flush()
                         logger.info("done")
                         Glibc.exit(0)
                     }
@@ -181,3 +193,6 @@ struct Serve: ParsableCommand {
 }
 
 extension Logger.Level: @retroactive ExpressibleByArgument {}
+extension CompressionPolicy: ExpressibleByArgument {}
+
+enum Switch: String, ExpressibleByArgument, CaseIterable { case on, off }

@@ -275,16 +275,45 @@ import Testing
         #expect([400, 411].contains(try server.exchange(noLength, body: Data()).status))
     }
 
+    /// The numbers of a long JSON answer, which comes in chunks, are those of the binary one, to the bit.
+    @Test func streamsLongAnswers() throws {
+        let server = try Self.server()
+        let ids = (2000..<2510).map { "\($0)" }.joined(separator: ",")
+        let question = "{\"model\": \"minilm\", \"input\": [\(ids)], \"output\": \"states\"}"
+        let answer = try server.post("/v1/encode", question, headers: "X-Request-Id: long-1\r\n")
+        #expect(answer.headers["transfer-encoding"] == "chunked" && answer.headers["content-length"] == nil)
+        let items = try #require(try answer.json()["data"] as? [[String: Any]])
+        let rows = try #require(items.first?["states"] as? [[Double]])
+        let binary = try server.post("/v1/encode", question, headers: "Accept: application/x-npy\r\n")
+        let values = binary.body.suffix(510 * 384 * 4).withUnsafeBytes { bytes in
+            (0..<510 * 384).map { bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }
+        }
+        #expect(rows.count == 510 && rows.joined().map { Float($0) } == values)
+        let packed = try server.post("/v1/encode", question, headers: "Accept-Encoding: identity;q=0, gzip\r\n")
+        #expect(packed.headers["content-encoding"] == "gzip" && packed.body.starts(with: [0x1F, 0x8B]))
+        #expect(packed.body.count < answer.body.count / 2)
+        // Of the last answer's line, which may come after it.
+        usleep(200_000)
+        let log = try server.logText().split(separator: "\n").filter { $0.hasSuffix(" id=long-1") }
+        #expect(log.count == 1 && log[0].contains("info") && log[0].contains("POST /v1/encode 200 ms="))
+    }
+
     // MARK: How it starts and ends
 
     @Test func takesOptionsFromTheEnvironment() throws {
         let folder = try TemporaryFolder()
         try folder.link("voice", to: Program.model("resemblyzer"))
         let server = try RunningServer(
-            [], environment: ["ENCODERD_MODELS": folder.path, "ENCODERD_THREADS": "1", "ENCODERD_ISA": "baseline"])
+            [],
+            environment: [
+                "ENCODERD_MODELS": folder.path, "ENCODERD_THREADS": "1", "ENCODERD_ISA": "baseline",
+                "ENCODERD_ACCESS_LOG": "off",
+            ])
         #expect(try server.logText().contains("baseline kernels"))
         #expect(try server.logText().contains("1 worker thread"))
         #expect(try server.get("/v1/models/voice").status == 200)
+        usleep(100_000)
+        #expect(try !server.logText().contains("/v1/models/voice 200"))
     }
 
     @Test(

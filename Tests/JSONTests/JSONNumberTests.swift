@@ -7,8 +7,7 @@ import Testing
     /// Halfway cases, subnormals, long and random decimals; expected bits from Python's float(), by
     /// Tests/Reference/tokenizers_doubles.py.
     @Test func doublesEqualPythons() throws {
-        let tests = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(2).joined(separator: "/")
-        let bytes = try contents(tests + "/Reference/data/json_doubles.json")
+        let bytes = try referenceFile("json_doubles.json")
         let rows = try #require(JSONValue(parsing: bytes).array)
         #expect(rows.count >= 2_000)
         for row in rows {
@@ -92,12 +91,13 @@ import Testing
     func wholeNumbersHoweverWritten(text: String, int: Int?) throws {
         #expect(try JSONValue(parsing: Array(text.utf8)).int == int)
     }
+}
 
-    private func contents(_ path: String) throws -> [UInt8] {
-        let file = try #require(fopen(path, "rb"))
-        defer { fclose(file) }
-        var bytes = [UInt8](repeating: 0, count: 4 << 20)
-        let count = fread(&bytes, 1, bytes.count, file)
-        return Array(bytes.prefix(count))
-    }
+func referenceFile(_ name: String) throws -> [UInt8] {
+    let tests = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(2).joined(separator: "/")
+    let file = try #require(fopen("\(tests)/Reference/data/\(name)", "rb"))
+    defer { fclose(file) }
+    var bytes = [UInt8](repeating: 0, count: 4 << 20)
+    let count = fread(&bytes, 1, bytes.count, file)
+    return Array(bytes.prefix(count))
 }

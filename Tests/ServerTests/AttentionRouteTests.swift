@@ -96,7 +96,7 @@ private func answer(
     let route = try AttentionTask(request, model: model, accept: http.headers["Accept"], limits: limits)
     let results = model.network.forward([route.work], scratch: Scratch())
     guard let maps = results.first?.attention else { throw APIError(500, "no_maps", param: nil, "") }
-    return try route.response(maps)
+    return try route.answer(maps).response()
 }
 
 private func post(_ body: String, headers: HTTPHeaders = ["Content-Type": "application/json"]) -> HTTPRequest {

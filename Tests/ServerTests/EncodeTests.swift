@@ -114,7 +114,7 @@ struct BadRequest: Sendable, CustomTestStringConvertible {
         .init(
             "{\"input\": \"a\"}", 415, "unsupported_media_type", "Content-Type", "text/plain",
             ["Content-Type": "text/plain"]),
-        .init("x", 415, "unsupported_content_encoding", "Content-Encoding", "gzip", ["Content-Encoding": "gzip"]),
+        .init("x", 415, "unsupported_content_encoding", "Content-Encoding", "gzip", ["Content-Encoding": "br"]),
         .init(
             "{\"input\": \"a\"}", 400, "invalid_value", "X-Request-Timeout-Ms", "whole", ["X-Request-Timeout-Ms": "-1"]),
         .init(

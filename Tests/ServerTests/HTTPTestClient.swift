@@ -78,8 +78,11 @@ final class TestClient {
         return !chunk.isEmpty
     }
 
-    /// Reads one answer. - Parameter head: whether the request was HEAD, whose answer has no body.
-    func receive(head: Bool = false) throws -> Answer {
+    /// Reads one answer.
+    /// - Parameters:
+    ///   - head: whether the request was HEAD, whose answer has no body.
+    ///   - untilEnd: whether the body ends with the connection.
+    func receive(head: Bool = false, untilEnd: Bool = false) throws -> Answer {
         let end = Array("\r\n\r\n".utf8)
         var searched = 0
         var headEnd: Int?
@@ -103,10 +106,29 @@ final class TestClient {
         buffer.removeSubrange(..<((headEnd ?? 0) + 4))
         var length = Int(headers["content-length"] ?? "0") ?? 0
         if head || status < 200 { length = 0 }
+        if untilEnd {
+            while try fill() {}
+            length = buffer.count
+        } else if headers["transfer-encoding"] == "chunked", !head {
+            return Answer(status: status, headers: headers, body: try receiveChunks())
+        }
         while buffer.count < length { guard try fill() else { throw ClientError.ended } }
         let body = Array(buffer[..<length])
         buffer.removeSubrange(..<length)
         return Answer(status: status, headers: headers, body: body)
+    }
+
+    private func receiveChunks() throws -> [UInt8] {
+        var body: [UInt8] = []
+        var limits = HTTPLimits()
+        limits.maxBodyBytes = .max
+        var decoder = ChunkDecoder(limits: limits)
+        while !decoder.isDone {
+            if buffer.isEmpty { guard try fill() else { throw ClientError.ended } }
+            let used = try buffer.withUnsafeBufferPointer { try decoder.decode($0, into: &body) }
+            buffer.removeSubrange(..<used)
+        }
+        return body
     }
 
     /// Whether the server ended the connection in order, with nothing more sent.
@@ -122,7 +144,7 @@ final class TestHandler: RequestHandler {
     let handled = Atomic(0)
     let cancelled = Atomic(0)
     /// Held back until a test releases them.
-    let held = Mutex<[any ResponseWriter]>([])
+    let held = Locked<[any ResponseWriter]>([])
 
     func handle(_ request: HTTPRequest, _ writer: any ResponseWriter) {
         handled.add(1, ordering: .relaxed)

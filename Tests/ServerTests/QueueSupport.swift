@@ -104,7 +104,7 @@ enum Toy {
 
 /// Takes one answer.
 final class TestWriter: ResponseWriter {
-    private let state = Mutex<HTTPResponse?>(nil)
+    private let state = Locked<HTTPResponse?>(nil)
     private let cancelled: Atomic<Bool>
     private let done = Gate()
 

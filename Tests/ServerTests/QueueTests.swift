@@ -9,7 +9,7 @@ import Testing
 private final class GatedModel: Sendable {
     let gate = Gate()
     let entered = Gate()
-    let batches = Mutex<[[Int]]>([])
+    let batches = Locked<[[Int]]>([])
 
     var model: Model {
         Toy.model("gated", Toy.description(.tokens(vocabularySize: 1000), maxLength: nil)) { [self] batch in

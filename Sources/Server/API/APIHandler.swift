@@ -9,19 +9,28 @@ public final class APIHandler: RequestHandler {
     let metrics: Metrics
     let limits: RequestLimits
     let attentionLimits: AttentionLimits
+    private let compression: CompressionPolicy
+    private let log: AccessLog?
+    private let page: StaticAnswer
+    private let openAPI: StaticAnswer
     private let router = Router()
     private let notReady = Atomic(false)
-    private let connectionCount = Mutex<@Sendable () -> Int>({ 0 })
+    private let connectionCount = Locked<@Sendable () -> Int>({ 0 })
 
     public init(
         models: [Model], engine: InferenceEngine, metrics: Metrics, limits: RequestLimits = RequestLimits(),
-        attentionLimits: AttentionLimits = AttentionLimits()
+        attentionLimits: AttentionLimits = AttentionLimits(), compression: CompressionPolicy = .auto,
+        log: AccessLog? = nil
     ) {
         self.models = ModelSet(models: models)
         self.engine = engine
         self.metrics = metrics
         self.limits = limits
         self.attentionLimits = attentionLimits
+        self.compression = compression
+        self.log = log
+        page = StaticAnswer(Page.html, "text/html; charset=utf-8", compression: compression)
+        openAPI = StaticAnswer(OpenAPI.document, "application/json", compression: compression)
     }
 
     /// From now on /ready answers 503, while requests are still taken.
@@ -32,7 +41,7 @@ public final class APIHandler: RequestHandler {
 
     public func handle(_ request: HTTPRequest, _ writer: any ResponseWriter) {
         let match = router.match(request.method, request.path)
-        let context = RequestContext(request, writer, route: match.pattern, metrics: metrics)
+        let context = RequestContext(request, writer, route: match.pattern, metrics: metrics, log: log)
         do throws(APIError) {
             switch try match.route.get() {
             case .encode:
@@ -51,8 +60,8 @@ public final class APIHandler: RequestHandler {
             case .models: context.respond(ModelsRoute(models: models).list())
             case .model(let name): context.respond(try ModelsRoute(models: models).one(name))
             case .openAPI:
-                context.respond(APIHandler.text(OpenAPI.document, "application/json"))
-            case .page: context.respond(APIHandler.text(Page.html, "text/html; charset=utf-8"))
+                context.respond(openAPI.response(request.acceptEncoding))
+            case .page: context.respond(page.response(request.acceptEncoding))
             }
         } catch {
             context.respond(error)
@@ -62,7 +71,12 @@ public final class APIHandler: RequestHandler {
     public func failure(status: Int, code: String, message: String) -> HTTPResponse {
         metrics.countRequest(route: "", status: status, seconds: 0)
         var response = APIError(status, code, message).response
-        response.headers.add("X-Request-Id", RequestContext.identifier(nil))
+        let id = RequestContext.identifier(nil)
+        log?.record(
+            AccessLog.Entry(
+                method: "-", path: "-", status: status, total: .zero, timing: ServerTiming(), bytesIn: 0,
+                bytesOut: response.byteCount, id: id))
+        response.headers.add("X-Request-Id", id)
         response.headers.add("Server-Timing", ServerTiming().field)
         return response
     }
@@ -96,8 +110,9 @@ public final class APIHandler: RequestHandler {
         } catch {
             throw APIError(error)
         }
-        let taken = engine.prepare {
-            var exchange = Exchange(context: context, admission: admission, deadline: deadline)
+        let taken = engine.prepare { [compression] in
+            var exchange = Exchange(
+                context: context, admission: admission, deadline: deadline, compression: compression)
             let now = ContinuousClock.now
             exchange.timing.queue = context.arrival.duration(to: now)
             if context.writer.isCancelled { return context.respond(APIError(.cancelled)) }

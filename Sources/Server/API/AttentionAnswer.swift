@@ -58,10 +58,10 @@ struct AttentionAnswer: Sendable {
         self.view = view
     }
 
-    func response(_ limits: AttentionLimits) throws(APIError) -> HTTPResponse {
+    func answer(_ limits: AttentionLimits) throws(APIError) -> Answer {
         let body: [any ByteSegment]
         switch plan.format {
-        case .json: body = [ArraySegment(try json(limits))]
+        case .json: return .json(try json(limits))
         case .npy:
             body = NPYWriter.segments(
                 BinaryTensor(name: "attention", shape: view.shape, floats: view.weights, as: request.dtype))
@@ -69,7 +69,7 @@ struct AttentionAnswer: Sendable {
         case .svg: body = [ArraySegment(try picture(limits).svg())]
         case .png: body = [ArraySegment(try picture(limits).png())]
         }
-        return HTTPResponse(status: 200, headers: ["Content-Type": plan.format.mediaType], body: body)
+        return .whole(HTTPResponse(status: 200, headers: ["Content-Type": plan.format.mediaType], body: body))
     }
 
     private var note: String {
@@ -86,49 +86,59 @@ struct AttentionAnswer: Sendable {
     private var showsKeys: Bool { view.keys != Array(0..<tokens.count) }
     private var shownTokens: [AttentionToken] { view.keys.filter { $0 >= 0 }.map { tokens[$0] } }
 
-    func json(_ limits: AttentionLimits) throws(APIError) -> [UInt8] {
+    func json(_ limits: AttentionLimits) throws(APIError) -> JSONParts {
         let sparse = request.select.map { AttentionSparse(view, keeping: $0) }
         if let sparse { try AttentionPlan.checkJSON(sparse.indices.count, limits) }
-        var json = JSONWriter(capacity: 4096 + 16 * (sparse?.indices.count ?? view.weights.count))
-        json.object { json in
+        let rows = view.shape.dropLast()
+        var parts = JSONParts()
+        parts.add(bytes: 128 * tokens.count) { json in
+            json.beginObject()
             json.key("model")
             json.string(model)
             writeAxes(&json)
             json.key("tokens")
             writeTokens(&json)
-            if let sparse {
+        }
+        if let sparse {
+            let perRow = sparse.indices.count / max(1, sparse.offsets.count)
+            parts.add { json in
                 json.key("sparse")
-                json.object { json in
-                    json.key("index")
-                    nested(&json, view.shape.dropLast()) { json, row in
-                        json.ints(sparse.indices[sparse.offsets[row]..<sparse.offsets[row + 1]])
-                    }
-                    json.key("value")
-                    nested(&json, view.shape.dropLast()) { json, row in
-                        json.floats(sparse.values[sparse.offsets[row]..<sparse.offsets[row + 1]])
-                    }
-                    json.key("row_residual")
-                    nested(&json, view.shape.dropLast()) { json, row in json.float(sparse.residuals[row]) }
-                }
-            } else {
-                json.key("attention")
-                nested(&json, view.shape.dropLast()) { json, row in json.floats(view.row(row)) }
+                json.beginObject()
+                json.key("index")
             }
-            if let summary {
+            parts.add(nested: rows, bytes: 6 * perRow) { json, row in
+                json.ints(sparse.indices[sparse.offsets[row]..<sparse.offsets[row + 1]])
+            }
+            parts.add { $0.key("value") }
+            parts.add(nested: rows, bytes: 13 * perRow) { json, row in
+                json.floats(sparse.values[sparse.offsets[row]..<sparse.offsets[row + 1]])
+            }
+            parts.add { $0.key("row_residual") }
+            parts.add(nested: rows, bytes: 13) { json, row in json.float(sparse.residuals[row]) }
+            parts.add { $0.endObject() }
+        } else {
+            parts.add { $0.key("attention") }
+            parts.add(nested: rows, bytes: 13 * view.keys.count) { json, row in json.floats(view.row(row)) }
+        }
+        if let summary {
+            parts.add { json in
                 json.key("summary")
-                json.object { json in
-                    json.key("entropy")
-                    nested(&json, summaryShape[...]) { json, map in json.float(summary.entropy[map]) }
-                    json.key("distance")
-                    nested(&json, summaryShape[...]) { json, map in json.float(summary.distance[map]) }
-                }
+                json.beginObject()
+                json.key("entropy")
             }
+            parts.add(nested: summaryShape[...], bytes: 13) { json, map in json.float(summary.entropy[map]) }
+            parts.add { $0.key("distance") }
+            parts.add(nested: summaryShape[...], bytes: 13) { json, map in json.float(summary.distance[map]) }
+            parts.add { $0.endObject() }
+        }
+        parts.add { json in
             json.key("checks")
             writeChecks(&json)
             json.key("note")
             json.string(note)
+            json.endObject()
         }
-        return json.bytes
+        return parts
     }
 
     private func safetensors() -> [any ByteSegment] {
@@ -222,22 +232,6 @@ struct AttentionAnswer: Sendable {
             json.key("kernel")
             json.string(description.instructionSet.rawValue)
         }
-    }
-
-    /// Arrays in arrays of the sizes `shape`, with `element` writing each innermost value, counted in row-major order.
-    private func nested(
-        _ json: inout JSONWriter, _ shape: ArraySlice<Int>, _ element: (inout JSONWriter, Int) -> Void
-    ) {
-        var next = 0
-        func write(_ json: inout JSONWriter, _ shape: ArraySlice<Int>) {
-            guard let size = shape.first else {
-                element(&json, next)
-                next += 1
-                return
-            }
-            json.array { json in for _ in 0..<size { write(&json, shape.dropFirst()) } }
-        }
-        write(&json, shape)
     }
 
     func picture(_ limits: AttentionLimits) throws(APIError) -> AttentionPicture {

@@ -12,7 +12,7 @@ struct AttentionRoute: Sendable {
         var exchange = exchange
         let start = ContinuousClock.now
         let http = exchange.context.request
-        let request = try AttentionTask.read(http)
+        let request = try AttentionTask.read(http, maxBytes: limits.maxBodyBytes)
         let (index, model) = try models.find(request.model)
         let task = try AttentionTask(
             request, model: model, accept: http.headers["Accept"], requestLimits: limits, limits: answerLimits)
@@ -21,7 +21,7 @@ struct AttentionRoute: Sendable {
             guard let maps = results.first?.attention else {
                 throw APIError(500, "internal_error", "The model '\(model.name)' made no maps.")
             }
-            return try task.response(maps)
+            return try task.answer(maps)
         }
     }
 }
@@ -38,14 +38,16 @@ struct AttentionTask: Sendable {
     private let limits: AttentionLimits
 
     /// Reads the fields: the query of a GET, the JSON body of anything else. Cheap, but for the parsing of a long body.
-    static func read(_ http: HTTPRequest) throws(APIError) -> AttentionRequest {
+    static func read(
+        _ http: HTTPRequest, maxBytes: Int = RequestLimits().maxBodyBytes
+    ) throws(APIError) -> AttentionRequest {
         if http.method == "GET" || http.method == "HEAD" { return try AttentionRequest(query: http.query) }
         if let query = http.query, !query.isEmpty {
             throw APIError(
                 400, "invalid_query", param: nil,
                 "A \(http.method) carries its fields in the JSON body, not in the URL.")
         }
-        return try AttentionRequest(http.jsonBody())
+        return try AttentionRequest(http.jsonBody(maxBytes: maxBytes))
     }
 
     /// Tokenises, and checks the request against the model.
@@ -69,9 +71,9 @@ struct AttentionTask: Sendable {
     }
 
     /// - Parameter maps: what the network made for `work`.
-    func response(_ maps: AttentionMaps) throws(APIError) -> HTTPResponse {
+    func answer(_ maps: AttentionMaps) throws(APIError) -> Answer {
         try AttentionAnswer(
             model: model, description: description, request: request, plan: plan, tokens: tokens, maps: maps
-        ).response(limits)
+        ).answer(limits)
     }
 }

@@ -30,7 +30,7 @@ enum EncodeFormat: Sendable {
 }
 
 /// The results of a request's sequences, made into an answer.
-struct EncodeAnswer {
+struct EncodeAnswer: Sendable {
     let model: Model
     let plan: EncodePlan
     let sequences: [(length: Int, truncated: Bool)]
@@ -54,15 +54,14 @@ struct EncodeAnswer {
         return kept.map { $0 / divisor }
     }
 
-    func response(_ format: EncodeFormat) throws(APIError) -> HTTPResponse {
+    func answer(_ format: EncodeFormat) throws(APIError) -> Answer {
         switch format {
-        case .json:
-            return HTTPResponse(
-                status: 200, headers: ["Content-Type": "application/json"], body: [ArraySegment(json())])
+        case .json: return .json(json())
         case .safetensors:
-            return HTTPResponse(
-                status: 200, headers: ["Content-Type": SafetensorsWriter.mediaType],
-                body: SafetensorsWriter.segments(tensors(), metadata: [("model", model.name)]))
+            return .whole(
+                HTTPResponse(
+                    status: 200, headers: ["Content-Type": SafetensorsWriter.mediaType],
+                    body: SafetensorsWriter.segments(tensors(), metadata: [("model", model.name)])))
         case .npy:
             let tensors = tensors()
             guard tensors.count == 1, let tensor = tensors.first else {
@@ -71,8 +70,9 @@ struct EncodeAnswer {
                     "npy holds one array and this answer has \(tensors.count); ask for \(SafetensorsWriter.mediaType), "
                         + "for one output, or for one sequence at a time.")
             }
-            return HTTPResponse(
-                status: 200, headers: ["Content-Type": NPYWriter.mediaType], body: NPYWriter.segments(tensor))
+            return .whole(
+                HTTPResponse(
+                    status: 200, headers: ["Content-Type": NPYWriter.mediaType], body: NPYWriter.segments(tensor)))
         }
     }
 
@@ -106,20 +106,35 @@ struct EncodeAnswer {
 
     // MARK: JSON
 
-    func json() -> [UInt8] {
-        let floats = results.reduce(0) { sum, result in
-            sum + (result.embedding?.count ?? 0) + (result.states.first?.values.count ?? 0)
-                + (result.logits?.values.count ?? 0)
-        }
-        var json = JSONWriter(capacity: 256 + 64 * results.count + 12 * floats)
-        json.object { json in
+    func json() -> JSONParts {
+        var parts = JSONParts()
+        parts.add { json in
+            json.beginObject()
             json.key("model")
             json.string(model.name)
             json.key("data")
-            json.array { json in
-                for (index, result) in results.enumerated() { write(result, index, &json) }
+            json.beginArray()
+        }
+        for (index, result) in results.enumerated() {
+            parts.add(bytes: 64 + 12 * (result.embedding?.count ?? 0)) { json in
+                json.beginObject()
+                writeHead(result, index, &json)
             }
-            let total = sequences.reduce(0) { $0 + $1.length }
+            if let states = result.states.first {
+                parts.add { $0.key("states") }
+                switch plan.encodingFormat {
+                case .float: parts.add(rows: states.rows, columns: states.columns) { states.row($0) }
+                case .base64: parts.add(bytes: 6 * states.values.count) { json in vector(states.values, &json) }
+                }
+            }
+            parts.add(bytes: 12 * (result.logits?.values.count ?? 0)) { json in
+                writeTail(result, &json)
+                json.endObject()
+            }
+        }
+        let total = sequences.reduce(0) { $0 + $1.length }
+        parts.add { json in
+            json.endArray()
             json.key("usage")
             json.object { json in
                 json.key("prompt_tokens")
@@ -127,45 +142,45 @@ struct EncodeAnswer {
                 json.key("total_tokens")
                 json.int(total)
             }
+            json.endObject()
         }
-        return json.bytes
+        return parts
     }
 
-    private func write(_ result: SequenceResult, _ index: Int, _ json: inout JSONWriter) {
-        json.object { json in
-            json.key("index")
-            json.int(index)
-            json.key("tokens")
-            json.int(sequences[index].length)
-            json.key("truncated")
-            json.bool(sequences[index].truncated)
-            if let embedding = result.embedding {
-                json.key("embedding")
-                vector(embedding, &json)
+    /// What stands before an item's states.
+    private func writeHead(_ result: SequenceResult, _ index: Int, _ json: inout JSONWriter) {
+        json.key("index")
+        json.int(index)
+        json.key("tokens")
+        json.int(sequences[index].length)
+        json.key("truncated")
+        json.bool(sequences[index].truncated)
+        if let embedding = result.embedding {
+            json.key("embedding")
+            vector(embedding, &json)
+        }
+    }
+
+    /// What stands behind them.
+    private func writeTail(_ result: SequenceResult, _ json: inout JSONWriter) {
+        if let logits = result.logits {
+            json.key("logits")
+            if model.description.logitsPerToken {
+                matrix(logits, &json)
+            } else {
+                vector(logits.values, &json)
+                writeLabels(logits.values, &json)
             }
-            if let states = result.states.first {
-                json.key("states")
-                matrix(states, &json)
-            }
-            if let logits = result.logits {
-                json.key("logits")
-                if model.description.logitsPerToken {
-                    matrix(logits, &json)
-                } else {
-                    vector(logits.values, &json)
-                    writeLabels(logits.values, &json)
-                }
-            }
-            if let state = result.finalState {
-                // Always numbers, so that it can be sent back as it is.
-                json.key("state")
-                json.object { json in
-                    json.key("hidden")
-                    rows(state.hidden, &json)
-                    if let cell = state.cell {
-                        json.key("cell")
-                        rows(cell, &json)
-                    }
+        }
+        if let state = result.finalState {
+            // Always numbers, so that it can be sent back as it is.
+            json.key("state")
+            json.object { json in
+                json.key("hidden")
+                rows(state.hidden, &json)
+                if let cell = state.cell {
+                    json.key("cell")
+                    rows(cell, &json)
                 }
             }
         }
@@ -187,9 +202,7 @@ struct EncodeAnswer {
 
     private func rows(_ matrix: Matrix, _ json: inout JSONWriter) {
         json.array { json in
-            for row in 0..<matrix.rows {
-                json.floats(matrix.values[row * matrix.columns..<(row + 1) * matrix.columns])
-            }
+            for row in 0..<matrix.rows { json.floats(matrix.row(row)) }
         }
     }
 
@@ -219,6 +232,10 @@ struct EncodeAnswer {
         let sum = powers.reduce(0, +)
         return powers.map { Float($0 / sum) }
     }
+}
+
+extension Matrix {
+    fileprivate func row(_ index: Int) -> ArraySlice<Float> { values[index * columns..<(index + 1) * columns] }
 }
 
 /// RFC 4648, section 4.

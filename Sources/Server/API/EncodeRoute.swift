@@ -11,7 +11,7 @@ struct EncodeRoute: Sendable {
     func prepare(_ exchange: Exchange) throws(APIError) {
         var exchange = exchange
         let start = ContinuousClock.now
-        let body = try exchange.context.request.jsonBody()
+        let body = try exchange.context.request.jsonBody(maxBytes: limits.maxBodyBytes)
         let request = try EncodeRequest(body)
         let (index, model) = try models.find(request.model)
         let reader = SequenceReader(model: model, limits: limits, truncate: request.truncate)
@@ -21,7 +21,7 @@ struct EncodeRoute: Sendable {
         exchange.timing.tokenize = start.duration(to: .now)
         let shapes = sequences.map { (length: $0.length, truncated: $0.truncated) }
         try exchange.infer(engine, model: index, requests: plan.requests(sequences)) { results throws(APIError) in
-            try EncodeAnswer(model: model, plan: plan, sequences: shapes, results: results).response(format)
+            try EncodeAnswer(model: model, plan: plan, sequences: shapes, results: results).answer(format)
         }
     }
 }

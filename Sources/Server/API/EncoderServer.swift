@@ -11,6 +11,9 @@ public struct ServerConfiguration: Sendable {
     public var queue = QueueLimits()
     public var requests = RequestLimits()
     public var attention = AttentionLimits()
+    public var compression = CompressionPolicy.auto
+    /// Tells of every request.
+    public var accessLog: AccessLog?
     /// After the order to drain, connections are still taken for so long, so that load balancers notice.
     public var drainAcceptSeconds = 0.0
     /// Then, counted from the order, all work must be done.
@@ -36,7 +39,8 @@ public final class EncoderServer: Sendable {
         }
         let handler = APIHandler(
             models: models, engine: engine, metrics: metrics, limits: configuration.requests,
-            attentionLimits: configuration.attention)
+            attentionLimits: configuration.attention, compression: configuration.compression,
+            log: configuration.accessLog)
         let http = HTTPServer(handler: handler, limits: configuration.http)
         handler.countConnections { [weak http] in http?.connectionCount ?? 0 }
         self.configuration = configuration

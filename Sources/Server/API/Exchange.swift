@@ -6,17 +6,14 @@ struct Exchange: Sendable {
     let context: RequestContext
     let admission: Admission
     let deadline: ContinuousClock.Instant?
+    var compression = CompressionPolicy.auto
     var timing = ServerTiming()
 }
 
 extension HTTPRequest {
     /// The body as JSON, of the one media type that is read.
-    func jsonBody() throws(APIError) -> JSONValue {
-        if let coding = headers["Content-Encoding"], coding.lowercased() != "identity" {
-            throw APIError(
-                415, "unsupported_content_encoding", param: "Content-Encoding",
-                "The content coding '\(coding.prefix(40))' is not read; send the body as it is.")
-        }
+    /// - Parameter maxBytes: after its content coding is undone.
+    func jsonBody(maxBytes: Int) throws(APIError) -> JSONValue {
         let type = (headers["Content-Type"] ?? "").split(separator: ";").first.map {
             $0.filter { $0 != " " && $0 != "\t" }.lowercased()
         }
@@ -25,22 +22,47 @@ extension HTTPRequest {
                 415, "unsupported_media_type", param: "Content-Type",
                 "The body must be sent with 'Content-Type: application/json', not '\((type ?? "").prefix(80))'.")
         }
+        let inflated = try decodedBody(maxBytes: maxBytes)
         do throws(JSONError) {
-            return try JSONValue(parsing: body)
+            return try JSONValue(parsing: inflated, packingNumbers: true)
         } catch {
             throw APIError(400, "invalid_json", "The body is not valid JSON: \(error).")
         }
     }
 
+    /// The body without its content coding.
+    private func decodedBody(maxBytes: Int) throws(APIError) -> [UInt8] {
+        guard let name = headers.list("Content-Encoding"), name.lowercased() != "identity" else { return body }
+        guard let coding = ContentCoding(name) else {
+            throw APIError(
+                415, "unsupported_content_encoding", param: "Content-Encoding",
+                "The content coding '\(name.prefix(40))' is not read; send gzip, deflate or the body as it is.",
+                headers: ["Accept-Encoding": "gzip, deflate, identity"])
+        }
+        do throws(Inflater.Failure) {
+            return try Inflater(coding: coding, limit: maxBytes).inflate(body)
+        } catch {
+            switch error {
+            case .malformed:
+                throw APIError(
+                    400, "invalid_content_encoding", param: "Content-Encoding",
+                    "The body is not whole and valid \(name), which its 'Content-Encoding' says it is.")
+            case .tooLarge:
+                throw APIError(413, "body_too_large", "The body is larger than the limit of \(maxBytes) bytes.")
+            case .ratio:
+                throw APIError(
+                    413, "body_too_large",
+                    "The body inflates to more than \(Inflater.maxRatio) times its size; send it as it is.")
+            }
+        }
+    }
 }
 
 extension Exchange {
-    func jsonBody() throws(APIError) -> JSONValue { try context.request.jsonBody() }
-
     /// Queues sequences; what `answer` makes of the results is sent by a worker.
     func infer(
         _ engine: InferenceEngine, model: Int, requests: [SequenceRequest],
-        answer: @escaping @Sendable ([SequenceResult]) throws(APIError) -> HTTPResponse
+        answer: @escaping @Sendable ([SequenceResult]) throws(APIError) -> Answer
     ) throws(APIError) {
         let writer = context.writer
         let task = InferenceTask(
@@ -54,7 +76,9 @@ extension Exchange {
                 timing.infer = outcome.inferred
                 let start = ContinuousClock.now
                 do throws(APIError) {
-                    let response = try answer(outcome.results)
+                    let response = try answer(outcome.results).response(
+                        engine: engine, accept: context.request.acceptEncoding, compression: compression,
+                        inferSeconds: outcome.inferred.milliseconds / 1e3)
                     timing.serialize = start.duration(to: .now)
                     context.respond(response, timing: timing)
                 } catch {

@@ -13,7 +13,7 @@ public enum OneShot {
             let plan = try EncodePlan(request, model.description, sequences: sequences.count)
             let results = model.network.forward(plan.requests(sequences), scratch: Scratch())
             let shapes = sequences.map { (length: $0.length, truncated: $0.truncated) }
-            return EncodeAnswer(model: model, plan: plan, sequences: shapes, results: results).json()
+            return EncodeAnswer(model: model, plan: plan, sequences: shapes, results: results).json().bytes()
         } catch {
             throw OneShotError(message: error.message)
         }

@@ -261,7 +261,7 @@ enum OpenAPI {
                     }
                   },
                   "415": {
-                    "description": "Not application/json, or a content coding",
+                    "description": "Not application/json, or a content coding other than gzip and deflate",
                     "content": {
                       "application/json": {
                         "schema": {
@@ -496,7 +496,7 @@ enum OpenAPI {
                     }
                   },
                   "415": {
-                    "description": "Not application/json, or a content coding",
+                    "description": "Not application/json, or a content coding other than gzip and deflate",
                     "content": {
                       "application/json": {
                         "schema": {
@@ -773,7 +773,7 @@ enum OpenAPI {
                     }
                   },
                   "415": {
-                    "description": "Not application/json, or a content coding",
+                    "description": "Not application/json, or a content coding other than gzip and deflate",
                     "content": {
                       "application/json": {
                         "schema": {

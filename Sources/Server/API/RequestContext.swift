@@ -9,12 +9,16 @@ final class RequestContext: Sendable {
     let route: String
     let arrival = ContinuousClock.now
     private let metrics: Metrics
+    private let log: AccessLog?
 
-    init(_ request: HTTPRequest, _ writer: any ResponseWriter, route: String, metrics: Metrics) {
+    init(
+        _ request: HTTPRequest, _ writer: any ResponseWriter, route: String, metrics: Metrics, log: AccessLog? = nil
+    ) {
         self.request = request
         self.writer = writer
         self.route = route
         self.metrics = metrics
+        self.log = log
         id = RequestContext.identifier(request.headers["X-Request-Id"])
     }
 
@@ -31,8 +35,12 @@ final class RequestContext: Sendable {
         var response = response
         response.headers.add("X-Request-Id", id)
         response.headers.add("Server-Timing", timing.field)
-        metrics.countRequest(
-            route: route, status: response.status, seconds: arrival.duration(to: .now).milliseconds / 1e3)
+        let total = arrival.duration(to: .now)
+        metrics.countRequest(route: route, status: response.status, seconds: total.milliseconds / 1e3)
+        log?.record(
+            AccessLog.Entry(
+                method: request.method, path: request.path, status: response.status, total: total, timing: timing,
+                bytesIn: request.body.count, bytesOut: response.byteCount, id: id))
         writer.respond(response)
     }
 

@@ -6,6 +6,8 @@ public struct RequestLimits: Sendable {
     public var maxSequences = 1024
     /// Tokens or steps of all sequences together, after truncation.
     public var maxTokens = 1 << 18
+    /// Of a body, inflated.
+    public var maxBodyBytes = HTTPLimits().maxBodyBytes
 
     public init() {}
 }
@@ -102,7 +104,7 @@ struct SequenceReader {
     // MARK: Vocabulary models
 
     private func readTokens(_ input: JSONValue, _ vocabularySize: Int) throws(APIError) -> [ReadSequence] {
-        guard let array = input.array else {
+        guard case .array(let array) = input else {
             let sequence = try readTokenSequence(input, "input", vocabularySize)
             try checkTotal(sequence.length)
             return [sequence]
@@ -126,9 +128,10 @@ struct SequenceReader {
     /// Vectors in an array, written with fractions, or arrays of vectors: no ids are written so.
     private static func looksLikeFeatures(_ array: [JSONValue]) -> Bool {
         guard let rows = array.first?.array, let first = rows.first else { return false }
-        if first.array != nil { return true }
+        if first.isArray { return true }
         var fraction = false
         for row in array {
+            if case .numbers(let numbers) = row, numbers.areIntegers { return false }
             guard let row = row.array else { return false }
             for value in row {
                 guard case .number(let number) = value else { return false }
@@ -157,6 +160,9 @@ struct SequenceReader {
             }
             return try readText(texts[0], pair: texts[1], param, vocabularySize)
         case .array(let items): return try readIDs(items, param, vocabularySize)
+        case .numbers(let numbers):
+            if let sequence = try readPackedIDs(numbers, param, vocabularySize) { return sequence }
+            return try readIDs(numbers.values, param, vocabularySize)
         default:
             throw .type(param, "a text, a pair {\"text\", \"pair\"} or an array of token ids", found: value)
         }
@@ -191,6 +197,18 @@ struct SequenceReader {
         let types = tokens.contains { $0.typeID != 0 } ? tokens.map(\.typeID) : []
         return ReadSequence(
             input: .tokens(ids: tokens.map(\.id), typeIDs: types), truncated: encoding.truncated, tokens: tokens)
+    }
+
+    /// nil where something is wrong with an id, for `readIDs` to say what.
+    private func readPackedIDs(
+        _ numbers: JSONNumbers, _ param: String, _ vocabularySize: Int
+    ) throws(APIError) -> ReadSequence? {
+        let limit = Float(vocabularySize)
+        guard numbers.areIntegers, numbers.floats.allSatisfy({ $0 >= 0 && $0 < limit }) else { return nil }
+        let count = try kept(numbers.floats.count, param)
+        return ReadSequence(
+            input: .tokens(ids: numbers.floats.prefix(count).map { Int32($0) }, typeIDs: []),
+            truncated: count < numbers.floats.count)
     }
 
     private func readIDs(_ items: [JSONValue], _ param: String, _ vocabularySize: Int) throws(APIError) -> ReadSequence
@@ -233,7 +251,9 @@ struct SequenceReader {
                 400, "invalid_shape", param: "input",
                 "'input' is a single vector; a sequence is an array of vectors, [[…], …], each of \(size) numbers.")
         }
-        let isMany = array.contains { $0.array?.first?.array != nil }
+        let isMany = array.contains { item in
+            if case .array(let elements) = item { elements.first?.isArray == true } else { false }
+        }
         if !isMany {
             let sequence = try readSteps(array, "input", size)
             try checkTotal(sequence.length)
@@ -266,6 +286,10 @@ struct SequenceReader {
         var values: [Float] = []
         values.reserveCapacity(min(items.count, rows) * columns)
         for (i, item) in items.enumerated() {
+            if case .numbers(let numbers) = item, numbers.floats.count == columns {
+                if i < rows { values.append(contentsOf: numbers.floats) }
+                continue
+            }
             guard let row = item.array else {
                 throw .type("\(param)[\(i)]", "an array of \(columns) numbers", found: item)
             }

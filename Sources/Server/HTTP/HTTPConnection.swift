@@ -38,6 +38,9 @@ final class HTTPConnection: @unchecked Sendable {
     /// What the answer's form depends on, of the request that is being answered.
     private var answering = (method: "", minorVersion: 1)
     private var cancellation: CancellationFlag?
+    /// What makes the rest of the answer that is being written.
+    private var stream: (any BodyStream)?
+    private var awaitsPiece = false
     private var bodyStart = 0.0
     private var lingeredBytes = 0
 
@@ -208,13 +211,14 @@ final class HTTPConnection: @unchecked Sendable {
     }
 
     private func send(_ response: HTTPResponse) {
-        cancellation = nil
-        if server.isDraining { closeAfterAnswer = true }
+        let hasBody = HTTPResponseEncoder.hasBody(status: response.status, method: answering.method)
+        stream = hasBody ? response.stream : nil
+        if stream == nil { cancellation = nil }
+        // HTTP/1.0 knows no chunks: the body ends with the connection.
+        if server.isDraining || (stream != nil && answering.minorVersion == 0) { closeAfterAnswer = true }
         let head = server.encoder.head(of: response, close: closeAfterAnswer, minorVersion: answering.minorVersion)
         output.append(ArraySegment(head))
-        if HTTPResponseEncoder.hasBody(status: response.status, method: answering.method) {
-            for segment in response.body { output.append(segment) }
-        }
+        if hasBody, stream == nil { for segment in response.body { output.append(segment) } }
         state = .writing
         setDeadline(limits.writeIdleSeconds)
         flush()
@@ -233,7 +237,33 @@ final class HTTPConnection: @unchecked Sendable {
                 return close()
             }
         }
-        if output.isEmpty, state == .writing { finishAnswer() }
+        if output.isEmpty, state == .writing {
+            if let stream { awaitPiece(of: stream) } else { finishAnswer() }
+        }
+    }
+
+    /// Has the next piece made when the last has gone out: a slow reader never makes the server hold more than one.
+    private func awaitPiece(of stream: any BodyStream) {
+        if awaitsPiece { return }
+        awaitsPiece = true
+        // The workers' time is not the client's.
+        deadline = .max
+        stream.next { [self, queue = server.queue] piece in queue.async { self.take(piece) } }
+    }
+
+    private func take(_ piece: BodyPiece) {
+        server.assertOnLoop()
+        guard state == .writing, awaitsPiece else { return }
+        awaitsPiece = false
+        if case .failed = piece { return close() }
+        if case .end = piece {
+            stream = nil
+            cancellation = nil
+        }
+        for segment in piece.segments(isChunked: answering.minorVersion > 0) { output.append(segment) }
+        setDeadline(limits.writeIdleSeconds)
+        flush()
+        updateInterest()
     }
 
     private func finishAnswer() {
@@ -260,6 +290,7 @@ final class HTTPConnection: @unchecked Sendable {
         state = .closed
         cancellation?.set()
         cancellation = nil
+        stream = nil
         // The timer wheel may keep this object for some seconds more: not its memory.
         output.removeAll()
         input = []

@@ -12,6 +12,12 @@ public struct HTTPHeaders: Sendable, Equatable, ExpressibleByDictionaryLiteral {
         fields.first { $0.name.utf8.elementsEqual(name.utf8, by: { $0 | 0x20 == $1 | 0x20 }) }?.value
     }
 
+    /// All fields of that name as the one list they stand for (RFC 9110, section 5.3).
+    public func list(_ name: String) -> String? {
+        let values = fields.filter { $0.name.utf8.elementsEqual(name.utf8, by: { $0 | 0x20 == $1 | 0x20 }) }
+        return values.isEmpty ? nil : values.map(\.value).joined(separator: ",")
+    }
+
     public static func == (a: HTTPHeaders, b: HTTPHeaders) -> Bool {
         a.fields.elementsEqual(b.fields) { $0.name == $1.name && $0.value == $1.value }
     }
@@ -56,11 +62,19 @@ public struct HTTPResponse: Sendable {
     /// Without Content-Length, Date, Connection: the connection writes those.
     public var headers: HTTPHeaders
     public var body: [any ByteSegment]
+    /// What the body is made by while it is sent, in place of `body`.
+    public var stream: (any BodyStream)?
 
-    public init(status: Int, headers: HTTPHeaders = [:], body: [any ByteSegment] = []) {
+    /// Of the body; nil where it is streamed.
+    public var byteCount: Int? { stream == nil ? body.reduce(0) { $0 + $1.byteCount } : nil }
+
+    public init(
+        status: Int, headers: HTTPHeaders = [:], body: [any ByteSegment] = [], stream: (any BodyStream)? = nil
+    ) {
         self.status = status
         self.headers = headers
         self.body = body
+        self.stream = stream
     }
 }
 

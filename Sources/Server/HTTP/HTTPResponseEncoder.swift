@@ -24,8 +24,12 @@ struct HTTPResponseEncoder {
         }
         // RFC 9110, 8.6
         if status >= 200, status != 204, status != 304 {
-            let length = response.body.reduce(0) { $0 + $1.byteCount }
-            bytes.append(contentsOf: "Content-Length: \(length)\r\n".utf8)
+            if response.stream == nil {
+                let length = response.body.reduce(0) { $0 + $1.byteCount }
+                bytes.append(contentsOf: "Content-Length: \(length)\r\n".utf8)
+            } else if minorVersion > 0 {
+                bytes.append(contentsOf: "Transfer-Encoding: chunked\r\n".utf8)
+            }
         }
         bytes.append(contentsOf: date())
         if close {

@@ -1,5 +1,3 @@
-import Synchronization
-
 /// Counters that `/metrics` shows.
 public final class Metrics: Sendable {
     /// Bounds of the latency histogram, in seconds.
@@ -37,9 +35,9 @@ public final class Metrics: Sendable {
         var models: [ModelCounts]
     }
 
-    private let state: Mutex<State>
+    private let state: Locked<State>
 
-    public init(models: Int) { state = Mutex(State(models: Array(repeating: ModelCounts(), count: models))) }
+    public init(models: Int) { state = Locked(State(models: Array(repeating: ModelCounts(), count: models))) }
 
     func countRequest(route: String, status: Int, seconds: Double) {
         state.withLock { state in

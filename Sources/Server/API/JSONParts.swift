@@ -1,0 +1,118 @@
+import JSON
+
+/// An answer's JSON, cut where it may be interrupted: it is written at once, or a piece at a time while it is sent.
+struct JSONParts: Sendable {
+    /// Writes step i of `count`.
+    private var parts: [(count: Int, write: @Sendable (inout JSONWriter, Int) -> Void)] = []
+    /// About how many bytes there will be.
+    private(set) var estimate = 256
+
+    /// One part.
+    mutating func add(bytes: Int = 64, _ write: @escaping @Sendable (inout JSONWriter) -> Void) {
+        add(1, bytes: bytes) { json, _ in write(&json) }
+    }
+
+    /// A part of many steps, each of about so many bytes.
+    mutating func add(_ count: Int, bytes: Int, _ write: @escaping @Sendable (inout JSONWriter, Int) -> Void) {
+        guard count > 0 else { return }
+        parts.append((count, write))
+        estimate += count * bytes
+    }
+
+    /// Numbers, as an array in arrays, row by row.
+    mutating func add(rows: Int, columns: Int, _ row: @escaping @Sendable (Int) -> ArraySlice<Float>) {
+        add { $0.beginArray() }
+        add(rows, bytes: 12 * columns) { json, i in json.floats(row(i)) }
+        add { $0.endArray() }
+    }
+
+    /// Arrays in arrays of the sizes `shape`, with `element` writing each innermost value, counted in row-major order,
+    /// of about so many bytes.
+    mutating func add(
+        nested shape: ArraySlice<Int>, bytes: Int, _ element: @escaping @Sendable (inout JSONWriter, Int) -> Void
+    ) {
+        let count = shape.reduce(1, *)
+        guard count > 0 else { return add { JSONParts.writeEmpty(shape, &$0) } }
+        // Elements in one array of each axis, outermost first.
+        let blocks = shape.indices.map { shape[$0...].reduce(1, *) }
+        add(count, bytes: bytes) { json, i in
+            for block in blocks where i % block == 0 { json.beginArray() }
+            element(&json, i)
+            for block in blocks where (i + 1) % block == 0 { json.endArray() }
+        }
+    }
+
+    /// Arrays in arrays of which some axis has no elements.
+    private static func writeEmpty(_ shape: ArraySlice<Int>, _ json: inout JSONWriter) {
+        guard let size = shape.first else { return }
+        json.array { json in for _ in 0..<size { writeEmpty(shape.dropFirst(), &json) } }
+    }
+
+    /// All of it.
+    func bytes() -> [UInt8] {
+        var json = JSONWriter(capacity: estimate)
+        var cursor = Cursor()
+        write(from: &cursor, into: &json, until: .max)
+        return json.bytes
+    }
+
+    struct Cursor: Sendable {
+        var part = 0
+        var step = 0
+    }
+
+    /// Goes on until the writer holds that many bytes; false at the end.
+    @discardableResult
+    func write(from cursor: inout Cursor, into json: inout JSONWriter, until size: Int) -> Bool {
+        while cursor.part < parts.count {
+            let part = parts[cursor.part]
+            while cursor.step < part.count {
+                if json.bytes.count >= size { return true }
+                part.write(&json, cursor.step)
+                cursor.step += 1
+            }
+            cursor = Cursor(part: cursor.part + 1)
+        }
+        return false
+    }
+}
+
+/// Makes an answer's pieces on the workers: one is made when the last has gone out, so a slow reader holds no worker and
+/// no more than a piece.
+final class JSONStream: BodyStream, @unchecked Sendable {
+    /// Longer answers are streamed.
+    static let threshold = 256 << 10
+    static let pieceBytes = 64 << 10
+
+    private let engine: InferenceEngine
+    private let parts: JSONParts
+    private let encoder: GzipEncoder?
+    // `next` is called after the last piece was delivered, so a worker has these to itself.
+    private var cursor = JSONParts.Cursor()
+    private var json = JSONWriter(capacity: JSONStream.pieceBytes + 8192)
+    private var isDone = false
+
+    init(_ parts: JSONParts, engine: InferenceEngine, encoder: GzipEncoder?) {
+        self.parts = parts
+        self.engine = engine
+        self.encoder = encoder
+    }
+
+    func next(_ deliver: @escaping @Sendable (BodyPiece) -> Void) {
+        if !engine.prepare({ [self] in deliver(piece()) }) { deliver(.failed) }
+    }
+
+    private func piece() -> BodyPiece {
+        while !isDone {
+            isDone = !parts.write(from: &cursor, into: &json, until: Self.pieceBytes)
+            let bytes =
+                encoder.map { encoder in
+                    json.bytes.withUnsafeBytes { encoder.encode($0, isLast: isDone) }
+                } ?? json.bytes
+            json.removeBytes()
+            // The compressor may keep a whole piece to itself.
+            if !bytes.isEmpty { return .bytes(bytes) }
+        }
+        return .end
+    }
+}

@@ -1,0 +1,218 @@
+import Dispatch
+import Glibc
+import JSON
+import Models
+import Synchronization
+import Testing
+
+@testable import Server
+
+/// Pieces of a fixed size, made on another thread.
+private final class CountedStream: BodyStream, @unchecked Sendable {
+    let pieces: Int
+    let size: Int
+    let fails: Bool
+    let made = Atomic(0)
+
+    init(pieces: Int, size: Int, fails: Bool = false) {
+        self.pieces = pieces
+        self.size = size
+        self.fails = fails
+    }
+
+    func next(_ deliver: @escaping @Sendable (BodyPiece) -> Void) {
+        DispatchQueue.global().async { [self] in
+            let number = made.add(1, ordering: .relaxed).newValue
+            if number <= pieces {
+                deliver(.bytes([UInt8](repeating: UInt8(truncatingIfNeeded: number), count: size)))
+            } else {
+                deliver(fails ? .failed : .end)
+            }
+        }
+    }
+
+    var body: [UInt8] { (1...pieces).flatMap { [UInt8](repeating: UInt8(truncatingIfNeeded: $0), count: size) } }
+}
+
+private final class StreamHandler: RequestHandler {
+    let stream: CountedStream
+    let writers = Locked<[any ResponseWriter]>([])
+    init(_ stream: CountedStream) { self.stream = stream }
+
+    func handle(_ request: HTTPRequest, _ writer: any ResponseWriter) {
+        writers.withLock { $0.append(writer) }
+        writer.respond(
+            request.path == "/stream"
+                ? HTTPResponse(status: 200, stream: stream) : TestHandler.text(Array("other".utf8)))
+    }
+
+    func failure(status: Int, code: String, message: String) -> HTTPResponse { HTTPResponse(status: status) }
+}
+
+/// Answers that are made while they are sent, over real sockets.
+@Suite(.serialized) struct StreamTests {
+    private func withServer(_ stream: CountedStream, _ body: (StreamHandler, Int) throws -> Void) throws {
+        let handler = StreamHandler(stream)
+        let server = HTTPServer(handler: handler)
+        let port = try server.start(host: "127.0.0.1", port: 0)
+        let done = DispatchSemaphore(value: 0)
+        defer {
+            server.drain(deadlineSeconds: 0.05) { done.signal() }
+            #expect(done.wait(timeout: .now() + 5) == .success)
+        }
+        try body(handler, port)
+    }
+
+    @Test func chunksKeepTheConnection() throws {
+        let stream = CountedStream(pieces: 20, size: 100_000)
+        try withServer(stream) { _, port in
+            let client = try TestClient(port: port)
+            try client.send("GET /stream HTTP/1.1\r\nHost: x\r\n\r\nGET /other HTTP/1.1\r\nHost: x\r\n\r\n")
+            let answer = try client.receive()
+            #expect(answer.headers["transfer-encoding"] == "chunked" && answer.headers["content-length"] == nil)
+            #expect(answer.body == stream.body)
+            #expect(try client.receive().text == "other")
+        }
+    }
+
+    @Test func http10EndsWithTheConnection() throws {
+        let stream = CountedStream(pieces: 5, size: 10_000)
+        try withServer(stream) { _, port in
+            let client = try TestClient(port: port)
+            try client.send("GET /stream HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+            let answer = try client.receive(untilEnd: true)
+            #expect(answer.headers["transfer-encoding"] == nil && answer.headers["connection"] == "close")
+            #expect(answer.body == stream.body)
+        }
+    }
+
+    @Test func headHasNone() throws {
+        let stream = CountedStream(pieces: 5, size: 10_000)
+        try withServer(stream) { _, port in
+            let client = try TestClient(port: port)
+            try client.send("HEAD /stream HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try client.receive(head: true).status == 200)
+            try client.send("GET /other HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try client.receive().text == "other")
+            #expect(stream.made.load(ordering: .relaxed) == 0)
+        }
+    }
+
+    /// The socket's buffers hold some megabytes; beyond them nothing is made for a client that does not read.
+    @Test func slowReadersHoldNothing() throws {
+        let stream = CountedStream(pieces: 60, size: 1 << 20)
+        try withServer(stream) { _, port in
+            let client = try TestClient(port: port, receiveBuffer: 4096)
+            try client.send("GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")
+            var last = -1
+            #expect(
+                eventually {
+                    let made = stream.made.load(ordering: .relaxed)
+                    defer { last = made }
+                    usleep(50_000)
+                    return made > 0 && made == last
+                })
+            #expect(last < 20)
+            #expect(try client.receive().body.count == 60 << 20)
+            #expect(stream.made.load(ordering: .relaxed) == 61)
+        }
+    }
+
+    @Test func goneClientsEndIt() throws {
+        let stream = CountedStream(pieces: 1000, size: 1 << 20)
+        try withServer(stream) { handler, port in
+            let client = try TestClient(port: port)
+            try client.send("GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(eventually { stream.made.load(ordering: .relaxed) > 1 })
+            client.reset()
+            #expect(eventually { handler.writers.withLock { $0.first?.isCancelled } == true })
+            let made = stream.made.load(ordering: .relaxed)
+            usleep(50_000)
+            #expect(stream.made.load(ordering: .relaxed) <= made + 1)
+        }
+    }
+
+    /// Without the last chunk a client knows that something is missing.
+    @Test func failuresBreakOff() throws {
+        let stream = CountedStream(pieces: 2, size: 1000, fails: true)
+        try withServer(stream) { _, port in
+            let client = try TestClient(port: port)
+            try client.send("GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(throws: (any Error).self) { try client.receive() }
+        }
+    }
+}
+
+/// The JSON of answers, whole and in pieces.
+@Suite struct JSONPartsTests {
+    @Test(
+        arguments: [
+            ([], "7"), ([3], "[7,7,7]"), ([2, 3], "[[7,7,7],[7,7,7]]"), ([1, 1, 1], "[[[7]]]"), ([0], "[]"),
+            ([2, 0], "[[],[]]"), ([0, 2], "[]"), ([2, 1, 2], "[[[7,7]],[[7,7]]]"),
+        ] as [([Int], String)])
+    func nestedArrays(shape: [Int], text: String) {
+        var parts = JSONParts()
+        parts.add(nested: shape[...], bytes: 2) { json, _ in json.int(7) }
+        #expect(String(decoding: parts.bytes(), as: UTF8.self) == text)
+    }
+
+    private func states() -> JSONParts {
+        var parts = JSONParts()
+        parts.add { json in
+            json.beginObject()
+            json.key("states")
+        }
+        parts.add(rows: 700, columns: 100) { row in (0..<100).map { Float(row * 100 + $0) / 7 }[...] }
+        parts.add { $0.endObject() }
+        return parts
+    }
+
+    @Test(arguments: [false, true])
+    func piecesAreTheWhole(compressed: Bool) throws {
+        let engine = try InferenceEngine(networks: [], threads: 2)
+        defer { engine.stop() }
+        let parts = states()
+        let stream = JSONStream(parts, engine: engine, encoder: compressed ? GzipEncoder() : nil)
+        var pieces: [[UInt8]] = []
+        reading: while true {
+            let box = Locked<BodyPiece?>(nil)
+            let gate = Gate()
+            stream.next { piece in
+                box.withLock { $0 = piece }
+                gate.open()
+            }
+            gate.wait()
+            guard case .bytes(let bytes)? = box.withLock({ $0 }) else { break reading }
+            pieces.append(bytes)
+        }
+        #expect(pieces.count > 3 && pieces.allSatisfy { $0.count < JSONStream.pieceBytes + 2000 })
+        var all = Array(pieces.joined())
+        if compressed { all = try Inflater(coding: .gzip, limit: 32 << 20).inflate(all) }
+        #expect(all == parts.bytes())
+        #expect(try JSONValue(parsing: all)["states"]?.array?.count == 700)
+    }
+
+    @Test func afterTheWorkersNothingComes() throws {
+        let engine = try InferenceEngine(networks: [], threads: 1)
+        engine.stop()
+        let failed = Locked(false)
+        JSONStream(states(), engine: engine, encoder: nil).next { piece in
+            if case .failed = piece { failed.withLock { $0 = true } }
+        }
+        #expect(failed.withLock { $0 })
+    }
+
+    /// Only long answers are streamed: 200 tokens of a model with 4 values fit one buffer.
+    @Test func shortAnswersAreWhole() throws {
+        let short = Answer.json(JSONParts()), long = Answer.json(states())
+        let engine = try InferenceEngine(networks: [], threads: 1)
+        defer { engine.stop() }
+        func response(_ answer: Answer, _ accept: String?) -> HTTPResponse {
+            answer.response(
+                engine: engine, accept: AcceptEncoding(accept), compression: .always, inferSeconds: 1)
+        }
+        #expect(response(short, nil).stream == nil && response(long, nil).stream != nil)
+        #expect(response(long, nil).headers["Content-Encoding"] == nil)
+        #expect(response(long, "gzip").headers["Content-Encoding"] == "gzip" && response(long, "gzip").byteCount == nil)
+    }
+}
