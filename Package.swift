@@ -91,7 +91,8 @@ let package = Package(
         .testTarget(
             name: "ServerTests",
             dependencies: [
-                "Server", "Models", "JSON", "CSystem", "CZlib", .product(name: "Logging", package: "swift-log"),
+                "Server", "Models", "KernelSelection", "JSON", "CSystem", "CZlib",
+                .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict),
     ]
 )

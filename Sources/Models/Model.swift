@@ -100,6 +100,10 @@ public struct OutputSelection: Sendable {
     public var embedding: Pooling?
     public var embeddingLayer: Int = 0
     public var logits = false
+    /// The vocabulary's sparse vector.
+    public var sparse: SparsePooling?
+    /// Tokens at the beginning that pooling leaves out.
+    public var poolingStart = 0
     public var attention: AttentionSelection?
     /// Recurrent models: start here instead of zeros, and return the state after the last step.
     public var initialState: RecurrentState?
@@ -132,6 +136,7 @@ public struct SequenceResult: Sendable {
     public var embedding: [Float]?
     /// [1, labels] for a sequence classifier; [length, labels] or [length, output] per token or step.
     public var logits: Matrix?
+    public var sparse: SparseVector?
     public var attention: AttentionMaps?
     public var finalState: RecurrentState?
 
@@ -164,6 +169,15 @@ public struct ModelDescription: Sendable {
     public var logitsSize: Int?
     /// One row of logits a token or step, not one a sequence.
     public var logitsPerToken: Bool
+    /// How the head of a masked language model makes sparse vectors; nil: there is none.
+    public var sparse: SparsePooling?
+    /// `/v1/encode` answers sparse vectors when not told.
+    public var answersSparse = false
+    /// What may stand before a text, by name, in the file's order; and the name of the one that does when not told.
+    public var prompts: [(name: String, text: String)] = []
+    public var defaultPrompt: String?
+    /// A prompt's tokens are pooled with the text's.
+    public var poolsPrompt = true
     /// `id2label`, by id.
     public var labels: [String]?
     /// What `/v1/encode` answers when not told: logits where the model has a head.
@@ -266,6 +280,8 @@ public struct Model: Sendable {
     public let network: any Network
     /// nil: ids or features only.
     public let tokenizer: (any Tokenizer)?
+    /// Texts become small letters before they are tokenised.
+    public var lowercases = false
     public var description: ModelDescription { network.description }
 
     public init(name: String, directory: String, network: any Network, tokenizer: (any Tokenizer)?) {

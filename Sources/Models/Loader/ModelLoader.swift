@@ -39,16 +39,14 @@ extension Model {
         let network = try ModelFamilies.make(
             ModelSource(directory: files, configuration: configuration, weights: reader), sentence)
 
-        guard case .tokens(let vocabularySize) = network.description.input else {
+        guard case .tokens = network.description.input else {
             return (Model(name: name, directory: directory, network: network, tokenizer: nil), reader)
         }
+        // It may have tokens that the network does not: published ones do, and a request that uses one is told so.
         let tokenizer = try Tokenizers.load(directory: files)
-        if let tokenizer, tokenizer.vocabularySize > vocabularySize {
-            throw ModelError(
-                file: configuration.file,
-                "the tokenizer makes ids up to \(tokenizer.vocabularySize - 1), but 'vocab_size' is \(vocabularySize)")
-        }
-        return (Model(name: name, directory: directory, network: network, tokenizer: tokenizer), reader)
+        var model = Model(name: name, directory: directory, network: network, tokenizer: tokenizer)
+        model.lowercases = sentence.lowercases
+        return (model, reader)
     }
 
     /// What was asked for, unless the directory's weights are quantised to something else.

@@ -2,12 +2,30 @@ import JSON
 
 /// What sentence-transformers' files say of a model: how its token vectors become one, and how long a text may be.
 /// (https://sbert.net/docs/sentence_transformer/usage/custom_models.html)
-public struct SentenceSettings: Sendable, Equatable {
+public struct SentenceSettings: Sendable {
+    /// A module, with the folder of its weights.
+    enum Module: Sendable {
+        case dense(String, Configuration)
+        case norm(String, Configuration)
+        case normalize
+    }
+
     public var pooling: Pooling?
     public var normalize: Bool?
     /// Tokens with the template: `max_seq_length` of sentence_bert_config.json, else the tokenizer's
     /// `model_max_length`.
     public var maxLength: Int?
+    /// What follows the pooling, but a `Normalize` at the end, which is `normalize`.
+    var modules: [Module] = []
+    /// SpladePooling's; nil: there is none.
+    public var sparse: SparsePooling?
+    /// `prompts` of config_sentence_transformers.json, and which is used when not told.
+    public var prompts: [(name: String, text: String)] = []
+    public var defaultPrompt: String?
+    /// `include_prompt` of the pooling.
+    public var poolsPrompt = true
+    /// `do_lower_case` of sentence_bert_config.json.
+    public var lowercases = false
     /// The folder of the transformer's own files inside the model directory; empty: the directory itself.
     public var folder = ""
 
@@ -26,12 +44,26 @@ public struct SentenceSettings: Sendable, Equatable {
         if let settings = try Configuration.read("sentence_bert_config.json", in: files) {
             let length = try settings.int("max_seq_length", in: 0...1 << 24, default: 0)
             maxLength = length > 0 ? length : nil
+            lowercases = try settings.bool("do_lower_case", default: false)
         }
         // transformers writes 10³⁰ for "no limit".
         if maxLength == nil, let tokenizer = try Configuration.read("tokenizer_config.json", in: files),
             let length = tokenizer.object["model_max_length"]?.int, (1...1 << 24).contains(length)
         {
             maxLength = length
+        }
+        if let settings = try Configuration.read("config_sentence_transformers.json", in: directory) {
+            for (name, value) in (settings.object["prompts"]?.object ?? JSONObject()).members {
+                guard let text = value.string else {
+                    throw ModelError(file: settings.file, "'prompts' should be an object of strings")
+                }
+                prompts.append((name, text))
+            }
+            defaultPrompt = try settings.string("default_prompt_name")
+            if let name = defaultPrompt, !prompts.contains(where: { $0.name == name }) {
+                throw ModelError(
+                    file: settings.file, "'default_prompt_name' is \(quoted(name)), which is none of the 'prompts'")
+            }
         }
     }
 
@@ -53,23 +85,54 @@ public struct SentenceSettings: Sendable, Equatable {
             }
             // `sentence_transformers.models.Pooling`; since version 5 `….modules.pooling.Pooling`.
             switch type.split(separator: ".").last {
-            case "Transformer" where i == 0: folder = path
+            case "Transformer" where i == 0, "MLMTransformer" where i == 0: folder = path
+            case "SpladePooling" where i > 0: try readSparse(directory, path)
             case "Pooling" where i > 0: try readPooling(directory, path)
+            case "Dense" where i > 0:
+                let settings = try moduleSettings(directory, path)
+                add(.dense(directory + "/" + path, settings))
+            case "LayerNorm" where i > 0:
+                let settings = try moduleSettings(directory, path)
+                add(.norm(directory + "/" + path, settings))
             case "Normalize" where i > 0: normalize = true
             case "Dropout": break
             default:
                 throw ModelError(
                     file: name,
-                    "[\(i)].type is \(quoted(type)); supported are a Transformer, then Pooling, then Normalize")
+                    "[\(i)].type is \(quoted(type)); supported are a Transformer, then Pooling, Dense, LayerNorm, Normalize and "
+                        + "Dropout; or an MLMTransformer, then SpladePooling")
             }
         }
     }
 
-    private mutating func readPooling(_ directory: String, _ folder: String) throws(ModelError) {
+    /// A module after a `Normalize` makes that one of its own.
+    private mutating func add(_ module: Module) {
+        if normalize == true {
+            modules.append(.normalize)
+            normalize = false
+        }
+        modules.append(module)
+    }
+
+    private func moduleSettings(_ directory: String, _ folder: String) throws(ModelError) -> Configuration {
         let file = folder.isEmpty ? "config.json" : folder + "/config.json"
         guard let settings = try Configuration.read(file, in: directory) else {
             throw ModelError(file: "modules.json", "names the module \(quoted(folder)), but there is no \(file)")
         }
+        return settings
+    }
+
+    private mutating func readSparse(_ directory: String, _ folder: String) throws(ModelError) {
+        let settings = try moduleSettings(directory, folder)
+        sparse = SparsePooling(
+            strategy: try settings.choice("pooling_strategy", default: .max),
+            activation: try settings.choice("activation_function", default: .relu))
+    }
+
+    private mutating func readPooling(_ directory: String, _ folder: String) throws(ModelError) {
+        let settings = try moduleSettings(directory, folder)
+        let file = settings.file
+        poolsPrompt = try settings.bool("include_prompt", default: true)
         var modes: [String] = []
         switch settings.object["pooling_mode"] {
         case .string(let mode)?: modes = [mode]

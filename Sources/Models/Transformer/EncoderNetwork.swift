@@ -6,6 +6,8 @@ struct EncoderParts {
     var stack: EncoderStack
     /// Heads by the task that `architectures` names.
     var heads: [EncoderTask: EncoderHeadPlan] = [:]
+    /// The head of a masked language model, if files of this family may have one.
+    var vocabularyHead: VocabularyHeadPlan?
     /// Where the heads' tensors are that do not lie beside the encoder.
     let base: WeightScope
     let vocabularySize: Int
@@ -23,10 +25,21 @@ struct EncoderNetwork: Network {
     private let embeddings: EncoderEmbeddings
     private let stack: EncoderStack
     private let head: EncoderHead?
+    private let vocabularyHead: VocabularyHead?
+    /// What follows the pooling of the last layer.
+    private let modules: [SentenceModule]
 
     /// - Parameter parts: of a model with a vocabulary.
     init(_ source: ModelSource, _ sentence: SentenceSettings, _ parts: EncoderParts) throws(ModelError) {
         let head = try EncoderHead(source, parts)
+        let vocabularyHead = head == nil ? try VocabularyHead(source, parts) : nil
+        var width = parts.stack.hidden
+        var modules: [SentenceModule] = []
+        for module in sentence.modules { modules.append(try SentenceModule(module, source, width: &width)) }
+        if sentence.sparse != nil, vocabularyHead == nil {
+            throw ModelError(
+                file: "modules.json", "names SpladePooling, but the model has no head of a masked language model")
+        }
         var maxLength = parts.positions
         if let wanted = sentence.maxLength { maxLength = min(wanted, maxLength ?? wanted) }
         var description = EncoderNetwork.describe(
@@ -34,21 +47,30 @@ struct EncoderNetwork: Network {
             positions: parts.positions, pooling: sentence.pooling ?? parts.pooling,
             normalize: sentence.normalize ?? false)
         description.tokenTypes = parts.tokenTypes
-        description.logitsSize = head?.outputs
-        description.logitsPerToken = head?.plan.rows == .all
+        description.embeddingSize = width
+        description.logitsSize = head?.outputs ?? vocabularyHead?.vocabulary
+        description.logitsPerToken = head.map { $0.plan.rows == .all } ?? (vocabularyHead != nil)
+        description.sparse = vocabularyHead == nil ? nil : sentence.sparse ?? SparsePooling()
+        description.answersSparse = sentence.sparse != nil
+        description.prompts = sentence.prompts
+        description.defaultPrompt = sentence.defaultPrompt
+        description.poolsPrompt = sentence.poolsPrompt
         description.labels = head?.labels
         description.answersLogits = head != nil
-        self.init(description, parts.embeddings, parts.stack, head: head)
+        self.init(
+            description, parts.embeddings, parts.stack, head: head, vocabularyHead: vocabularyHead, modules: modules)
     }
 
     init(
         _ description: ModelDescription, _ embeddings: EncoderEmbeddings, _ stack: EncoderStack,
-        head: EncoderHead? = nil
+        head: EncoderHead? = nil, vocabularyHead: VocabularyHead? = nil, modules: [SentenceModule] = []
     ) {
         self.description = description
         self.embeddings = embeddings
         self.stack = stack
         self.head = head
+        self.vocabularyHead = vocabularyHead
+        self.modules = modules
     }
 
     /// A description without head. To be called once all weights are read, whose values are the model's parameters.
@@ -70,12 +92,19 @@ struct EncoderNetwork: Network {
         let batch = RaggedBatch(requests)
         scratch.reserve(
             floats: Scratch.rounded(batch.rows * stack.hidden) + embeddings.scratchCount(batch)
-                + stack.scratchCount(batch, scratch.team) + (head?.scratchCount(batch) ?? 0))
+                + stack.scratchCount(batch, scratch.team) + (head?.scratchCount(batch) ?? 0)
+                + (vocabularyHead?.scratchCount(batch) ?? 0))
         let x = scratch.take(batch.rows * stack.hidden)
         var results = batch.emptyResults()
         embeddings.embed(batch, x, scratch: scratch, stack.kernels)
         stack.run(batch, x, scratch: scratch, results: &results)
         head?.run(batch, x, scratch: scratch, stack.kernels, results: &results)
+        vocabularyHead?.run(batch, x, scratch: scratch, stack.kernels, results: &results)
+        for i in results.indices where requests[i].outputs.embeddingLayer == stack.layers.count {
+            guard var embedding = results[i].embedding else { continue }
+            for module in modules { embedding = module.apply(embedding, stack.kernels) }
+            results[i].embedding = embedding
+        }
         return results
     }
 }

@@ -44,7 +44,9 @@ struct RaggedBatch {
             let outputs = request.outputs
             let start = states + offsets[i] * width
             if let pooling = outputs.embedding, outputs.embeddingLayer == layer {
-                results[i].embedding = pooling.pool(start, length: lengths[i], width: width)
+                let skipped = min(max(outputs.poolingStart, 0), lengths[i] - 1)
+                results[i].embedding = pooling.pool(
+                    start + skipped * width, length: lengths[i] - skipped, width: width)
             }
             for (place, wanted) in outputs.stateLayers.enumerated() where wanted == layer {
                 results[i].states[place] = Matrix(

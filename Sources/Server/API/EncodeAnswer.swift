@@ -77,6 +77,7 @@ struct EncodeAnswer: Sendable {
     }
 
     /// `embedding` [n, d]; `states.i` [tokens, hidden]; `logits` [n, labels] or `logits.i` [tokens, labels];
+    /// `sparse.i` [2, n], token ids and their values;
     /// `state.hidden.i` and `state.cell.i`.
     func tensors() -> [BinaryTensor] {
         var tensors: [BinaryTensor] = []
@@ -93,6 +94,11 @@ struct EncodeAnswer: Sendable {
         for (i, result) in results.enumerated() {
             add("states.\(i)", result.states.first)
             if model.description.logitsPerToken { add("logits.\(i)", result.logits) }
+            if let sparse = result.sparse {
+                // Both as f32, which holds every token id below 2²⁴ exactly: [2, n], indices and values.
+                let both = sparse.indices.map { Float($0) } + sparse.values
+                tensors.append(BinaryTensor(name: "sparse.\(i)", shape: [2, sparse.values.count], floats: both))
+            }
             add("state.hidden.\(i)", result.finalState?.hidden)
             add("state.cell.\(i)", result.finalState?.cell)
         }
@@ -170,6 +176,15 @@ struct EncodeAnswer: Sendable {
             } else {
                 vector(logits.values, &json)
                 writeLabels(logits.values, &json)
+            }
+        }
+        if let sparse = result.sparse {
+            json.key("sparse")
+            json.object { json in
+                json.key("index")
+                json.array { json in for index in sparse.indices { json.int(Int(index)) } }
+                json.key("value")
+                json.floats(sparse.values)
             }
         }
         if let state = result.finalState {

@@ -1,14 +1,14 @@
 import JSON
 import Models
 
-enum EncodeOutput: String, CaseIterable { case embedding, states, logits }
+enum EncodeOutput: String, CaseIterable { case embedding, states, logits, sparse }
 enum EncodingFormat: String, CaseIterable { case float, base64 }
 
 /// The fields of /v1/encode, as far as they can be checked without a model.
 struct EncodeRequest {
     static let fields = [
         "model", "input", "output", "layer", "pooling", "normalize", "dimensions", "truncate", "initial_state",
-        "return_state", "encoding_format",
+        "return_state", "encoding_format", "prompt", "prompt_name",
     ]
 
     let model: String?
@@ -23,6 +23,8 @@ struct EncodeRequest {
     let initialState: JSONValue?
     let returnState: Bool
     let encodingFormat: EncodingFormat
+    let prompt: String?
+    let promptName: String?
 
     init(_ body: JSONValue) throws(APIError) {
         let fields = try FieldReader(body, name: "/v1/encode", fields: EncodeRequest.fields)
@@ -40,6 +42,25 @@ struct EncodeRequest {
         initialState = fields["initial_state"]
         returnState = try fields.bool("return_state") ?? false
         encodingFormat = try fields.option("encoding_format") ?? .float
+        prompt = try fields.string("prompt")
+        promptName = try fields.string("prompt_name")
+        if prompt != nil, promptName != nil {
+            throw .value("prompt", "'prompt' is a text and 'prompt_name' the name of one; send one of them.")
+        }
+    }
+
+    /// What stands before the texts: that of the request, else the one of the name it gives, else the model's default.
+    func prompt(_ description: ModelDescription) throws(APIError) -> String {
+        if let prompt { return prompt }
+        guard let name = promptName ?? description.defaultPrompt else { return "" }
+        guard let found = description.prompts.first(where: { $0.name == name }) else {
+            let known = description.prompts.map(\.name).joined(separator: ", ")
+            throw .value(
+                "prompt_name",
+                "'prompt_name' is '\(name)'; "
+                    + (known.isEmpty ? "this model has no prompts." : "this model has \(known)."))
+        }
+        return found.text
     }
 
     private static func outputs(_ value: JSONValue?) throws(APIError) -> [EncodeOutput] {
@@ -49,7 +70,7 @@ struct EncodeRequest {
             return [try FieldReader.option(value, "output")]
         }
         guard !array.isEmpty else {
-            throw .value("output", "'output' is an empty array; name one or more of embedding, states, logits.")
+            throw .value("output", "'output' is an empty array; name one or more of embedding, states, logits, sparse.")
         }
         var outputs: [EncodeOutput] = []
         for (position, item) in array.enumerated() {
@@ -76,7 +97,15 @@ struct EncodePlan {
 
     init(_ request: EncodeRequest, _ description: ModelDescription, sequences: Int) throws(APIError) {
         var outputs = request.outputs
-        if outputs.isEmpty { outputs = [description.answersLogits ? .logits : .embedding] }
+        if outputs.isEmpty {
+            outputs = [description.answersLogits ? .logits : description.answersSparse ? .sparse : .embedding]
+        }
+        if outputs.contains(.sparse), description.sparse == nil {
+            throw APIError(
+                422, "no_head", param: "output",
+                "This model has no head of a masked language model and makes no sparse vectors; ask for embedding or states."
+            )
+        }
         if outputs.contains(.logits), description.logitsSize == nil {
             throw APIError(
                 422, "no_head", param: "output",
@@ -97,6 +126,7 @@ struct EncodePlan {
         }
         if outputs.contains(.states) { selection.stateLayers = [layer] }
         selection.logits = outputs.contains(.logits)
+        selection.sparse = outputs.contains(.sparse) ? description.sparse : nil
         selection.finalState = request.returnState
         if let dimensions = request.dimensions, dimensions < 1 || dimensions > size {
             throw .value("dimensions", "'dimensions' is \(dimensions); this embedding has \(size): take 1 … \(size).")
@@ -121,6 +151,7 @@ struct EncodePlan {
     func requests(_ sequences: [ReadSequence]) -> [SequenceRequest] {
         sequences.enumerated().map { position, sequence in
             var selection = selection
+            selection.poolingStart = sequence.promptTokens
             if position < initialStates.count { selection.initialState = initialStates[position] }
             return SequenceRequest(input: sequence.input, outputs: selection)
         }

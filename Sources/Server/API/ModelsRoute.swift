@@ -49,7 +49,13 @@ struct ModelsRoute {
         members.append("logits_size", description.logitsSize.map { .integer($0) } ?? .null)
         members.append("logits_per_token", .bool(description.logitsPerToken))
         members.append("labels", description.labels.map { .array($0.map { .string($0) }) } ?? .null)
-        members.append("default_output", .string(description.answersLogits ? "logits" : "embedding"))
+        members.append(
+            "default_output",
+            .string(
+                description.answersLogits ? "logits" : description.answersSparse ? "sparse" : "embedding"))
+        members.append("sparse", .bool(description.sparse != nil))
+        members.append("prompts", .array(description.prompts.map { .string($0.name) }))
+        members.append("default_prompt", description.defaultPrompt.map { .string($0) } ?? .null)
         members.append("attention_methods", .array(description.attentionMethods.map { .string($0.rawValue) }))
         if let shape = description.stateShape {
             var state: JSONObject = ["hidden": .array([.integer(shape.rows), .integer(shape.hidden)])]

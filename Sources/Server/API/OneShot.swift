@@ -8,7 +8,8 @@ public enum OneShot {
     public static func encode(_ body: JSONValue, model: Model) throws(OneShotError) -> [UInt8] {
         do throws(APIError) {
             let request = try EncodeRequest(body)
-            let reader = SequenceReader(model: model, limits: RequestLimits(), truncate: request.truncate)
+            var reader = SequenceReader(model: model, limits: RequestLimits(), truncate: request.truncate)
+            reader.prompt = try request.prompt(model.description)
             let sequences = try reader.read(request.input)
             let plan = try EncodePlan(request, model.description, sequences: sequences.count)
             let results = model.network.forward(plan.requests(sequences), scratch: Scratch())

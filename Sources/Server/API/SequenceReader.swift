@@ -18,6 +18,8 @@ struct ReadSequence: Sendable {
     var truncated: Bool
     /// Of text: what the tokenizer made.
     var tokens: [Token] = []
+    /// Tokens at its beginning that pooling leaves out: a prompt's.
+    var promptTokens = 0
 
     var length: Int {
         switch input {
@@ -32,6 +34,8 @@ struct SequenceReader {
     let model: Model
     let limits: RequestLimits
     var truncate = true
+    /// Stands before every text.
+    var prompt = ""
 
     private var description: ModelDescription { model.description }
 
@@ -176,7 +180,10 @@ struct SequenceReader {
                 422, "no_tokenizer", param: param,
                 "The model '\(model.name)' has no tokenizer and cannot read text; send token ids.")
         }
-        let encoding = tokenizer.encode(text, pair: pair, maxLength: description.maxLength)
+        // As sentence-transformers: the prompt first, then small letters.
+        func prepared(_ text: String) -> String { model.lowercases ? text.lowercased() : text }
+        let encoding = tokenizer.encode(
+            prepared(prompt + text), pair: pair.map(prepared), maxLength: description.maxLength)
         if encoding.truncated { _ = try kept(encoding.untruncatedCount, param) }
         let tokens = encoding.tokens
         guard !tokens.isEmpty else { throw SequenceReader.empty(param, "its text has no tokens") }
@@ -195,8 +202,14 @@ struct SequenceReader {
                     + "\(count - 1)" + (pair == nil ? "." : "; send one text, not a pair."))
         }
         let types = tokens.contains { $0.typeID != 0 } ? tokens.map(\.typeID) : []
-        return ReadSequence(
+        var sequence = ReadSequence(
             input: .tokens(ids: tokens.map(\.id), typeIDs: types), truncated: encoding.truncated, tokens: tokens)
+        if !prompt.isEmpty, !description.poolsPrompt {
+            // All that it makes alone but the token at the end.
+            let alone = tokenizer.encode(prepared(prompt), pair: nil, maxLength: description.maxLength)
+            sequence.promptTokens = max(0, alone.tokens.count - 1)
+        }
+        return sequence
     }
 
     /// nil where something is wrong with an id, for `readIDs` to say what.

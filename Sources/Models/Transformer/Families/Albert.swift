@@ -26,7 +26,7 @@ enum Albert {
             }
             layers += read[group]
         }
-        return Bert.parts(
+        var parts = Bert.parts(
             source, shape, base, embeddings, layers,
             heads: [
                 .sequenceClassification: EncoderHeadPlan(
@@ -34,6 +34,11 @@ enum Albert {
                     output: .init(name: "classifier")),
                 .tokenClassification: Bert.tokens,
             ])
+        parts.vocabularyHead = VocabularyHeadPlan(
+            transform: "predictions.dense", activation: shape.activation, norm: "predictions.LayerNorm",
+            epsilon: shape.epsilon, decoder: "predictions.decoder.weight",
+            biases: ["predictions.decoder.bias", "predictions.bias"], width: width)
+        return parts
     }
 
     /// transformers' AlbertLayer.

@@ -5,14 +5,17 @@ import Kernels
 /// share with it.
 enum Bert {
     static func parts(_ source: ModelSource) throws(ModelError) -> EncoderParts {
-        try parts(
-            source, BertShape(source.configuration), .consecutive,
+        let shape = try BertShape(source.configuration)
+        var parts = try parts(
+            source, shape, .consecutive,
             heads: [
                 .sequenceClassification: EncoderHeadPlan(
                     rows: .first, inner: [.init(name: "pooler.dense", inBase: true, activation: .tanh)],
                     output: .init(name: "classifier")),
                 .tokenClassification: tokens,
             ])
+        parts.vocabularyHead = .bert(shape.activation, shape.epsilon, width: shape.hidden)
+        return parts
     }
 
     /// A linear layer over every token, as most families classify them.

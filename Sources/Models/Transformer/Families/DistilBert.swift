@@ -41,7 +41,7 @@ enum DistilBert {
                         down: try names.dense("ffn.lin2", outputs: hidden, inputs: feedForward)),
                     feedForwardNorms: SublayerNorms(after: try norm(names, "output_layer_norm"))))
         }
-        return EncoderParts(
+        var parts = EncoderParts(
             embeddings: embeddings,
             stack: EncoderStack(
                 kernels: source.weights.kernels, hidden: hidden, heads: heads, headDim: hidden / heads, layers: all),
@@ -51,5 +51,9 @@ enum DistilBert {
                     output: .init(name: "classifier")),
                 .tokenClassification: Bert.tokens,
             ], base: base, vocabularySize: vocabulary, positions: positions)
+        parts.vocabularyHead = VocabularyHeadPlan(
+            transform: "vocab_transform", activation: activation, norm: "vocab_layer_norm", epsilon: 1e-12,
+            decoder: "vocab_projector.weight", biases: ["vocab_projector.bias"], width: hidden)
+        return parts
     }
 }

@@ -37,6 +37,9 @@ enum MPNet {
                     feedForward: try Bert.feedForward(names, shape),
                     feedForwardNorms: SublayerNorms(after: try norm(names, "output.LayerNorm"))))
         }
-        return Bert.parts(source, shape, base, embeddings, layers, heads: Roberta.heads, reserved: numbering.reserved)
+        var parts = Bert.parts(
+            source, shape, base, embeddings, layers, heads: Roberta.heads, reserved: numbering.reserved)
+        parts.vocabularyHead = .roberta(shape.epsilon, width: shape.hidden)
+        return parts
     }
 }

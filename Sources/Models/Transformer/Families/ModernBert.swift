@@ -58,13 +58,20 @@ enum ModernBert {
                         down: try names.dense("mlp.Wo", outputs: hidden, inputs: feedForward, bias: feedForwardBias)),
                     feedForwardNorms: SublayerNorms(before: try norm(names, "mlp_norm"))))
         }
-        return EncoderParts(
+        var parts = EncoderParts(
             embeddings: embeddings,
             stack: EncoderStack(
                 kernels: source.weights.kernels, hidden: hidden, heads: heads, headDim: headDim, layers: all,
                 finalNorm: try norm(base, "final_norm")),
             heads: try Self.heads(c, epsilon: epsilon, normBias: normBias), base: base, vocabularySize: vocabulary,
             positions: min(global.positions, local.positions))
+        parts.vocabularyHead = VocabularyHeadPlan(
+            transform: "head.dense", transformBias: try c.bool("classifier_bias", default: false),
+            activation: try c.activation("classifier_activation", default: "gelu"), norm: "head.norm",
+            normBias: normBias, epsilon: epsilon, decoder: "decoder.weight",
+            words: "embeddings.tok_embeddings.weight",
+            biases: try c.bool("decoder_bias", default: true) ? ["decoder.bias"] : [], width: hidden)
+        return parts
     }
 
     private static func heads(

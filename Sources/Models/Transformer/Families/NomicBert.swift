@@ -67,7 +67,7 @@ enum NomicBert {
                     feedForwardNorms: SublayerNorms(
                         after: try names.norm(layout.feedForwardNorm, width: hidden, epsilon: epsilon))))
         }
-        return EncoderParts(
+        var parts = EncoderParts(
             embeddings: embeddings,
             stack: EncoderStack(
                 kernels: source.weights.kernels, hidden: hidden, heads: heads, headDim: headDim, layers: all),
@@ -78,6 +78,13 @@ enum NomicBert {
                 .tokenClassification: Bert.tokens,
             ], base: base, vocabularySize: vocabulary, tokenTypes: types > 0 ? types : nil,
             positions: positions)
+        var head = VocabularyHeadPlan.bert(
+            try c.activation("hidden_act", default: "gelu"), epsilon, width: hidden)
+        head.norm =
+            source.root.has("cls.predictions.transform.layer_norm.weight")
+            ? "cls.predictions.transform.layer_norm" : head.norm
+        parts.vocabularyHead = head
+        return parts
     }
 
     /// What nomic-ai's configuration can say and no published encoder of text does.

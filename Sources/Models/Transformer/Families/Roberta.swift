@@ -7,7 +7,9 @@ import Kernels
 enum Roberta {
     static func parts(_ source: ModelSource) throws(ModelError) -> EncoderParts {
         let shape = try BertShape(source.configuration)
-        return try Bert.parts(source, shape, numbering(source.configuration, shape), heads: heads)
+        var parts = try Bert.parts(source, shape, numbering(source.configuration, shape), heads: heads)
+        parts.vocabularyHead = .roberta(shape.epsilon, width: shape.hidden)
+        return parts
     }
 
     static let heads: [EncoderTask: EncoderHeadPlan] = [

@@ -1,0 +1,89 @@
+import Kernels
+
+/// A module of sentence-transformers between pooling and the vector that is answered.
+struct SentenceModule: Sendable {
+    private enum Kind: Sendable {
+        case dense(DenseLayer, Activation)
+        case norm(Normalisation)
+        /// Of unit L2 norm.
+        case normalize
+    }
+    private let kind: Kind
+
+    /// - Parameter width: of the vectors that come in; then of those that go out.
+    init(_ file: SentenceSettings.Module, _ source: ModelSource, width: inout Int) throws(ModelError) {
+        switch file {
+        case .normalize: kind = .normalize
+        case .dense(let directory, let settings):
+            let inputs = try settings.int("in_features", in: 1...1 << 20)
+            let outputs = try settings.int("out_features", in: 1...1 << 20)
+            guard inputs == width else {
+                throw ModelError(
+                    file: settings.file, "'in_features' is \(inputs), but the vectors before it have \(width) values")
+            }
+            let scope = try SentenceModule.weights(directory, source)
+            kind = .dense(
+                try scope.dense(
+                    "linear", outputs: outputs, inputs: inputs, bias: try settings.bool("bias", default: true),
+                    precision: .f32), try SentenceModule.activation(settings))
+            width = outputs
+        case .norm(let directory, let settings):
+            let dimension = try settings.int("dimension", in: 1...1 << 20)
+            guard dimension == width else {
+                throw ModelError(
+                    file: settings.file, "'dimension' is \(dimension), but the vectors before it have \(width) values")
+            }
+            kind = .norm(
+                try SentenceModule.weights(directory, source).norm("norm", width: dimension, epsilon: 1e-5))
+        }
+    }
+
+    private static func weights(_ directory: String, _ source: ModelSource) throws(ModelError) -> WeightScope {
+        WeightScope(
+            reader: WeightReader(
+                file: try WeightFiles.open(directory: directory, configured: nil), names: [:],
+                kernels: source.weights.kernels), prefix: "")
+    }
+
+    /// torch's class, by its path.
+    private static func activation(_ c: Configuration) throws(ModelError) -> Activation {
+        let known: [(String, Activation)] = [
+            ("Identity", .identity), ("Tanh", .tanh), ("ReLU", .relu), ("GELU", .gelu), ("Sigmoid", .sigmoid),
+            ("SiLU", .silu), ("Mish", .mish), ("ELU", .elu), ("ReLU6", .relu6), ("LeakyReLU", .leakyRelu),
+        ]
+        let name = try c.string("activation_function") ?? "Tanh"
+        guard let found = known.first(where: { $0.0 == name.split(separator: ".").last.map(String.init) }) else {
+            throw ModelError(
+                file: c.file,
+                "'activation_function' is \(quoted(name)); it should end with one of "
+                    + known.map(\.0).joined(separator: ", "))
+        }
+        return found.1
+    }
+
+    func apply(_ vector: [Float], _ kernels: KernelTable) -> [Float] {
+        switch kind {
+        case .normalize:
+            // As torch.nn.functional.normalize: a vector shorter than 1e-12 is divided by that.
+            let norm = Float(vector.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot())
+            let divisor = max(norm, 1e-12)
+            return vector.map { $0 / divisor }
+        case .norm(let norm):
+            var out = vector
+            out.withUnsafeMutableBufferPointer { out in
+                guard let base = out.baseAddress else { return }
+                norm.apply(kernels, base, base, rows: 1, width: vector.count)
+            }
+            return out
+        case .dense(let layer, let activation):
+            var out = [Float](repeating: 0, count: layer.weight.outputs)
+            vector.withUnsafeBufferPointer { vector in
+                out.withUnsafeMutableBufferPointer { out in
+                    guard let from = vector.baseAddress, let to = out.baseAddress else { return }
+                    layer.apply(kernels, from, activation: activation, out: to, rows: 1)
+                }
+            }
+            return out
+        }
+    }
+}

@@ -1,0 +1,70 @@
+import Foundation
+import JSON
+import KernelSelection
+import Models
+import Server
+import Testing
+
+/// Directories of sentence-transformers with prompts and modules behind the pooling, and with SPLADE's, against what that
+/// library makes of the same requests (Tests/Reference/sentence_modules.py).
+@Suite struct SentenceTests {
+    static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .appendingPathComponent("Reference/data/sentence")
+
+    private func model(_ name: String) throws -> Model {
+        try Model.load(
+            directory: Self.folder.appendingPathComponent(name).path, name: name,
+            kernels: try KernelSelection.select(nil))
+    }
+
+    private func expected(_ name: String) throws -> [JSONValue] {
+        let data = try Data(contentsOf: Self.folder.appendingPathComponent("\(name)/expected.json"))
+        return try #require(try JSONValue(parsing: [UInt8](data)).array)
+    }
+
+    private func answer(_ request: JSONValue?, _ model: Model) throws -> JSONValue {
+        let bytes = try OneShot.encode(try #require(request), model: model)
+        return try #require(try JSONValue(parsing: bytes)["data"]?.array?.first)
+    }
+
+    private func differ(_ found: JSONValue?, _ wanted: JSONValue?) throws -> Double {
+        let (a, b) = (try #require(found?.array).compactMap(\.double), try #require(wanted?.array).compactMap(\.double))
+        guard a.count == b.count else { return .infinity }
+        return zip(a, b).map { abs($0 - $1) }.max() ?? 0
+    }
+
+    @Test(arguments: ["dense", "dense-without-prompt"])
+    func embeds(_ name: String) throws {
+        let model = try model(name)
+        #expect(model.description.embeddingSize == 20 && model.description.normalize)
+        let cases = try expected(name)
+        #expect(cases.count == 20)
+        for item in cases {
+            let found = try answer(item["request"], model)
+            #expect(try differ(found["embedding"], item["embedding"]) < 1e-5, "\(item["request"] ?? .null)")
+        }
+    }
+
+    @Test(arguments: ["splade", "splade-sum"])
+    func makesSparseVectors(_ name: String) throws {
+        let model = try model(name)
+        let cases = try expected(name)
+        #expect(cases.count == 5)
+        for item in cases {
+            let sparse = try #require(try answer(item["request"], model)["sparse"])
+            #expect(sparse["index"] == item["index"])
+            #expect(try differ(sparse["value"], item["value"]) < 1e-5)
+        }
+    }
+
+    @Test func refusesPromptsThatThereAreNot() throws {
+        let model = try model("dense")
+        func message(_ request: String) throws -> String? {
+            let body = try JSONValue(parsing: Array(request.utf8))
+            return #expect(throws: OneShotError.self) { try OneShot.encode(body, model: model) }?.message
+        }
+        #expect(try message(#"{"input": "a", "prompt_name": "no"}"#)?.contains("passage") == true)
+        #expect(try message(#"{"input": "a", "prompt_name": "query", "prompt": "b"}"#)?.contains("one of them") == true)
+        #expect(try message(#"{"input": "a", "output": "sparse"}"#)?.contains("no sparse vectors") == true)
+    }
+}
