@@ -261,7 +261,7 @@ import Testing
         #expect(Self.refusals.count >= 40)
         #expect(try server.get("/nowhere").status == 404)
         let method = try server.get("/v1/encode")
-        #expect(method.status == 405 && method.headers["allow"] == "POST")
+        #expect(method.status == 405 && method.headers["allow"] == "POST, OPTIONS")
         let body = Data(#"{"input": "x"}"#.utf8)
         let head = "POST /v1/encode HTTP/1.1\r\nHost: test\r\nContent-Length: \(body.count)\r\n"
         #expect(try server.exchange(head + "Content-Type: text/plain\r\n", body: body).status == 415)
@@ -272,7 +272,7 @@ import Testing
             "POST /v1/encode HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: 99999999999\r\n"
         #expect(try server.exchange(huge, body: Data()).status == 413)
         let noLength = "POST /v1/encode HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
-        #expect([400, 411].contains(try server.exchange(noLength, body: Data()).status))
+        #expect(try server.exchange(noLength, body: Data()).status == 411)
     }
 
     // MARK: How it starts and ends

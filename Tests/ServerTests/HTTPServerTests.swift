@@ -253,6 +253,68 @@ import Testing
         }
     }
 
+    /// A closed connection and one that is shut on the client's side look the same until something is written: the former
+    /// cancels its work, the latter gets its answer, after an interim one.
+    @Test func tellsAClosedConnectionFromAHalfClosedOne() throws {
+        try withServer(limits { $0.probeSeconds = 0.05 }) { server, port in
+            var gone: TestClient? = try TestClient(port: port)
+            try gone?.send("GET /hold HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(eventually { handler.held.withLock { $0.count } == 1 })
+            let writer = try #require(handler.held.withLock { $0.first })
+            gone = nil
+            #expect(eventually { writer.isCancelled && server.connectionCount == 0 })
+
+            for version in ["1.1", "1.0"] {
+                let client = try TestClient(port: port)
+                try client.send("GET /hold HTTP/\(version)\r\nHost: x\r\n\r\n")
+                client.shutdownWriting()
+                #expect(eventually { handler.held.withLock { $0.count } == (version == "1.1" ? 2 : 3) })
+                let writer = try #require(handler.held.withLock { $0.last })
+                if version == "1.1" { #expect(try client.receive().status == 100) } else { usleep(150_000) }
+                #expect(!writer.isCancelled)
+                writer.respond(TestHandler.text(Array("here".utf8)))
+                #expect(try client.receive().text == "here")
+                #expect(try client.isEnded())
+            }
+        }
+    }
+
+    /// What all clients together may make the server hold.
+    @Test func boundsWhatItHolds() throws {
+        try withServer(limits { $0.maxBufferedBytes = 300_000 }) { server, port in
+            let head = "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n"
+            let body = [UInt8](repeating: 65, count: 199_999)
+            let first = try TestClient(port: port)
+            try first.send(head)
+            try first.send(body)
+            #expect(eventually { server.queue.sync { server.bufferedBytes } == 199_999 })
+            let second = try TestClient(port: port)
+            try second.send(head)
+            try second.send(body)
+            #expect(try second.receive().status == 503)
+            #expect(try second.isEnded())
+            try first.send("A")
+            #expect(try first.receive().body.count == 200_000)
+            #expect(eventually { server.queue.sync { server.bufferedBytes } == 0 })
+            try first.send(head)
+            try first.send(body + [65])
+            #expect(try first.receive().status == 200)
+        }
+    }
+
+    /// Refused before the body is read, so before the client is told to send it.
+    @Test func refusesBeforeTheBody() throws {
+        try withServer { _, port in
+            let client = try TestClient(port: port)
+            try client.send("POST /refuse HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+            let answer = try client.receive()
+            #expect(answer.status == 403)
+            #expect(answer.headers["connection"] == "close")
+            #expect(try client.isEnded())
+            #expect(handler.handled.load(ordering: .relaxed) == 0)
+        }
+    }
+
     @Test func answersOnce() throws {
         try withServer { _, port in
             let client = try TestClient(port: port)

@@ -150,6 +150,10 @@ final class TestHandler: RequestHandler {
         }
     }
 
+    func refusal(of request: HTTPRequest) -> HTTPResponse? {
+        request.path == "/refuse" ? HTTPResponse(status: 403) : nil
+    }
+
     func failure(status: Int, code: String, message: String) -> HTTPResponse {
         HTTPResponse(
             status: status, headers: ["Content-Type": "text/plain"],

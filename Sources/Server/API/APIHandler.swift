@@ -52,6 +52,7 @@ public final class APIHandler: RequestHandler {
             case .model(let name): context.respond(try ModelsRoute(models: models).one(name))
             case .openAPI:
                 context.respond(APIHandler.text(OpenAPI.document, "application/json"))
+            case .methods(let list): context.respond(HTTPResponse(status: 204, headers: ["Allow": list]))
             case .page: context.respond(APIHandler.text(Page.html, "text/html; charset=utf-8"))
             }
         } catch {

@@ -12,6 +12,10 @@ struct Exchange: Sendable {
 extension HTTPRequest {
     /// The body as JSON, of the one media type that is read.
     func jsonBody() throws(APIError) -> JSONValue {
+        // RFC 9110, 15.5.12: no body and no length, where there must be a body.
+        if body.isEmpty, headers["Content-Length"] == nil, headers["Transfer-Encoding"] == nil {
+            throw APIError(411, "length_required", "Send a JSON body, with its Content-Length.")
+        }
         if let coding = headers["Content-Encoding"], coding.lowercased() != "identity" {
             throw APIError(
                 415, "unsupported_content_encoding", param: "Content-Encoding",

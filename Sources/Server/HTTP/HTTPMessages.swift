@@ -75,6 +75,12 @@ public protocol ResponseWriter: Sendable {
 /// What the server asks for answers. Called on the event loop: it must hand work to other threads and return at once.
 public protocol RequestHandler: Sendable {
     func handle(_ request: HTTPRequest, _ writer: any ResponseWriter)
+    /// What a request is refused with before its body is read, which it does not have yet; nil: its body is read.
+    func refusal(of request: HTTPRequest) -> HTTPResponse?
     /// The answer to a request that never became one (malformed, too large, too slow): the project's JSON error.
     func failure(status: Int, code: String, message: String) -> HTTPResponse
+}
+
+extension RequestHandler {
+    public func refusal(of request: HTTPRequest) -> HTTPResponse? { nil }
 }

@@ -17,6 +17,8 @@ public final class HTTPServer: @unchecked Sendable {
     let readBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 64)
     var encoder = HTTPResponseEncoder()
     private(set) var isDraining = false
+    /// What all connections hold of requests and answers.
+    var bufferedBytes = 0
 
     private var epoll: Int32 = -1
     private var listener: Int32 = -1
@@ -25,8 +27,7 @@ public final class HTTPServer: @unchecked Sendable {
     private var timer: (any DispatchSourceTimer)?
     private var connections: [Int32: HTTPConnection] = [:]
     private var generation: UInt32 = 0
-    private var wheel: [[HTTPConnection]] = Array(repeating: [], count: 128)
-    private var lastTick = 0
+    private var wheel = TimerWheel()
     private var drainCompletion: (@Sendable () -> Void)?
     private let openConnections = Atomic(0)
 
@@ -80,7 +81,7 @@ public final class HTTPServer: @unchecked Sendable {
         source.activate()
         self.source = source
         let timer = DispatchSource.makeTimerSource(queue: queue)
-        lastTick = currentTick
+        wheel = TimerWheel(now: currentTick)
         timer.schedule(
             deadline: .now() + limits.timerTickSeconds, repeating: limits.timerTickSeconds,
             leeway: .nanoseconds(Int(limits.timerTickSeconds * 2e8)))
@@ -99,12 +100,10 @@ public final class HTTPServer: @unchecked Sendable {
                 let count = Int(epoll_wait(epoll, events.baseAddress, 256, 0))
                 guard count > 0 else { return }
                 for event in events.prefix(count) {
-                    let descriptor = Int32(truncatingIfNeeded: event.data.u64 & 0xFFFF_FFFF)
-                    let generation = UInt32(truncatingIfNeeded: event.data.u64 >> 32)
-                    if generation == 0 {
-                        if descriptor == listener { acceptAll() }
-                    } else if let connection = connections[descriptor], connection.generation == generation {
+                    if let connection = connection(named: event.data.u64) {
                         connection.handleEvents(event.events)
+                    } else if event.data.u64 == UInt64(UInt32(bitPattern: listener)) {
+                        acceptAll()
                     }
                 }
                 if count < 256 { return }
@@ -137,11 +136,13 @@ public final class HTTPServer: @unchecked Sendable {
         var on: Int32 = 1
         _ = setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
         generation = generation == .max ? 1 : generation + 1
-        let connection = HTTPConnection(descriptor: descriptor, generation: generation, server: self)
+        let connection = HTTPConnection(
+            descriptor: descriptor, generation: generation, transport: PlainTransport(descriptor: descriptor),
+            server: self)
         let full = connections.count >= limits.maxConnections
         connections[descriptor] = connection
         openConnections.store(connections.count, ordering: .relaxed)
-        var event = epoll_event(events: 0, data: token(connection))
+        var event = epoll_event(events: 0, data: epoll_data_t(u64: token(connection)))
         guard epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0 else { return connection.close() }
         connection.open()
         if full { connection.refuse() }
@@ -169,12 +170,21 @@ public final class HTTPServer: @unchecked Sendable {
         _ = epoll_ctl(epoll, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, listener, &event)
     }
 
-    private func token(_ connection: HTTPConnection) -> epoll_data_t {
-        epoll_data_t(u64: UInt64(connection.generation) << 32 | UInt64(UInt32(bitPattern: connection.descriptor)))
+    /// A connection's name in epoll and on the wheel; a listener's has no generation.
+    private func token(_ connection: HTTPConnection) -> UInt64 {
+        UInt64(connection.generation) << 32 | UInt64(UInt32(bitPattern: connection.descriptor))
+    }
+
+    /// The connection of that name, unless it has been closed.
+    private func connection(named token: UInt64) -> HTTPConnection? {
+        guard let connection = connections[Int32(truncatingIfNeeded: token & 0xFFFF_FFFF)],
+            connection.generation == UInt32(truncatingIfNeeded: token >> 32)
+        else { return nil }
+        return connection
     }
 
     func setInterest(of connection: HTTPConnection, to events: UInt32) {
-        var event = epoll_event(events: events, data: token(connection))
+        var event = epoll_event(events: events, data: epoll_data_t(u64: token(connection)))
         _ = epoll_ctl(epoll, EPOLL_CTL_MOD, connection.descriptor, &event)
     }
 
@@ -195,23 +205,20 @@ public final class HTTPServer: @unchecked Sendable {
     /// Puts a connection on the wheel, unless it already comes up early enough: a deadline that moves away, as almost
     /// all do, costs nothing.
     func schedule(_ connection: HTTPConnection) {
-        let tick = min(max(connection.deadline, lastTick + 1), lastTick + wheel.count - 1)
+        let tick = wheel.slot(for: connection.deadline)
         guard tick < connection.wheelTick else { return }
         connection.wheelTick = tick
-        wheel[tick % wheel.count].append(connection)
+        wheel.insert(token(connection), at: tick)
     }
 
     private func turnWheel() {
         assertOnLoop()
         let now = currentTick
-        while lastTick < now {
-            lastTick += 1
-            let slot = lastTick % wheel.count
-            let due = wheel[slot]
-            wheel[slot] = []
-            for connection in due where connection.wheelTick == lastTick {
+        while let (tick, names) = wheel.next(upTo: now) {
+            for name in names {
+                guard let connection = connection(named: name), connection.wheelTick == tick else { continue }
                 connection.wheelTick = .max
-                if connection.deadline <= lastTick {
+                if connection.deadline <= tick {
                     connection.deadlinePassed()
                 } else if connection.deadline != .max {
                     schedule(connection)
@@ -270,7 +277,7 @@ public final class HTTPServer: @unchecked Sendable {
         timer = nil
         if reserve >= 0 { _ = Glibc.close(reserve) }
         reserve = -1
-        wheel = Array(repeating: [], count: wheel.count)
+        wheel = TimerWheel()
         completion()
     }
 }
