@@ -43,6 +43,8 @@ let package = Package(
         .target(name: "CSystem"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+
         // A strict JSON reader and writer, used for configurations, tokenizers, weight headers and the HTTP API.
         .target(name: "JSON", swiftSettings: strict),
         // Numbers in, numbers out: inlinable bodies, generic over the vector type, compiled by the targets below.
@@ -58,7 +60,9 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "Server",
-            dependencies: ["Models", "JSON", "CSystem", "CZlib", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "Models", "JSON", "CSystem", "CZlib", "COpenSSL", .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict),
         .executableTarget(
             name: "encoderd",
@@ -82,6 +86,7 @@ let package = Package(
             name: "KernelsTests", dependencies: ["Kernels", "KernelSelection", "Models"], swiftSettings: strict),
         .testTarget(name: "ModelsTests", dependencies: ["Models", "KernelSelection", "JSON"], swiftSettings: strict),
         .testTarget(
-            name: "ServerTests", dependencies: ["Server", "Models", "JSON", "CSystem", "CZlib"], swiftSettings: strict),
+            name: "ServerTests", dependencies: ["Server", "Models", "JSON", "CSystem", "CZlib", "COpenSSL"],
+            swiftSettings: strict),
     ]
 )

@@ -15,10 +15,8 @@ struct Serve: ParsableCommand {
             ENCODERD_MODELS=/models encoderd serve --host 0.0.0.0
             """)
 
-    @Option(help: ArgumentHelp("The address or name to listen on.", valueName: "address"))
-    var host = "127.0.0.1"
-    @Option(help: ArgumentHelp("The port to listen on; 0 takes a free one.", valueName: "number"))
-    var port = 8080
+    @OptionGroup(title: "Listening") var listening: ListenOptions
+    @OptionGroup(title: "Limits of HTTP") var http: HTTPOptions
     @Option(
         help: ArgumentHelp(
             "A model and its name; repeat it for more. Without a name it takes the folder's.",
@@ -36,22 +34,14 @@ struct Serve: ParsableCommand {
     var maxSequences = RequestLimits().maxSequences
     @Option(help: ArgumentHelp("Tokens or steps in one request.", valueName: "count"))
     var maxTokens = RequestLimits().maxTokens
-    @Option(help: ArgumentHelp("Bytes in one request's body.", valueName: "bytes"))
-    var maxBodyBytes = HTTPLimits().maxBodyBytes
     @Option(help: ArgumentHelp("Tokens that are computed together.", valueName: "count"))
     var maxBatchTokens = QueueLimits().maxBatchTokens
     @Option(help: ArgumentHelp("Tokens that may wait; beyond that requests get 429.", valueName: "count"))
     var maxQueuedTokens = QueueLimits().maxQueuedTokens
     @Option(help: ArgumentHelp("Requests that may be in work or wait; beyond that they get 429.", valueName: "count"))
     var maxRequests = QueueLimits().maxRequests
-    @Option(help: ArgumentHelp("Open connections; beyond that they get 503.", valueName: "count"))
-    var maxConnections = HTTPLimits().maxConnections
     @Option(help: ArgumentHelp("Weights in one attention map.", valueName: "count"))
     var maxAttentionWeights = AttentionLimits().weights
-    @Option(help: ArgumentHelp("How long a request's head may take to arrive.", valueName: "seconds"))
-    var headSeconds = HTTPLimits().headSeconds
-    @Option(help: ArgumentHelp("How long a connection may be idle between requests.", valueName: "seconds"))
-    var keepAliveSeconds = HTTPLimits().keepAliveSeconds
     @Option(
         help: ArgumentHelp(
             "After SIGTERM, connections are still taken for so long while /ready says 503.", valueName: "seconds"))
@@ -62,25 +52,15 @@ struct Serve: ParsableCommand {
     var logLevel = Logger.Level.info
 
     func validate() throws {
-        guard (0...65_535).contains(port) else { throw ValidationError("--port takes 0 to 65535, not \(port).") }
         if let threads, !(1...1024).contains(threads) {
             throw ValidationError("--threads takes 1 to 1024, not \(threads).")
         }
-        let counts = [
-            ("max-sequences", maxSequences), ("max-tokens", maxTokens), ("max-body-bytes", maxBodyBytes),
-            ("max-batch-tokens", maxBatchTokens), ("max-queued-tokens", maxQueuedTokens), ("max-requests", maxRequests),
-            ("max-connections", maxConnections), ("max-attention-weights", maxAttentionWeights),
-        ]
-        for (name, count) in counts where !(1...1 << 40).contains(count) {
-            throw ValidationError("--\(name) takes 1 or more, not \(count).")
-        }
-        let times = [
-            ("head-seconds", headSeconds), ("keep-alive-seconds", keepAliveSeconds),
-            ("drain-accept-seconds", drainAcceptSeconds), ("drain-seconds", drainSeconds),
-        ]
-        for (name, seconds) in times where !(0...86_400).contains(seconds) {
-            throw ValidationError("--\(name) takes 0 to 86400, not \(seconds).")
-        }
+        try Check.counts([
+            ("max-sequences", maxSequences), ("max-tokens", maxTokens), ("max-batch-tokens", maxBatchTokens),
+            ("max-queued-tokens", maxQueuedTokens), ("max-requests", maxRequests),
+            ("max-attention-weights", maxAttentionWeights),
+        ])
+        try Check.seconds([("drain-accept-seconds", drainAcceptSeconds), ("drain-seconds", drainSeconds)])
     }
 
     func run() throws {
@@ -89,26 +69,21 @@ struct Serve: ParsableCommand {
         let server: EncoderServer
         let loaded = try load(logger)
         do { server = try EncoderServer(models: loaded, configuration: configuration) } catch {
-            throw CommandError("no worker thread could be started")
+            throw CommandError("\(error)")
         }
         // Before listening, so that an early SIGTERM drains too.
-        let signals = drainOnSignals(server, logger)
-        let listening: Int
-        do { listening = try server.start() } catch { throw CommandError("\(error)") }
-        let shown = host.contains(":") ? "[\(host)]" : host
-        logger.info("listening on http://\(shown):\(listening), \(server.engine.threads) worker threads")
+        let signals = drainOnSignals(server, logger) + [reloadOnSIGHUP(server, logger)]
+        let names: [String]
+        do { names = try server.start(listening.addresses()) } catch { throw CommandError("\(error)") }
+        for name in names { logger.info("listening on \(name), \(server.engine.threads) worker threads") }
         withExtendedLifetime(signals) { dispatchMain() }
     }
 
     private var configuration: ServerConfiguration {
         var c = ServerConfiguration()
-        c.host = host
-        c.port = port
         c.threads = threads
-        c.http.maxBodyBytes = maxBodyBytes
-        c.http.maxConnections = maxConnections
-        c.http.headSeconds = headSeconds
-        c.http.keepAliveSeconds = keepAliveSeconds
+        c.http = http.limits
+        c.tls = listening.tls
         c.queue.maxBatchTokens = maxBatchTokens
         c.queue.maxQueuedTokens = maxQueuedTokens
         c.queue.maxRequests = maxRequests
@@ -149,6 +124,23 @@ struct Serve: ParsableCommand {
             loaded.append(model)
         }
         return loaded
+    }
+
+    /// New certificates serve new connections; what cannot be used leaves the old ones in place.
+    private func reloadOnSIGHUP(_ server: EncoderServer, _ logger: Logger) -> any DispatchSourceSignal {
+        signal(SIGHUP, SIG_IGN)
+        let source = DispatchSource.makeSignalSource(
+            signal: SIGHUP, queue: DispatchQueue(label: "encoderd.reload"))
+        source.setEventHandler {
+            do throws(HTTPServerError) {
+                try server.reload()
+                logger.info("SIGHUP: read again")
+            } catch {
+                logger.error("SIGHUP: nothing is changed: \(error)")
+            }
+        }
+        source.activate()
+        return source
     }
 
     /// The first signal drains and ends the process; a second one ends it at once.

@@ -300,6 +300,11 @@ import Testing
             (["--model", Program.model("g2p")], ["ENCODERD_ISA": "mmx"], "ENCODERD_ISA"),
             (["--model", Program.model("g2p"), "--host", "nowhere.invalid"], [:], "nowhere.invalid"),
             (["--model", Program.model("g2p"), "--threads", "0"], [:], "--threads takes 1 to 1024"),
+            (["--listen", "8080"], [:], "--listen takes HOST:PORT or unix:PATH"),
+            (["--tls-cert", "a.pem"], [:], "--tls-cert and --tls-key are given together"),
+            (["--body-idle-seconds=-1"], [:], "--body-idle-seconds takes 0 to 86400"),
+            ([], ["ENCODERD_MIN_BODY_RATE": "x"], "'x' is invalid for '--min-body-rate"),
+            (["--model", Program.model("g2p"), "--tls-cert", "none", "--tls-key", "none"], [:], "certificate none"),
         ] as [([String], [String: String], String)])
     func refusesOptions(arguments: [String], environment: [String: String], message: String) throws {
         let outcome = try Program.run(["serve"] + arguments, environment: environment)

@@ -19,10 +19,13 @@ import Testing
         }
     }
 
-    @Test func everyCaseOverASocket() throws {
+    @Test(arguments: [false, true]) func everyCaseOverASocket(isEncrypted: Bool) throws {
         let server = HTTPServer(handler: Mirror())
+        if isEncrypted { try server.useTLS(TestCertificates.server) }
         let port = try server.start(host: "127.0.0.1", port: 0)
-        for one in try HTTPParserCase.all.get() { try check(one, TestClient(port: port)) }
+        for one in try HTTPParserCase.all.get() {
+            try check(one, TestClient(port: port, tls: isEncrypted ? TestTLS.Options() : nil))
+        }
         let done = DispatchSemaphore(value: 0)
         server.drain(deadlineSeconds: 0) { done.signal() }
         #expect(done.wait(timeout: .now() + 5) == .success)

@@ -418,4 +418,60 @@ import Testing
         server.drain { done.signal() }
         #expect(done.wait(timeout: .now() + 5) == .success)
     }
+
+    @Test(
+        arguments: [
+            ("127.0.0.1:80", .tcp(host: "127.0.0.1", port: 80)), ("[::1]:0", .tcp(host: "::1", port: 0)),
+            (":8080", .tcp(host: "", port: 8080)), ("name:65535", .tcp(host: "name", port: 65535)),
+            ("unix:/run/a:1", .unix(path: "/run/a:1")), ("unix:", nil), ("80", nil), ("::1:80", nil), ("a:65536", nil),
+            ("a:", nil), ("a:-1", nil), ("a:8x", nil), ("", nil),
+        ] as [(String, HTTPAddress?)])
+    func readsAddresses(text: String, expected: HTTPAddress?) { #expect(HTTPAddress(text) == expected) }
+
+    @Test func listensOnSeveralAddresses() throws {
+        let path = "/tmp/encoderd-test-\(getpid()).socket"
+        // A listening socket as systemd would hand it over.
+        let inherited = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        #expect(listen(inherited, 10) == 0)
+        // What a server that was killed leaves behind.
+        let first = try HTTPListener.open(.unix(path: path), backlog: 1)
+        close(first.descriptor)
+
+        let server = HTTPServer(handler: handler)
+        let names = try server.start([
+            .tcp(host: "127.0.0.1", port: 0), .unix(path: path), .inherited(descriptor: inherited),
+        ])
+        #expect(names.count == 3 && names[0].hasPrefix("http://127.0.0.1:") && names[1] == "unix:\(path)")
+        let port = try #require(names[0].split(separator: ":").last.flatMap { Int($0) })
+        var address = sockaddr_in()
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        withUnsafeMutablePointer(to: &address) {
+            _ = $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(inherited, $0, &size) }
+        }
+        for client in [
+            try TestClient(port: port), try TestClient(path: path),
+            try TestClient(port: Int(UInt16(bigEndian: address.sin_port))),
+        ] {
+            try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try client.receive().status == 200)
+        }
+        // A live one is not pushed aside, nor is any other file.
+        let second = HTTPServer(handler: handler)
+        #expect(throws: HTTPServerError.self) { try second.start([.unix(path: path)]) }
+        let file = path + ".txt"
+        close(open(file, O_CREAT | O_WRONLY, 0o600))
+        defer { unlink(file) }
+        #expect(throws: HTTPServerError.self) { try second.start([.unix(path: file)]) }
+        #expect(access(file, F_OK) == 0)
+        #expect(throws: HTTPServerError.self) { try second.start([.inherited(descriptor: 0)]) }
+        #expect(throws: HTTPServerError.self) {
+            try second.start([.unix(path: "/tmp/" + String(repeating: "x", count: 200))])
+        }
+        #expect(access(path, F_OK) == 0)
+
+        let done = DispatchSemaphore(value: 0)
+        server.drain { done.signal() }
+        #expect(done.wait(timeout: .now() + 5) == .success)
+        #expect(access(path, F_OK) != 0)
+    }
 }

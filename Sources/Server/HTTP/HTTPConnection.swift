@@ -75,7 +75,8 @@ final class HTTPConnection: @unchecked Sendable {
         // EPOLLHUP is a reset, or both sides shut: no answer can arrive any more.
         if events & (EPOLLERR.rawValue | EPOLLHUP.rawValue) != 0 { return close() }
         if events & EPOLLIN.rawValue != 0 { readAvailable() }
-        if events & EPOLLOUT.rawValue != 0 { flush() }
+        // What waited for a handshake can go now.
+        if events & EPOLLOUT.rawValue != 0 || (!output.isEmpty && state == .writing) { flush() }
         updateInterest()
     }
 
@@ -170,7 +171,7 @@ final class HTTPConnection: @unchecked Sendable {
         switch state {
         case .lingering: close()
         case .handling: setDeadline(limits.probeSeconds)
-        case .reading where parser.phase == .start: close()
+        case .reading where parser.phase == .start: end()
         case .reading:
             fail(HTTPParseError(400, "incomplete_request", "The connection ended before the request did."))
         case .writing, .closed: break
@@ -319,6 +320,12 @@ final class HTTPConnection: @unchecked Sendable {
         setDeadline(limits.lingerSeconds)
     }
 
+    /// Closes a connection on which nothing is under way.
+    func end() {
+        if state != .closed { transport.finishWriting() }
+        close()
+    }
+
     func close() {
         guard state != .closed else { return }
         state = .closed
@@ -343,7 +350,7 @@ final class HTTPConnection: @unchecked Sendable {
         server.assertOnLoop()
         switch state {
         case .reading where parser.phase == .start:
-            close()
+            end()
         case .reading where parser.phase == .body:
             fail(HTTPParseError(408, "body_timeout", "The request's body came too slowly."))
         case .reading:
@@ -371,7 +378,7 @@ final class HTTPConnection: @unchecked Sendable {
         guard state != .closed else { return }
         var wanted: UInt32 = 0
         if wantsToRead { wanted |= EPOLLIN.rawValue }
-        if !output.isEmpty || transport.hasPendingOutput { wanted |= EPOLLOUT.rawValue }
+        if transport.hasPendingOutput || (!output.isEmpty && isEstablished) { wanted |= EPOLLOUT.rawValue }
         // Also without any interest: EPOLLHUP and EPOLLERR are always reported.
         guard wanted != interest else { return }
         server.setInterest(of: self, to: wanted)
