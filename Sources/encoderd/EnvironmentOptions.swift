@@ -6,7 +6,7 @@ enum EnvironmentOptions {
     static let prefix = "ENCODERD_"
 
     /// Appends `--name=value` for every `ENCODERD_NAME` that the command has an option for and that the command line does
-    /// not set. `ENCODERD_MODEL` and `ENCODERD_LISTEN` may hold several values, separated by commas.
+    /// not set. `ENCODERD_MODEL`, `ENCODERD_LISTEN` and `ENCODERD_CORS_ORIGIN` may hold several values, separated by commas.
     static func merge(_ arguments: [String], environment: [String: String]) -> [String] {
         guard let name = arguments.first,
             let command = Encoderd.configuration.subcommands.first(where: { $0._commandName == name })
@@ -18,7 +18,7 @@ enum EnvironmentOptions {
             guard let value = environment[variable], !value.isEmpty,
                 !given.contains(where: { $0 == option || $0.hasPrefix(option + "=") })
             else { continue }
-            for part in ["--model", "--listen"].contains(option)
+            for part in ["--model", "--listen", "--cors-origin"].contains(option)
                 ? value.split(separator: ",").map(String.init) : [value]
             {
                 added.append("\(option)=\(part)")

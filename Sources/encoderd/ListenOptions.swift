@@ -20,10 +20,25 @@ struct ListenOptions: ParsableArguments {
         help: ArgumentHelp("Authorities, in PEM, of whom TLS clients must show a certificate.", valueName: "file"))
     var tlsClientCa: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "A file with a key a line: clients must send one, as 'Authorization: Bearer KEY'. SIGHUP reads it again.",
+            valueName: "file"))
+    var apiKeyFile: String?
+    @Option(
+        help: ArgumentHelp(
+            "An origin, such as https://example.com, whose pages may read answers, or *; repeat it for more.",
+            valueName: "origin"))
+    var corsOrigin: [String] = []
+
     func validate() throws {
         guard (0...65_535).contains(port) else { throw ValidationError("--port takes 0 to 65535, not \(port).") }
         for text in listen where HTTPAddress(text) == nil {
             throw ValidationError("--listen takes HOST:PORT or unix:PATH, not '\(text)'.")
+        }
+        if CORSPolicy(corsOrigin) == nil {
+            throw ValidationError(
+                "--cors-origin takes SCHEME://HOST[:PORT] or *, not '\(corsOrigin.joined(separator: " "))'.")
         }
         guard (tlsCert == nil) == (tlsKey == nil) else {
             throw ValidationError("--tls-cert and --tls-key are given together.")
@@ -36,6 +51,8 @@ struct ListenOptions: ParsableArguments {
         let named = listen.compactMap(HTTPAddress.init) + HTTPAddress.inheritedSockets()
         return named.isEmpty ? [.tcp(host: host, port: port)] : named
     }
+
+    var cors: CORSPolicy? { corsOrigin.isEmpty ? nil : CORSPolicy(corsOrigin) }
 
     var tls: TLSFiles? {
         guard let tlsCert, let tlsKey else { return nil }

@@ -84,6 +84,8 @@ struct Serve: ParsableCommand {
         c.threads = threads
         c.http = http.limits
         c.tls = listening.tls
+        c.keyFile = listening.apiKeyFile
+        c.cors = listening.cors
         c.queue.maxBatchTokens = maxBatchTokens
         c.queue.maxQueuedTokens = maxQueuedTokens
         c.queue.maxRequests = maxRequests
@@ -126,7 +128,7 @@ struct Serve: ParsableCommand {
         return loaded
     }
 
-    /// New certificates serve new connections; what cannot be used leaves the old ones in place.
+    /// New certificates serve new connections, new keys new requests; what cannot be used leaves the old ones in place.
     private func reloadOnSIGHUP(_ server: EncoderServer, _ logger: Logger) -> any DispatchSourceSignal {
         signal(SIGHUP, SIG_IGN)
         let source = DispatchSource.makeSignalSource(

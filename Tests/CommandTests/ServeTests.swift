@@ -300,6 +300,8 @@ import Testing
             (["--model", Program.model("g2p")], ["ENCODERD_ISA": "mmx"], "ENCODERD_ISA"),
             (["--model", Program.model("g2p"), "--host", "nowhere.invalid"], [:], "nowhere.invalid"),
             (["--model", Program.model("g2p"), "--threads", "0"], [:], "--threads takes 1 to 1024"),
+            (["--cors-origin", "a.example"], [:], "--cors-origin takes SCHEME://HOST[:PORT] or *"),
+            (["--model", Program.model("g2p"), "--api-key-file", "/none"], [:], "/none"),
             (["--listen", "8080"], [:], "--listen takes HOST:PORT or unix:PATH"),
             (["--tls-cert", "a.pem"], [:], "--tls-cert and --tls-key are given together"),
             (["--body-idle-seconds=-1"], [:], "--body-idle-seconds takes 0 to 86400"),
@@ -310,6 +312,37 @@ import Testing
         let outcome = try Program.run(["serve"] + arguments, environment: environment)
         #expect(!outcome.crashed && outcome.code != 0)
         #expect(outcome.errors.contains(message), "\(outcome.errors)")
+    }
+
+    /// Keys and pages of other origins, several addresses, and SIGHUP.
+    @Test func asksForKeysAndReadsThemAgain() throws {
+        let folder = try TemporaryFolder()
+        try folder.write("keys", Array("old\n".utf8))
+        let socket = folder.path + "/socket"
+        let server = try RunningServer(
+            [
+                "--model", "m=\(Program.model("g2p"))", "--api-key-file", folder.path + "/keys", "--cors-origin", "*",
+                "--listen", "unix:\(socket)", "--listen", "127.0.0.1:0",
+            ])
+        func status(_ key: String) throws -> Int {
+            try server.exchange("GET /v1/models HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer \(key)\r\n", body: Data())
+                .status
+        }
+        #expect(try server.get("/health").status == 200)
+        #expect(try server.get("/v1/models").status == 401)
+        #expect(try status("old") == 200)
+        #expect(FileManager.default.fileExists(atPath: socket))
+        for (keys, works, fails) in [("new\n", "new", "old"), ("", "new", "old")] {
+            try folder.write("keys", Array(keys.utf8))
+            let before = try server.logText().split(separator: "SIGHUP").count
+            kill(server.process.processIdentifier, SIGHUP)
+            for _ in 0..<300 where try server.logText().split(separator: "SIGHUP").count == before { usleep(10_000) }
+            #expect(try status(works) == 200)
+            #expect(try status(fails) == 401)
+        }
+        kill(server.process.processIdentifier, SIGTERM)
+        server.process.waitUntilExit()
+        #expect(!FileManager.default.fileExists(atPath: socket))
     }
 
     /// SIGTERM while a request is being computed: it is answered, and the process ends with 0.

@@ -10,6 +10,10 @@ public struct ServerConfiguration: Sendable {
     public var http = HTTPLimits()
     /// nil: clients are spoken with in the clear.
     public var tls: TLSFiles?
+    /// A file with a key a line; nil: no key is needed.
+    public var keyFile: String?
+    /// nil: pages of other origins may read nothing.
+    public var cors: CORSPolicy?
     public var queue = QueueLimits()
     public var requests = RequestLimits()
     public var attention = AttentionLimits()
@@ -26,6 +30,7 @@ public final class EncoderServer: Sendable {
     public let configuration: ServerConfiguration
     public let engine: InferenceEngine
     public let handler: APIHandler
+    private let access: AccessHandler
     private let http: HTTPServer
 
     public init(models: [Model], configuration: ServerConfiguration = ServerConfiguration()) throws(HTTPServerError) {
@@ -44,11 +49,13 @@ public final class EncoderServer: Sendable {
         let handler = APIHandler(
             models: models, engine: engine, metrics: metrics, limits: configuration.requests,
             attentionLimits: configuration.attention)
-        let http = HTTPServer(handler: handler, limits: configuration.http)
+        let access = AccessHandler(handler, cors: configuration.cors)
+        let http = HTTPServer(handler: access, limits: configuration.http)
         handler.countConnections { [weak http] in http?.connectionCount ?? 0 }
         self.configuration = configuration
         self.engine = engine
         self.handler = handler
+        self.access = access
         self.http = http
         try reload()
     }
@@ -62,9 +69,12 @@ public final class EncoderServer: Sendable {
     /// - Returns: what clients call the addresses, such as `http://127.0.0.1:8080`.
     public func start(_ addresses: [HTTPAddress]) throws(HTTPServerError) -> [String] { try http.start(addresses) }
 
-    /// Reads the configured files of TLS again; when one cannot be used, nothing changes.
+    /// Reads the configured keys and files of TLS again; when one cannot be used, nothing changes.
     public func reload() throws(HTTPServerError) {
+        var keys: APIKeys?
+        if let file = configuration.keyFile { keys = try APIKeys(path: file) }
         if let tls = configuration.tls { try http.useTLS(tls) }
+        if let keys { access.use(keys) }
     }
 
     /// Ends in good order; `completion` is called once nothing is left, on the server's event loop.

@@ -7,9 +7,17 @@ public struct HTTPHeaders: Sendable, Equatable, ExpressibleByDictionaryLiteral {
 
     public mutating func add(_ name: String, _ value: String) { fields.append((name, value)) }
 
+    /// Puts one field in the place of all of that name.
+    public mutating func set(_ name: String, _ value: String) {
+        fields.removeAll { Self.areEqual($0.name, name) }
+        add(name, value)
+    }
+
     /// The first field of that name.
-    public subscript(name: String) -> String? {
-        fields.first { $0.name.utf8.elementsEqual(name.utf8, by: { $0 | 0x20 == $1 | 0x20 }) }?.value
+    public subscript(name: String) -> String? { fields.first { Self.areEqual($0.name, name) }?.value }
+
+    private static func areEqual(_ a: String, _ b: String) -> Bool {
+        a.utf8.count == b.utf8.count && a.utf8.elementsEqual(b.utf8) { $0 | 0x20 == $1 | 0x20 }
     }
 
     public static func == (a: HTTPHeaders, b: HTTPHeaders) -> Bool {
