@@ -72,11 +72,12 @@ struct Serve: ParsableCommand {
             throw CommandError("\(error)")
         }
         // Before listening, so that an early SIGTERM drains too.
-        let signals = drainOnSignals(server, logger) + [reloadOnSIGHUP(server, logger)]
+        drainOnSignals(server, logger)
+        reloadOnSIGHUP(server, logger)
         let names: [String]
         do { names = try server.start(listening.addresses()) } catch { throw CommandError("\(error)") }
         for name in names { logger.info("listening on \(name), \(server.engine.threads) worker threads") }
-        withExtendedLifetime(signals) { dispatchMain() }
+        dispatchMain()
     }
 
     private var configuration: ServerConfiguration {
@@ -129,11 +130,13 @@ struct Serve: ParsableCommand {
     }
 
     /// New certificates serve new connections, new keys new requests; what cannot be used leaves the old ones in place.
-    private func reloadOnSIGHUP(_ server: EncoderServer, _ logger: Logger) -> any DispatchSourceSignal {
+    private func reloadOnSIGHUP(_ server: EncoderServer, _ logger: Logger) {
         signal(SIGHUP, SIG_IGN)
         let source = DispatchSource.makeSignalSource(
             signal: SIGHUP, queue: DispatchQueue(label: "encoderd.reload"))
         source.setEventHandler {
+            // A source keeps itself alive: nothing else lives while `dispatchMain`, which never returns, runs.
+            _ = source
             do throws(HTTPServerError) {
                 try server.reload()
                 logger.info("SIGHUP: read again")
@@ -142,17 +145,17 @@ struct Serve: ParsableCommand {
             }
         }
         source.activate()
-        return source
     }
 
     /// The first signal drains and ends the process; a second one ends it at once.
-    private func drainOnSignals(_ server: EncoderServer, _ logger: Logger) -> [any DispatchSourceSignal] {
+    private func drainOnSignals(_ server: EncoderServer, _ logger: Logger) {
         let queue = DispatchQueue(label: "encoderd.signals")
         nonisolated(unsafe) var draining = false
-        return [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT")].map { number, name in
+        for (number, name) in [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT")] {
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
             source.setEventHandler {
+                _ = source
                 if draining {
                     logger.warning("\(name) again: ending at once")
                     _exit(1)
@@ -169,7 +172,6 @@ struct Serve: ParsableCommand {
                 }
             }
             source.activate()
-            return source
         }
     }
 }

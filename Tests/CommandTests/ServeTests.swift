@@ -345,6 +345,36 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: socket))
     }
 
+    /// Without descriptors for all clients the server neither spins nor ends, and has room again when they have gone.
+    @Test func survivesRunningOutOfDescriptors() throws {
+        let server = try RunningServer(["--model", "m=\(Program.model("g2p"))"])
+        let identifier = server.process.processIdentifier
+        let prlimit = try Process.run(
+            URL(fileURLWithPath: "/usr/bin/prlimit"), arguments: ["--pid", "\(identifier)", "--nofile=60:60"])
+        prlimit.waitUntilExit()
+        try #require(prlimit.terminationStatus == 0)
+        func descriptors() throws -> Int {
+            try FileManager.default.contentsOfDirectory(atPath: "/proc/\(identifier)/fd").count
+        }
+        /// Processor time so far, in ticks of 10 ms (proc(5)).
+        func ticks() throws -> Int {
+            let line = try String(contentsOfFile: "/proc/\(identifier)/stat", encoding: .utf8)
+            let fields = try #require(line.split(separator: ")").last).split(separator: " ")
+            return try #require(Int(fields[11])) + #require(Int(fields[12]))
+        }
+        let before = try descriptors()
+        var clients: [Int32] = []
+        for _ in 0..<200 { clients.append(try server.open()) }
+        let start = try ticks()
+        usleep(1_000_000)
+        #expect(try ticks() - start < 50)
+        #expect(try descriptors() <= 60)
+        for client in clients { close(client) }
+        #expect(try server.get("/health").status == 200)
+        for _ in 0..<500 where try descriptors() > before { usleep(10_000) }
+        #expect(try descriptors() <= before)
+    }
+
     /// SIGTERM while a request is being computed: it is answered, and the process ends with 0.
     @Test func drainsOnSIGTERM() throws {
         let server = try RunningServer(["--model", "m=\(Program.model("minilm"))"])
