@@ -7,7 +7,7 @@ THREADS ?= 1
 # One line per loaded model: NAME=DIRECTORY.
 MODELS ?= minilm=models/minilm g2p=models/g2p resemblyzer=models/resemblyzer
 
-.PHONY: help run build models system test lint format image image-test bench bench-kernels kernel-report http-differential idle-connections fidelity check-symbols fresh-kernels clean
+.PHONY: help run build models system test test-tsan test-asan lint format image image-test bench bench-kernels kernel-report http-differential idle-connections fidelity check-symbols fresh-kernels clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,12 @@ test: system models fresh-kernels ## build and pass every test, on every kernel 
 	$(SWIFT) build --build-tests
 	@sh scripts/check_symbols.sh
 	$(SWIFT) test --skip-build
+
+test-tsan: system models ## the server's tests under the thread sanitizer
+	SWIFT_BACKTRACE=enable=no $(SWIFT) test --sanitize=thread --scratch-path .build-tsan --filter ServerTests
+
+test-asan: system models ## the server's tests under the address sanitizer
+	SWIFT_BACKTRACE=enable=no $(SWIFT) test --sanitize=address --scratch-path .build-asan --filter ServerTests
 
 # SwiftPM's incremental build does not see that an inlinable body changed, so the targets that compile the bodies are
 # marked as changed with them.

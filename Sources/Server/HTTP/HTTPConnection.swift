@@ -67,6 +67,7 @@ final class HTTPConnection: @unchecked Sendable {
     func refuse() {
         server.assertOnLoop()
         fail(HTTPParseError(503, "too_many_connections", "The server has as many connections as it takes."))
+        if !isEstablished { setDeadline(limits.handshakeSeconds) }
         updateInterest()
     }
 
