@@ -7,7 +7,7 @@ THREADS ?= 1
 # One line per loaded model: NAME=DIRECTORY.
 MODELS ?= minilm=models/minilm g2p=models/g2p resemblyzer=models/resemblyzer
 
-.PHONY: help run build models system test test-tsan test-asan lint format image image-test bench bench-kernels kernel-report http-differential idle-connections fidelity check-symbols fresh-kernels clean
+.PHONY: help run build models system test test-tsan test-asan lint format image image-test bench bench-kernels kernel-report http-differential idle-connections fidelity families-check check-symbols fresh-kernels clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ idle-connections: build models ## what 10,000 idle connections cost, plain and o
 
 fidelity: build models ## how near bf16 and int8 are to f32 on 2,000 sentences (needs numpy)
 	$(PYTHON) scripts/fidelity.py
+
+families-check: build ## random variants of every family of encoders against transformers (needs torch, transformers)
+	HF_HUB_OFFLINE=1 $(PYTHON) scripts/check_families.py
 
 image: ## the container image encoderd:latest, with whichever of docker, podman, buildah is there
 	sh scripts/image.sh

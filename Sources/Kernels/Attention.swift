@@ -121,7 +121,7 @@ public func attendBlock<I: Instructions>(_: I.Type, _ task: AttentionTask) {
     let queries = task.queries
     let isWhole = task.isWhole
     let scores = h.scratch + layout.scores
-    let binary = binaryScale(h.scale)
+    let binary = binaryScale(h.terms == nil ? h.scale : 1)
     let position = h.position + queries.lowerBound
     // What any of the rows sees of the block, and each row's part of it, from the beginning of the block.
     let columns = union(h.span, position, queries.count, block, keys: h.keys)
@@ -132,6 +132,14 @@ public func attendBlock<I: Instructions>(_: I.Type, _ task: AttentionTask) {
         ScoreProduct(
             q: h.q + queries.lowerBound * h.ldq, ldq: h.ldq, keyPanels: h.scratch + layout.keyPanels,
             scores: scores, pitch: layout.pitch, rows: queries.count, columns: columns, headDim: h.headDim))
+    if let terms = h.terms {
+        for r in 0..<queries.count {
+            let seen = part(h.span.visible(position + r, keys: h.keys), of: block)
+            applyTerms(
+                I.self, terms, query: queries.lowerBound + r, key: block.lowerBound + seen.lowerBound,
+                scores + r * layout.pitch + seen.lowerBound, seen.count, scale: h.scale)
+        }
+    }
     let keep = h.scratch + layout.keep
     let factor = h.scratch + layout.factor
     // All maxima before all exponentials: those of a row wait for its maximum, which takes its time.
@@ -168,6 +176,29 @@ public func attendBlock<I: Instructions>(_: I.Type, _ task: AttentionTask) {
             panelStride: block.count * I.panelWidth, keep: isWhole ? nil : UnsafePointer(keep), factor: factor,
             out: h.out + queries.lowerBound * h.ldOut, ldOut: h.ldOut, rows: queries.count, keys: columns.count,
             valueDim: h.valueDim))
+}
+
+/// The scores of a query with `count` keys, the first of which is `key`, as `terms` make them, in place.
+@inlinable @inline(__always)
+func applyTerms<I: Instructions>(
+    _: I.Type, _ terms: ScoreTerms, query: Int, key: Int, _ scores: UnsafeMutablePointer<Float>, _ count: Int,
+    scale: Float
+) {
+    let factor = I.splat(terms.cap > 0 ? scale / terms.cap : scale)
+    let cap = I.splat(terms.cap)
+    let bias = terms.bias.map { $0 + query * terms.biasStride + key }
+    var j = 0
+    while j < count {
+        let left = count - j
+        let s = left >= I.lanes ? I.load(scores + j) : I.load(scores + j, count: left, fill: 0)
+        var x = I.mul(s, factor)
+        if terms.cap > 0 { x = I.mul(cap, VectorMath<I>.tanh(x)) }
+        if let bias {
+            x = I.add(x, left >= I.lanes ? I.load(bias + j) : I.load(bias + j, count: left, fill: 0))
+        }
+        if left >= I.lanes { I.store(scores + j, x) } else { I.store(scores + j, count: left, x) }
+        j += I.lanes
+    }
 }
 
 /// What of `block` lies in `keys`, counted from the block's beginning; empty but within the block where nothing does.

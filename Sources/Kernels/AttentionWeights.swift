@@ -9,7 +9,7 @@ public func rebuildWeights<I: Instructions>(_: I.Type, _ w: AttentionWeights) {
     let keyPanels = w.scratch + layout.keyPanels
     let scores = w.scratch + layout.scores
     let queries = w.scratch + layout.queries
-    let factor = I.splat(binaryScale(w.scale))
+    let factor = I.splat(binaryScale(w.terms == nil ? w.scale : 1))
 
     var key = 0
     while key < w.keys {
@@ -34,6 +34,11 @@ public func rebuildWeights<I: Instructions>(_: I.Type, _ w: AttentionWeights) {
                 let seen = part(w.span.visible(w.position + query, keys: w.keys), of: block)
                 let out = w.out + (first + r) * w.keys + key
                 out.update(repeating: 0, count: seen.lowerBound)
+                if let terms = w.terms {
+                    applyTerms(
+                        I.self, terms, query: query, key: key + seen.lowerBound,
+                        scores + r * layout.pitch + seen.lowerBound, seen.count, scale: w.scale)
+                }
                 weightsOfRow(
                     I.self, scores + r * layout.pitch + seen.lowerBound, out + seen.lowerBound, seen.count,
                     shift: w.statistics[2 * query], factor: factor, inverse: 1 / w.statistics[2 * query + 1])

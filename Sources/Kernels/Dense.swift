@@ -188,8 +188,8 @@ public struct DensePart<A: Arithmetic> {
         let rowsAtOnce = min(8, I.tileRows)
         withUnsafeTemporaryAllocation(of: Float.self, capacity: rowsAtOnce * width) { buffer in
             guard let tile = buffer.baseAddress else { return }
-            var column = 0
-            while column < d.n {
+            var column = d.columns.lowerBound
+            while column < d.columns.upperBound {
                 let target = d.out + row * d.ldOut + column / 2
                 let columns = min(I.lanes, outputs - column / 2)
                 var first = 0

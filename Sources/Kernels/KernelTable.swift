@@ -10,6 +10,12 @@ public enum InstructionSet: String, Sendable, CaseIterable, Comparable {
 /// The activation applied by a dense layer's epilogue. Names follow torch.
 public enum Activation: String, Sendable, CaseIterable {
     case identity, relu, gelu, geluTanh, silu, tanh, sigmoid
+    /// x · sigmoid(1.702 x).
+    case quickGelu
+    /// min(max(x, 0), 6); max(x, 0)²; x for x ≥ 0, else 0.01 x.
+    case relu6, reluSquared, leakyRelu
+    /// x · tanh(ln(1 + eˣ)); x for x ≥ 0, else eˣ − 1.
+    case mish, elu
 }
 
 /// What the weights of dense layers are held in, and what they are multiplied with. Outputs, norms, softmax and activation
@@ -48,7 +54,7 @@ public struct Dense {
     public var k: Int
     /// nil, or for a gated layer (GLU: SwiGLU, GeGLU) its output's columns: `out[m, gated] = activation(gate) ⊙ up`, where the
     /// weight's rows, and the bias, are those of gate and up in turns, `panelWidth / 2` of each, the last filled with
-    /// zeros (`gatedOrder`). No residual then, and all columns.
+    /// zeros (`gatedOrder`). No residual then; `columns` are the weight's, whole panels.
     public var gated: Int?
     /// Bytes of the second level of cache, for which rows are cut into blocks.
     public var cacheBytes = 1 << 20
@@ -87,8 +93,26 @@ public struct Dense {
     }
 }
 
+/// What some models make of a score before the softmax: `s ↦ cap · tanh(scale · s / cap) + bias[query, key]`. f32 attention
+/// only.
+public struct ScoreTerms {
+    /// The bias of the first query and key, or nil: that of query i and key j is `bias[i · biasStride + j]`. Where it depends
+    /// on the distance of key and query alone, one row of distances serves all queries, with a stride of −1.
+    public var bias: UnsafePointer<Float>?
+    public var biasStride: Int
+    /// Soft cap of the scores (Gemma 2), or 0: none.
+    public var cap: Float
+
+    public init(bias: UnsafePointer<Float>? = nil, biasStride: Int = 0, cap: Float = 0) {
+        self.bias = bias
+        self.biasStride = biasStride
+        self.cap = cap
+    }
+}
+
 /// Scaled dot-product attention of one sequence and one head, f32:
-/// `out[i] = Σ_j softmax_j(scale · q_i·k_j) v_j`, where j runs over the keys that `span` lets query i see.
+/// `out[i] = Σ_j softmax_j(scale · q_i·k_j) v_j`, where j runs over the keys that `span` lets query i see. With `terms` the
+/// softmax is of what they make of the scores.
 ///
 /// A query that sees no key, or whose scores are all −inf, gives NaN, as torch's softmax does.
 public struct AttentionHead {
@@ -103,7 +127,8 @@ public struct AttentionHead {
     public var out: UnsafeMutablePointer<Float>
     public var ldOut: Int
     /// [queries, 2] or nil: where to leave each row's maximum of q·k, before `scale`, and its sum of
-    /// exp(scale · (q·k − maximum)). As one number, their log-sum-exp, they would lose the digits that the weights need.
+    /// exp(scale · (q·k − maximum)); with `terms`, the maximum of what they make of the scores, and the sum of
+    /// exp(score − maximum). As one number, their log-sum-exp, they would lose the digits that the weights need.
     public var statistics: UnsafeMutablePointer<Float>?
     public var queries: Int
     public var keys: Int
@@ -115,6 +140,8 @@ public struct AttentionHead {
     /// The position of the first query among the keys, for `span`: that of its token, where some of a sequence's queries
     /// are asked alone.
     public var position: Int
+    /// nil: none.
+    public var terms: ScoreTerms?
     /// At least `KernelTable.attentionScratch(queries, keys, headDim, valueDim)` floats, 64-byte aligned.
     public var scratch: UnsafeMutablePointer<Float>
 
@@ -122,7 +149,7 @@ public struct AttentionHead {
         q: UnsafePointer<Float>, ldq: Int, k: UnsafePointer<Float>, ldk: Int, v: UnsafePointer<Float>, ldv: Int,
         out: UnsafeMutablePointer<Float>, ldOut: Int, statistics: UnsafeMutablePointer<Float>? = nil,
         queries: Int, keys: Int, headDim: Int, valueDim: Int, scale: Float, span: AttentionSpan = .all,
-        position: Int = 0, scratch: UnsafeMutablePointer<Float>
+        position: Int = 0, terms: ScoreTerms? = nil, scratch: UnsafeMutablePointer<Float>
     ) {
         self.q = q
         self.ldq = ldq
@@ -140,6 +167,7 @@ public struct AttentionHead {
         self.scale = scale
         self.span = span
         self.position = position
+        self.terms = terms
         self.scratch = scratch
     }
 }
@@ -162,6 +190,8 @@ public struct AttentionWeights {
     public var scale: Float
     public var span: AttentionSpan
     public var position: Int
+    /// As in `AttentionHead`, for the queries as counted in `q`.
+    public var terms: ScoreTerms?
     /// [rowCount, keys], row-major, contiguous.
     public var out: UnsafeMutablePointer<Float>
     /// At least `KernelTable.attentionScratch(rowCount, keys, headDim, 0)` floats, 64-byte aligned.
@@ -170,8 +200,8 @@ public struct AttentionWeights {
     public init(
         q: UnsafePointer<Float>, ldq: Int, k: UnsafePointer<Float>, ldk: Int, statistics: UnsafePointer<Float>,
         rows: UnsafePointer<Int32>, rowCount: Int, keys: Int, headDim: Int, scale: Float, span: AttentionSpan = .all,
-        position: Int = 0,
-        out: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
+        position: Int = 0, terms: ScoreTerms? = nil, out: UnsafeMutablePointer<Float>,
+        scratch: UnsafeMutablePointer<Float>
     ) {
         self.q = q
         self.ldq = ldq
@@ -185,6 +215,7 @@ public struct AttentionWeights {
         self.scale = scale
         self.span = span
         self.position = position
+        self.terms = terms
         self.out = out
         self.scratch = scratch
     }
@@ -213,6 +244,61 @@ public struct LayerNorm {
         self.rows = rows
         self.width = width
         self.epsilon = epsilon
+    }
+}
+
+/// `out[r] = weight ⊙ x[r] / √(mean(x[r]²) + epsilon)`, per row, f32 (torch.nn.RMSNorm).
+public struct RootMeanSquareNorm {
+    /// [rows, width], rows `pitch` floats apart in both. `out` may be `x`.
+    public var x: UnsafePointer<Float>
+    public var out: UnsafeMutablePointer<Float>
+    /// [width]
+    public var weight: UnsafePointer<Float>
+    public var rows: Int
+    public var width: Int
+    public var pitch: Int
+    public var epsilon: Float
+
+    public init(
+        x: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>, weight: UnsafePointer<Float>, rows: Int, width: Int,
+        pitch: Int, epsilon: Float
+    ) {
+        self.x = x
+        self.out = out
+        self.weight = weight
+        self.rows = rows
+        self.width = width
+        self.pitch = pitch
+        self.epsilon = epsilon
+    }
+}
+
+/// Rotary position embedding (Su et al. 2021, https://arxiv.org/abs/2104.09864) of one token's heads, in place: each pair
+/// (a, b) of a head becomes (a cos − b sin, b cos + a sin).
+public struct Rotation {
+    /// [heads, headDim], contiguous.
+    public var x: UnsafeMutablePointer<Float>
+    public var heads: Int
+    public var headDim: Int
+    /// [pairs] each, of this token's position.
+    public var cosines: UnsafePointer<Float>
+    public var sines: UnsafePointer<Float>
+    /// The first 2 · pairs values of a head turn, the others stay.
+    public var pairs: Int
+    /// Pair i is values 2i and 2i + 1, or else i and i + pairs.
+    public var isInterleaved: Bool
+
+    public init(
+        x: UnsafeMutablePointer<Float>, heads: Int, headDim: Int, cosines: UnsafePointer<Float>,
+        sines: UnsafePointer<Float>, pairs: Int, isInterleaved: Bool
+    ) {
+        self.x = x
+        self.heads = heads
+        self.headDim = headDim
+        self.cosines = cosines
+        self.sines = sines
+        self.pairs = pairs
+        self.isInterleaved = isInterleaved
     }
 }
 
@@ -381,6 +467,8 @@ public struct KernelTable: Sendable {
     private let quantisedAttention: Precision
 
     public let layerNorm: @Sendable (LayerNorm) -> Void
+    public let rootMeanSquareNorm: @Sendable (RootMeanSquareNorm) -> Void
+    public let rotate: @Sendable (Rotation) -> Void
     /// `x[i] = activation(x[i])` for `count` floats.
     public let activate: @Sendable (_ activation: Activation, _ x: UnsafeMutablePointer<Float>, _ count: Int) -> Void
     /// `out[i] = exp(x[i])`, within 2 ulp.
@@ -394,6 +482,8 @@ public struct KernelTable: Sendable {
         instructionSet: InstructionSet, panelWidth: Int, f32: DenseKernels, bf16: DenseKernels, int8: DenseKernels,
         attention: AttentionKernels, brainAttention: AttentionKernels, quantisedAttention: Precision,
         layerNorm: @escaping @Sendable (LayerNorm) -> Void,
+        rootMeanSquareNorm: @escaping @Sendable (RootMeanSquareNorm) -> Void,
+        rotate: @escaping @Sendable (Rotation) -> Void,
         activate: @escaping @Sendable (Activation, UnsafeMutablePointer<Float>, Int) -> Void,
         exp: @escaping @Sendable (UnsafePointer<Float>, UnsafeMutablePointer<Float>, Int) -> Void,
         softmax: @escaping @Sendable (UnsafeMutablePointer<Float>, Int, Int) -> Void,
@@ -409,6 +499,8 @@ public struct KernelTable: Sendable {
         self.brainAttention = brainAttention
         self.quantisedAttention = quantisedAttention
         self.layerNorm = layerNorm
+        self.rootMeanSquareNorm = rootMeanSquareNorm
+        self.rotate = rotate
         self.activate = activate
         self.exp = exp
         self.softmax = softmax

@@ -127,6 +127,25 @@ public enum VectorMath<I: Instructions> {
         return I.mul(x, sigmoid(I.mul(inner, I.splat(1.595_769_122))))
     }
 
+    /// x·tanh(ln(1 + eˣ)) (torch.nn.Mish) = x·n / (n + 2) with n = eˣ(eˣ + 2): no logarithm. Above 20 it is x in f32.
+    @inlinable @inline(__always)
+    public static func mish(_ x: Vector) -> Vector {
+        let limit = I.splat(20)
+        let e = exp(I.selectLess(limit, x, limit, x))
+        let n = I.mul(e, I.add(e, I.splat(2)))
+        return I.mul(x, I.div(n, I.add(n, I.splat(2))))
+    }
+
+    /// x, and eˣ − 1 below 0 (torch.nn.ELU), without cancellation near 0.
+    @inlinable @inline(__always)
+    public static func elu(_ x: Vector) -> Vector {
+        let zero = I.splat(0)
+        let parts = exponential(clamp(I.selectLess(x, zero, x, zero), -20, 0))
+        let power = I.scale(I.splat(1), parts.power, parts.rounder)
+        let e = I.fma(power, parts.fraction, I.sub(power, I.splat(1)))
+        return I.selectLess(x, zero, e, x)
+    }
+
     @inlinable @inline(__always)
     public static func relu(_ x: Vector) -> Vector { I.selectLess(x, I.splat(0), I.splat(0), x) }
 }
@@ -147,6 +166,22 @@ public func activateRows<I: Instructions>(
     case .silu: mapRows(I.self, x, rows, width, pitch) { I.mul($0, VectorMath<I>.sigmoid($0)) }
     case .tanh: mapRows(I.self, x, rows, width, pitch) { VectorMath<I>.tanh($0) }
     case .sigmoid: mapRows(I.self, x, rows, width, pitch) { VectorMath<I>.sigmoid($0) }
+    case .quickGelu:
+        mapRows(I.self, x, rows, width, pitch) { I.mul($0, VectorMath<I>.sigmoid(I.mul($0, I.splat(1.702)))) }
+    case .relu6:
+        mapRows(I.self, x, rows, width, pitch) {
+            let x = VectorMath<I>.relu($0)
+            return I.selectLess(I.splat(6), x, I.splat(6), x)
+        }
+    case .reluSquared:
+        mapRows(I.self, x, rows, width, pitch) {
+            let x = VectorMath<I>.relu($0)
+            return I.mul(x, x)
+        }
+    case .leakyRelu:
+        mapRows(I.self, x, rows, width, pitch) { I.selectLess($0, I.splat(0), I.mul($0, I.splat(0.01)), $0) }
+    case .mish: mapRows(I.self, x, rows, width, pitch) { VectorMath<I>.mish($0) }
+    case .elu: mapRows(I.self, x, rows, width, pitch) { VectorMath<I>.elu($0) }
     }
 }
 

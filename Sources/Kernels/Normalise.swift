@@ -55,3 +55,38 @@ public func normaliseRows<I: Instructions>(_: I.Type, _ n: LayerNorm) {
         }
     }
 }
+
+/// `KernelTable.rootMeanSquareNorm`.
+@inlinable @inline(__always)
+public func normaliseRootMeanSquares<I: Instructions>(_: I.Type, _ n: RootMeanSquareNorm) {
+    if n.width <= 0 { return }
+    let whole = n.width / I.lanes * I.lanes
+    for r in 0..<n.rows {
+        let x = n.x + r * n.pitch
+        let out = n.out + r * n.pitch
+        var sum0 = I.splat(0)
+        var sum1 = I.splat(0)
+        var i = 0
+        while i + 2 * I.lanes <= whole {
+            let x0 = I.load(x + i)
+            let x1 = I.load(x + i + I.lanes)
+            sum0 = I.fma(x0, x0, sum0)
+            sum1 = I.fma(x1, x1, sum1)
+            i += 2 * I.lanes
+        }
+        if i < whole {
+            let x0 = I.load(x + i)
+            sum0 = I.fma(x0, x0, sum0)
+        }
+        var total = I.sum(I.add(sum0, sum1))
+        for j in whole..<n.width { total += x[j] * x[j] }
+        let inverse = 1 / (total / Float(n.width) + n.epsilon).squareRoot()
+        let factor = I.splat(inverse)
+        i = 0
+        while i < whole {
+            I.store(out + i, I.mul(I.mul(I.load(x + i), factor), I.load(n.weight + i)))
+            i += I.lanes
+        }
+        for j in whole..<n.width { out[j] = x[j] * inverse * n.weight[j] }
+    }
+}

@@ -162,6 +162,8 @@ public func makeAVX2Table(vnni: Bool) -> KernelTable {
             run: { attentionHead(AVX2.self, $0) }, weights: { rebuildWeights(AVX2.self, $0) }),
         brainAttention: makeBrainAttention(AVX2BrainPairs.self), quantisedAttention: .f32,
         layerNorm: { normaliseRows(AVX2.self, $0) },
+        rootMeanSquareNorm: { normaliseRootMeanSquares(AVX2.self, $0) },
+        rotate: { rotateHeads(AVX2.self, $0) },
         activate: { activation, x, count in
             AVX2.activate(activation, x, rows: 1, width: count, pitch: count, isCoarse: false)
         },

@@ -186,6 +186,8 @@ public func makeAVX512Table(vnni: Bool, bf16: Bool) -> KernelTable {
         brainAttention: bf16 ? makeBrainAttention(AVX512BrainWords.self) : makeBrainAttention(AVX512BrainPairs.self),
         quantisedAttention: bf16 ? .bf16 : .f32,
         layerNorm: { normaliseRows(AVX512.self, $0) },
+        rootMeanSquareNorm: { normaliseRootMeanSquares(AVX512.self, $0) },
+        rotate: { rotateHeads(AVX512.self, $0) },
         activate: { activation, x, count in
             AVX512.activate(activation, x, rows: 1, width: count, pitch: count, isCoarse: false)
         },

@@ -153,6 +153,8 @@ public func makeBaselineTable() -> KernelTable {
             run: { attentionHead(Baseline.self, $0) }, weights: { rebuildWeights(Baseline.self, $0) }),
         brainAttention: makeBrainAttention(BaselineBrainPairs.self), quantisedAttention: .f32,
         layerNorm: { normaliseRows(Baseline.self, $0) },
+        rootMeanSquareNorm: { normaliseRootMeanSquares(Baseline.self, $0) },
+        rotate: { rotateHeads(Baseline.self, $0) },
         activate: { activation, x, count in
             Baseline.activate(activation, x, rows: 1, width: count, pitch: count, isCoarse: false)
         },

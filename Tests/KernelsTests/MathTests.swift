@@ -45,9 +45,9 @@ import Testing
     /// Error in units of what is promised: tanh and sigmoid 4 ulp; the gated units 2e-7 of |x|, which they multiply.
     static func units(_ activation: Activation, _ x: Float, _ got: Float, _ want: Double) -> Double {
         switch activation {
-        case .identity, .relu: return ulps(got, want)
-        case .tanh, .sigmoid: return ulps(got, want) / 4
-        case .gelu, .geluTanh, .silu:
+        case .identity, .relu, .relu6, .reluSquared, .leakyRelu: return ulps(got, want)
+        case .tanh, .sigmoid, .elu: return ulps(got, want) / 4
+        case .gelu, .geluTanh, .silu, .quickGelu, .mish:
             // torch multiplies −inf by 0; the limit is as good.
             if x == -.infinity { return got.isNaN || got == 0 ? 0 : .infinity }
             if !x.isFinite || !Float(want).isFinite { return ulps(got, want) }
@@ -93,6 +93,12 @@ import Testing
             case .silu: return x / (1 + Foundation.exp(-x))
             case .tanh: return Foundation.tanh(x)
             case .sigmoid: return 1 / (1 + Foundation.exp(-x))
+            case .quickGelu: return x / (1 + Foundation.exp(-1.702 * x))
+            case .relu6: return x < 0 ? 0 : x > 6 ? 6 : x
+            case .reluSquared: return x < 0 ? 0 : x * x
+            case .leakyRelu: return x < 0 ? 0.01 * x : x
+            case .mish: return x * Foundation.tanh(log1p(Foundation.exp(x)))
+            case .elu: return x < 0 ? expm1(x) : x
             }
         }
         let worst = Self.worst(table, activation, x + [.infinity, -.infinity], want)

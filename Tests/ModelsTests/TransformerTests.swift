@@ -332,8 +332,8 @@ import Testing
         ),
         ("bert", "\(bert), \"hidden_size\": 36, \"num_attention_heads\": 4", "[29, 36]"),
         (
-            "bert", "\(bert), \"hidden_size\": 32, \"num_attention_heads\": 4, \"hidden_act\": \"mish\"",
-            "'hidden_act' is 'mish'"
+            "bert", "\(bert), \"hidden_size\": 32, \"num_attention_heads\": 4, \"hidden_act\": \"cube\"",
+            "'hidden_act' is 'cube'"
         ),
         ("bert", "\(bert), \"hidden_size\": 32, \"num_attention_heads\": 4, \"is_decoder\": true", "only encoders"),
         (

@@ -30,6 +30,9 @@ ACTIVATIONS = {
     "silu": F.silu,
     "tanh": torch.tanh,
     "sigmoid": torch.sigmoid,
+    "quickGelu": lambda x: x * torch.sigmoid(1.702 * x), "relu6": torch.nn.functional.relu6,
+    "reluSquared": lambda x: torch.relu(x).square(), "leakyRelu": torch.nn.functional.leaky_relu,
+    "mish": torch.nn.functional.mish, "elu": torch.nn.functional.elu,
 }
 
 
@@ -271,8 +274,51 @@ def attention_spans():
     save_file({k: np.ascontiguousarray(x) for k, x in out.items()}, DATA / "kernels_attention_spans.safetensors")
 
 
+def terms():
+    """What scores, norms and positions of today's encoders have beyond BERT's."""
+    own = np.random.default_rng(12)
+    out = {}
+    q, k, v = (own.standard_normal((1300, 16)).astype(np.float32) for _ in range(3))
+    # Biases by distance, from -1299 to 1299.
+    bias = (2 * own.standard_normal(2599)).astype(np.float32)
+    out.update(q=q, k=k, v=v, bias=bias)
+    for n in (1, 40, 129, 1300):
+        rows = sorted(set(range(0, n, 61)) | {n - 1})
+        out[f"rows.{n}"] = np.array(rows, dtype=np.float32)
+        i, j = torch.arange(n)[:, None], torch.arange(n)[None, :]
+        scores = f64(q[:n]) @ f64(k[:n]).T / 4
+        distance = f64(bias)[(j - i) + 1299]
+        for name, these in {
+            "bias": scores + distance, "cap": 3 * torch.tanh(scores / 3), "both": 3 * torch.tanh(scores / 3) + distance,
+            "causal": (scores + distance).masked_fill(j > i, float("-inf")),
+        }.items():
+            weights = torch.softmax(these, -1)
+            out[f"out.{name}.{n}"] = (weights @ f64(v[:n]))[rows].float().numpy()
+            if n <= 129:
+                out[f"weights.{name}.{n}"] = weights[rows].float().numpy()
+    for width in (1, 5, 16, 31, 33, 384, 1000):
+        x = own.standard_normal((3, width)).astype(np.float32)
+        weight = own.standard_normal(width).astype(np.float32)
+        out[f"rms.x.{width}"], out[f"rms.weight.{width}"] = x, weight
+        out[f"rms.{width}"] = torch.nn.functional.rms_norm(f64(x), (width,), f64(weight), 1e-6).float().numpy()
+    for pairs in (1, 3, 8, 16, 33, 64):
+        # transformers' rotate_half: the second half, negated, then the first; and pairs side by side.
+        x = own.standard_normal((2, 2 * pairs + 3)).astype(np.float32)
+        angle = own.uniform(-3, 3, pairs)
+        cos, sin = np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
+        out[f"rotary.x.{pairs}"], out[f"rotary.cos.{pairs}"], out[f"rotary.sin.{pairs}"] = x, cos, sin
+        a, b = f64(x[:, :pairs]), f64(x[:, pairs:2 * pairs])
+        halves = torch.cat([a * f64(cos) - b * f64(sin), b * f64(cos) + a * f64(sin), f64(x[:, 2 * pairs:])], 1)
+        out[f"rotary.halves.{pairs}"] = halves.float().numpy()
+        a, b = f64(x[:, 0:2 * pairs:2]), f64(x[:, 1:2 * pairs:2])
+        turned = torch.stack([a * f64(cos) - b * f64(sin), b * f64(cos) + a * f64(sin)], 2).reshape(2, 2 * pairs)
+        out[f"rotary.interleaved.{pairs}"] = torch.cat([turned, f64(x[:, 2 * pairs:])], 1).float().numpy()
+    save_file({k: np.ascontiguousarray(x) for k, x in out.items()}, DATA / "kernels_terms.safetensors")
+
+
 dense()
 activations()
+terms()
 attention()
 attention_spans()
 rows()

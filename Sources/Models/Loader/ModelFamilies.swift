@@ -2,7 +2,13 @@
 enum ModelFamilies {
     /// Encoders of transformers: each reads its configuration and tensor names into the parts that all share.
     static let encoders: [(name: String, parts: @Sendable (ModelSource) throws(ModelError) -> EncoderParts)] = [
-        ("bert", Bert.parts)
+        ("bert", Bert.parts), ("distilbert", DistilBert.parts), ("electra", Electra.parts), ("albert", Albert.parts),
+        ("roberta", Roberta.parts), ("xlm-roberta", Roberta.parts), ("camembert", Roberta.parts),
+        ("data2vec-text", Roberta.parts), ("xlm-roberta-xl", XLMRobertaXL.parts),
+        ("mpnet", MPNet.parts), ("deberta", Deberta.parts), ("deberta-v2", DebertaV2.parts),
+        ("nomic_bert", NomicBert.parts), ("modernbert", ModernBert.parts), ("gemma3_text", Gemma3.parts),
+        ("t5", T5.parts), ("mt5", T5.parts), ("umt5", T5.parts),
+        ("llama", Llama.parts), ("mistral", Llama.parts), ("qwen2", Llama.parts), ("qwen3", Llama.parts),
     ]
 
     /// Families with a directory format of this project's own.

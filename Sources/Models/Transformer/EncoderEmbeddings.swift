@@ -22,7 +22,7 @@ struct EncoderEmbeddings: Sendable {
     /// [types, width]
     var types: EmbeddingTable?
     var norm: Normalisation?
-    /// [hidden, width], where vectors are looked up in another width than the layers have.
+    /// [hidden, width] in f32, where vectors are looked up in another width than the layers have.
     var projection: DenseLayer?
     /// The norm's place: on vectors as looked up (ELECTRA, ALBERT), or as projected (DeBERTa).
     var normAfterProjection = false

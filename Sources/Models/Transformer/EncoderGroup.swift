@@ -14,20 +14,25 @@ struct EncoderGroup: PartedWork {
     /// [rows, hidden] of these sequences: the layer's input, then its output.
     let x: UnsafeMutablePointer<Float>
     let rows: Int
+    /// Of each sequence of the batch, where the layer has rotary positions.
+    var angles: [RotaryAngles] = []
     private var region = Region.project
     private var parts = 1
 
     /// Scratch. `joined` and `y` are everybody's; of the others each member has its own.
     struct Memory {
-        /// [group, hidden] and [group, 3 · hidden]
+        /// [group, the wider of hidden and attention's result] and [group, queries, keys and values]
         let y: UnsafeMutablePointer<Float>
         let joined: UnsafeMutablePointer<Float>
         /// [members, ...]: activations of a block of rows, attention's scratch, rows converted by dense layers.
         let inner: UnsafeMutablePointer<Float>
+        /// [members, block, hidden]: what a sublayer with norms before or on its branch reads or makes.
+        let branch: UnsafeMutablePointer<Float>
         let working: UnsafeMutablePointer<Float>
         let words: UnsafeMutablePointer<Float>
         /// Floats from one member's to the next's.
         let innerPitch: Int
+        let branchPitch: Int
         let workingPitch: Int
         let wordsPitch: Int
     }
@@ -41,6 +46,7 @@ struct EncoderGroup: PartedWork {
     private struct DenseCall {
         let layer: DenseLayer
         let a: UnsafePointer<Float>
+        var gated: Int?
         var residual: UnsafePointer<Float>?
         var activation = Activation.identity
         let out: UnsafeMutablePointer<Float>
@@ -64,6 +70,7 @@ struct EncoderGroup: PartedWork {
     }
 
     private var hidden: Int { stack.hidden }
+    private var columns: Int { stack.joinedWidth }
     private var kernels: KernelTable { stack.kernels }
     /// What the query, key and value projections read.
     private var input: UnsafeMutablePointer<Float> { layer.attentionNorms.before == nil ? x : memory.y }
@@ -72,16 +79,18 @@ struct EncoderGroup: PartedWork {
 
     /// - Parameter attend: runs attention itself, where it makes weight maps too; nil: the team does.
     mutating func run(_ team: Team, attend: (() -> Void)?) {
-        let projecting = rows * 3 * hidden * hidden
+        let projecting = rows * columns * hidden
         let attending =
             batch.lengths[sequences].reduce(0) { $0 + $1 * $1 } * attention.heads
             * (attention.headDim + attention.valueDim)
-        let finishing = rows * (hidden * hidden + 2 * hidden * layer.feedForward.width)
+        let finishing =
+            rows * hidden * (stack.attentionWidth + (layer.feedForward.isGated ? 3 : 2) * layer.feedForward.width)
         let members = team.members(for: projecting + attending + finishing)
         let byColumns = members > 1 && rows < EncoderGroup.leastRows * members
         if byColumns {
             layer.attentionNorms.before?.apply(kernels, x, memory.y, rows: rows, width: hidden)
             share(team, members, DenseCall(layer: layer.attention.joined, a: input, out: memory.joined))
+            positionHeads(0..<rows)
         } else {
             share(team, .project, parts: min(rowParts(members), team.worth(projecting)))
         }
@@ -132,8 +141,9 @@ struct EncoderGroup: PartedWork {
             let norm = layer.attentionNorms.before
             norm?.apply(kernels, x, y, rows: range.count, width: hidden)
             layer.attention.joined.apply(
-                kernels, norm == nil ? x : y, out: memory.joined + range.lowerBound * 3 * hidden, rows: range.count,
+                kernels, norm == nil ? x : y, out: memory.joined + range.lowerBound * columns, rows: range.count,
                 scratch: words)
+            positionHeads(range)
         case .attend:
             for item in range(sequences.count * attention.heads) {
                 let sequence = sequences.lowerBound + item / attention.heads
@@ -150,7 +160,9 @@ struct EncoderGroup: PartedWork {
             var row = range.lowerBound
             for block in 0..<blocks {
                 let count = range.lowerBound + (block + 1) * range.count / blocks - row
-                finish(x + row * hidden, memory.y + row * hidden, inner, words, rows: count)
+                finish(
+                    x + row * hidden, memory.y + row * stack.attentionWidth, inner,
+                    memory.branch + member * memory.branchPitch, words, rows: count)
                 row += count
             }
         case .columns(let call):
@@ -159,8 +171,32 @@ struct EncoderGroup: PartedWork {
                 panels.lowerBound
                 * kernels.panelWidth..<min(panels.upperBound * kernels.panelWidth, call.layer.weight.outputs)
             call.layer.apply(
-                kernels, call.a, residual: call.residual, activation: call.activation, out: call.out,
+                kernels, call.a, residual: call.residual, activation: call.activation, gated: call.gated,
+                out: call.out,
                 rows: rows, columns: columns, scratch: words)
+        }
+    }
+
+    /// Norms and rotary positions of the queries and keys of some rows of `joined`.
+    private func positionHeads(_ range: Range<Int>) {
+        let part = layer.attention
+        if part.queryNorm == nil, part.keyNorm == nil, angles.isEmpty { return }
+        let (heads, groups) = (stack.heads, stack.keyValueHeads ?? stack.heads)
+        var first = 0
+        for sequence in sequences {
+            let end = first + batch.lengths[sequence]
+            for row in range.clamped(to: first..<end) {
+                let queries = memory.joined + row * columns
+                let keys = queries + heads * stack.headDim
+                part.queryNorm?.apply(kernels, queries, queries, rows: heads, width: stack.headDim)
+                part.keyNorm?.apply(kernels, keys, keys, rows: groups, width: stack.headDim)
+                if !angles.isEmpty {
+                    angles[sequence].rotate(
+                        queries, position: row - first, heads: heads + groups, headDim: stack.headDim, kernels)
+                }
+            }
+            first = end
+            if first >= range.upperBound { break }
         }
     }
 
@@ -169,36 +205,61 @@ struct EncoderGroup: PartedWork {
     /// The rest of a layer for some rows: output projection, feed-forward, residuals and norms.
     /// - Parameters:
     ///   - x: [rows, hidden]: the layer's input on entry, its output on return.
-    ///   - y: [rows, hidden]: the attention's result; overwritten.
+    ///   - y: [rows, attentionWidth]: the attention's result.
+    ///   - branch: [rows, hidden], to work in.
     private func finish(
-        _ x: UnsafeMutablePointer<Float>, _ y: UnsafeMutablePointer<Float>, _ inner: UnsafeMutablePointer<Float>,
-        _ words: UnsafeMutablePointer<Float>, rows: Int
+        _ x: UnsafeMutablePointer<Float>, _ y: UnsafePointer<Float>, _ inner: UnsafeMutablePointer<Float>,
+        _ branch: UnsafeMutablePointer<Float>, _ words: UnsafeMutablePointer<Float>, rows: Int
     ) {
-        layer.attention.output.apply(kernels, y, residual: x, out: x, rows: rows, scratch: words)
-        let input = betweenSublayers(x, y, rows: rows)
+        func sublayer(_ layer: DenseLayer, _ a: UnsafePointer<Float>, _ norms: SublayerNorms) {
+            if let norm = norms.branch {
+                layer.apply(kernels, a, out: branch, rows: rows, scratch: words)
+                add(branch, norm, to: x, rows: rows)
+            } else {
+                layer.apply(kernels, a, residual: x, out: x, rows: rows, scratch: words)
+            }
+            norms.after?.apply(kernels, x, x, rows: rows, width: hidden)
+        }
+        sublayer(layer.attention.output, y, layer.attentionNorms)
         let part = layer.feedForward
-        part.up.apply(kernels, input, activation: part.activation, out: inner, rows: rows, scratch: words)
-        part.down.apply(kernels, inner, residual: x, out: x, rows: rows, scratch: words)
-        layer.feedForwardNorms.after?.apply(kernels, x, x, rows: rows, width: hidden)
+        let before = layer.feedForwardNorms.before
+        before?.apply(kernels, x, branch, rows: rows, width: hidden)
+        part.up.apply(
+            kernels, before == nil ? x : branch, activation: part.activation, gated: part.isGated ? part.width : nil,
+            out: inner, rows: rows, scratch: words)
+        sublayer(part.down, inner, layer.feedForwardNorms)
     }
 
     /// `finish` for all rows, of which there are few: the norms are the leader's.
     private mutating func finishByColumns(_ team: Team, _ members: Int) {
-        share(team, members, DenseCall(layer: layer.attention.output, a: memory.y, residual: x, out: x))
-        let input = betweenSublayers(x, memory.y, rows: rows)
+        func call(_ layer: DenseLayer, _ a: UnsafePointer<Float>, _ norms: SublayerNorms) -> DenseCall {
+            norms.branch == nil
+                ? DenseCall(layer: layer, a: a, residual: x, out: x)
+                : DenseCall(layer: layer, a: a, out: memory.branch)
+        }
+        func finish(_ norms: SublayerNorms) {
+            if let norm = norms.branch { add(memory.branch, norm, to: x, rows: rows) }
+            norms.after?.apply(kernels, x, x, rows: rows, width: hidden)
+        }
+        share(team, members, call(layer.attention.output, memory.y, layer.attentionNorms))
+        finish(layer.attentionNorms)
         let part = layer.feedForward
-        share(team, members, DenseCall(layer: part.up, a: input, activation: part.activation, out: memory.inner))
-        share(team, members, DenseCall(layer: part.down, a: memory.inner, residual: x, out: x))
-        layer.feedForwardNorms.after?.apply(kernels, x, x, rows: rows, width: hidden)
+        let before = layer.feedForwardNorms.before
+        before?.apply(kernels, x, memory.branch, rows: rows, width: hidden)
+        share(
+            team, members,
+            DenseCall(
+                layer: part.up, a: before == nil ? x : memory.branch, gated: part.isGated ? part.width : nil,
+                activation: part.activation, out: memory.inner))
+        share(team, members, call(part.down, memory.inner, layer.feedForwardNorms))
+        finish(layer.feedForwardNorms)
     }
 
-    /// - Returns: what the feed-forward part reads.
-    private func betweenSublayers(
-        _ x: UnsafeMutablePointer<Float>, _ y: UnsafeMutablePointer<Float>, rows: Int
-    ) -> UnsafeMutablePointer<Float> {
-        layer.attentionNorms.after?.apply(kernels, x, x, rows: rows, width: hidden)
-        guard let before = layer.feedForwardNorms.before else { return x }
-        before.apply(kernels, x, y, rows: rows, width: hidden)
-        return y
+    /// x += norm(branch)
+    private func add(
+        _ branch: UnsafeMutablePointer<Float>, _ norm: Normalisation, to x: UnsafeMutablePointer<Float>, rows: Int
+    ) {
+        norm.apply(kernels, branch, branch, rows: rows, width: hidden)
+        kernels.add(branch, x, rows * hidden)
     }
 }

@@ -10,7 +10,11 @@ enum EncoderTask: String, Sendable {
 /// How a family's head for one task is built: layers applied one after the other to some of the last layer's rows.
 struct EncoderHeadPlan: Sendable {
     /// The rows of a sequence that the head reads.
-    enum Rows: Sendable { case first, last, mean, all }
+    enum Rows: Sendable, Equatable {
+        case first, last, mean, all
+        /// The last token that is not this one; the first, where all are.
+        case lastBut(Int)
+    }
 
     struct Layer: Sendable {
         /// torch.nn.Linear's name.
@@ -19,6 +23,15 @@ struct EncoderHeadPlan: Sendable {
         var inBase = false
         var bias = true
         var activation = Activation.identity
+        /// After the activation.
+        var norm: Norm?
+    }
+
+    /// torch.nn.LayerNorm's name, beside the layer.
+    struct Norm: Sendable {
+        let name: String
+        let epsilon: Float
+        var bias = true
     }
 
     let rows: Rows
@@ -34,7 +47,13 @@ struct EncoderHead: Sendable {
     let outputs: Int
     let labels: [String]?
     private let hidden: Int
-    private let layers: [(layer: DenseLayer, activation: Activation)]
+    private let layers: [Step]
+
+    private struct Step: Sendable {
+        let layer: DenseLayer
+        let activation: Activation
+        let norm: Normalisation?
+    }
 
     /// nil where `architectures` names no head that the family has.
     init?(_ source: ModelSource, _ parts: EncoderParts) throws(ModelError) {
@@ -53,15 +72,17 @@ struct EncoderHead: Sendable {
                 "'architectures' is \(quoted(architecture)), but there is no tensor "
                     + "'\(scope(plan.output).prefix)\(plan.output.name).weight' of [labels, \(hidden)]")
         }
-        var layers: [(layer: DenseLayer, activation: Activation)] = []
+        var layers: [Step] = []
         for layer in plan.inner + [plan.output] {
             let outputs = layers.count == plan.inner.count ? shape[0] : hidden
             layers.append(
-                (
-                    try scope(layer).dense(
+                Step(
+                    layer: try scope(layer).dense(
                         layer.name, outputs: outputs, inputs: hidden, bias: layer.bias, precision: .f32),
-                    layer.activation
-                ))
+                    activation: layer.activation,
+                    norm: try layer.norm.map { norm throws(ModelError) in
+                        try scope(layer).norm(norm.name, width: outputs, epsilon: norm.epsilon, bias: norm.bias)
+                    }))
         }
         self.plan = plan
         self.hidden = hidden
@@ -89,6 +110,7 @@ struct EncoderHead: Sendable {
         for (i, step) in layers.enumerated() {
             let out = i == layers.count - 1 ? logits : other
             step.layer.apply(kernels, input, activation: step.activation, out: out, rows: rows)
+            step.norm?.apply(kernels, out, out, rows: rows, width: step.layer.weight.outputs)
             swap(&input, &other)
         }
         for (i, request) in batch.requests.enumerated() where request.outputs.logits {
@@ -107,6 +129,12 @@ struct EncoderHead: Sendable {
             let target = out + i * hidden
             switch plan.rows {
             case .last: target.update(from: x + (offset + length - 1) * hidden, count: hidden)
+            case .lastBut(let padding):
+                var place = length - 1
+                if case .tokens(let ids, _) = batch.requests[i].input {
+                    place = ids.lastIndex { Int($0) != padding } ?? 0
+                }
+                target.update(from: x + (offset + place) * hidden, count: hidden)
             case .mean:
                 let mean = Pooling.mean.pool(x + offset * hidden, length: length, width: hidden)
                 for j in 0..<hidden { target[j] = mean[j] }

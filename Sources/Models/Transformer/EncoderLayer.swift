@@ -18,15 +18,31 @@ struct AttentionPart: Sendable {
     /// Of each head's query and key, [headDim], before positions (Qwen3, Gemma 3).
     var queryNorm: Normalisation?
     var keyNorm: Normalisation?
+    /// Turns queries and keys by their positions.
+    var rotary: RotaryTable?
     /// Which keys each query sees.
     var span = AttentionSpan.all
+    /// Added to the scores.
+    var bias: ScoreBias?
+    /// Soft cap of the scores: cap · tanh(score / cap) (Gemma 2).
+    var softCap: Float?
     /// [hidden, heads · headDim]
     let output: DenseLayer
 }
 
+/// What is added to attention's scores, scale · q·k, before the softmax.
+enum ScoreBias: Sendable {
+    /// By the distance of key and query.
+    case relative(RelativeBias)
+    case disentangled(DisentangledBias)
+}
+
 struct FeedForward: Sendable {
-    /// [width, hidden]
+    /// [width, hidden]; gated, gate and up projection in one: see `WeightScope.gated`.
     let up: DenseLayer
+    /// down(activation(gate(x)) ⊙ up(x)) (Shazeer 2020, https://arxiv.org/abs/2002.05202) instead of
+    /// down(activation(up(x))).
+    var isGated = false
     let activation: Activation
     /// [hidden, width]
     let down: DenseLayer
@@ -41,20 +57,32 @@ struct SublayerNorms: Sendable {
     var after: Normalisation?
 }
 
-/// torch.nn.LayerNorm's weight and bias, [width].
+/// torch.nn.LayerNorm's weight and bias, [width], or torch.nn.RMSNorm's weight.
 struct Normalisation: Sendable {
+    enum Kind: Sendable { case layer, rootMeanSquare }
+
+    var kind = Kind.layer
     let weight: FloatTensor
-    let bias: FloatTensor?
+    var bias: FloatTensor?
     let epsilon: Float
 
+    /// - Parameters:
+    ///   - x: [rows, width], contiguous; likewise `out`, which may be `x`.
     func apply(
         _ kernels: KernelTable, _ x: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, rows: Int, width: Int
     ) {
         guard let weight = weight.values.baseAddress else { return }
-        kernels.layerNorm(
-            LayerNorm(
-                x: x, out: out, weight: weight, bias: bias?.values.baseAddress, rows: rows, width: width,
-                epsilon: epsilon))
+        switch kind {
+        case .layer:
+            kernels.layerNorm(
+                LayerNorm(
+                    x: x, out: out, weight: weight, bias: bias?.values.baseAddress, rows: rows, width: width,
+                    epsilon: epsilon))
+        case .rootMeanSquare:
+            kernels.rootMeanSquareNorm(
+                RootMeanSquareNorm(
+                    x: x, out: out, weight: weight, rows: rows, width: width, pitch: width, epsilon: epsilon))
+        }
     }
 }
 
@@ -64,14 +92,15 @@ struct DenseLayer: Sendable {
     let bias: FloatTensor?
 
     /// out = (residual +) activation(a · Wᵀ + bias), all rows contiguous; as `PackedWeight.apply`.
+    /// - Parameter gated: width of a gated layer's output; nil: a plain layer.
     func apply(
         _ kernels: KernelTable, _ a: UnsafePointer<Float>, residual: UnsafePointer<Float>? = nil,
-        activation: Activation = .identity, out: UnsafeMutablePointer<Float>, rows: Int, columns: Range<Int>? = nil,
-        scratch: UnsafeMutablePointer<Float>? = nil
+        activation: Activation = .identity, gated: Int? = nil, out: UnsafeMutablePointer<Float>, rows: Int,
+        columns: Range<Int>? = nil, scratch: UnsafeMutablePointer<Float>? = nil
     ) {
         weight.apply(
-            kernels, a, bias: bias, residual: residual, activation: activation, out: out, rows: rows, columns: columns,
-            scratch: scratch)
+            kernels, a, bias: bias, residual: residual, activation: activation, gated: gated, out: out, rows: rows,
+            columns: columns, scratch: scratch)
     }
 }
 
@@ -80,15 +109,17 @@ extension PackedWeight {
     /// - Parameters:
     ///   - columns: those of `out` to make, from a whole panel on; nil: all.
     ///   - scratch: `dense.scratchCount(rows, inputs)` floats, 64-byte aligned; nil in f32, which needs none.
+    ///   - gated: width of a gated layer's output; nil: a plain layer.
     func apply(
         _ kernels: KernelTable, _ a: UnsafePointer<Float>, bias: FloatTensor?, residual: UnsafePointer<Float>? = nil,
-        activation: Activation = .identity, out: UnsafeMutablePointer<Float>, rows: Int, columns: Range<Int>? = nil,
-        scratch: UnsafeMutablePointer<Float>? = nil
+        activation: Activation = .identity, gated: Int? = nil, out: UnsafeMutablePointer<Float>, rows: Int,
+        columns: Range<Int>? = nil, scratch: UnsafeMutablePointer<Float>? = nil
     ) {
         var layer = Dense(
             a: a, lda: inputs, packed: values, scratch: scratch, bias: bias?.values.baseAddress, residual: residual,
-            ldResidual: outputs, activation: activation, out: out, ldOut: outputs, m: rows, n: outputs, k: inputs,
-            columns: columns)
+            ldResidual: outputs, activation: activation, out: out, ldOut: gated ?? outputs, m: rows, n: outputs,
+            k: inputs, columns: columns)
+        layer.gated = gated
         layer.cacheBytes = Caches.secondLevel
         dense.dense(layer)
     }

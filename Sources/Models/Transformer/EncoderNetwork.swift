@@ -3,7 +3,7 @@ import Kernels
 /// What a family makes of a model directory: see ARCHITECTURE.md, "A new family".
 struct EncoderParts {
     let embeddings: EncoderEmbeddings
-    let stack: EncoderStack
+    var stack: EncoderStack
     /// Heads by the task that `architectures` names.
     var heads: [EncoderTask: EncoderHeadPlan] = [:]
     /// Where the heads' tensors are that do not lie beside the encoder.

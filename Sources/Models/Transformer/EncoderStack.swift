@@ -6,10 +6,16 @@ struct EncoderStack: Sendable {
     let kernels: KernelTable
     let hidden: Int
     let heads: Int
+    /// Heads of keys and values; nil: as many as of queries.
+    var keyValueHeads: Int?
     let headDim: Int
+    /// What attention's scores are multiplied by; nil: 1 / √headDim.
+    var scale: Float?
     let layers: [EncoderLayer]
     /// After the last layer.
     var finalNorm: Normalisation?
+    /// Of the embeddings, beside the first layer.
+    var convolution: SequenceConvolution?
 
     /// The widest layer's.
     var feedForward: Int { layers.map(\.feedForward.width).max() ?? hidden }
@@ -26,23 +32,44 @@ struct EncoderStack: Sendable {
 
     private var precision: Precision { layers.first?.attention.joined.weight.dense.precision ?? .f32 }
 
-    private var attention: SelfAttentionPass {
-        SelfAttentionPass(
-            kernels: kernels, attention: kernels.attention(precision), heads: heads, headDim: headDim,
-            valueDim: headDim, scale: 1 / Float(headDim).squareRoot())
+    /// Columns of attention's result.
+    var attentionWidth: Int { heads * headDim }
+    /// Columns of queries, keys and values.
+    var joinedWidth: Int { (heads + 2 * (keyValueHeads ?? heads)) * headDim }
+
+    /// A layer's attention over sequences of up to `longest` tokens.
+    private func attention(_ layer: EncoderLayer, longest: Int) -> SelfAttentionPass {
+        var pass = bareAttention(layer)
+        if case .relative(let bias) = layer.attention.bias { pass.relative = bias.rows(length: longest) }
+        return pass
+    }
+
+    /// Without what grows with the sequences.
+    private func bareAttention(_ layer: EncoderLayer) -> SelfAttentionPass {
+        let part = layer.attention
+        var pass = SelfAttentionPass(
+            kernels: kernels,
+            attention: kernels.attention(part.bias != nil || part.softCap != nil ? .f32 : precision), heads: heads,
+            headDim: headDim, valueDim: headDim, scale: scale ?? 1 / Float(headDim).squareRoot(),
+            keyValueHeads: keyValueHeads, span: part.span, cap: part.softCap ?? 0)
+        if case .disentangled(let bias) = part.bias { pass.disentangled = bias }
+        return pass
     }
 
     /// Floats that `run` takes from scratch.
     func scratchCount(_ batch: RaggedBatch, _ team: Team) -> Int {
         let sizes = MemorySizes(self, batch, team)
-        return Scratch.rounded(sizes.group * hidden) + Scratch.rounded(sizes.group * 3 * hidden)
-            + team.size * (sizes.inner + sizes.working + sizes.words)
+        return Scratch.rounded(sizes.y) + Scratch.rounded(sizes.group * joinedWidth)
+            + team.size * (sizes.inner + sizes.branch + sizes.working + sizes.words)
+            + (convolution.map { Scratch.rounded(batch.rows * hidden) + $0.scratchCount(batch) } ?? 0)
     }
 
     /// Of one member, in floats, but the rows of the largest group.
     private struct MemorySizes {
         let group: Int
+        let y: Int
         let inner: Int
+        let branch: Int
         let working: Int
         let words: Int
 
@@ -50,16 +77,24 @@ struct EncoderStack: Sendable {
             group = min(max(stack.groupLimit(team), batch.longest), batch.rows)
             let block = min(stack.blockRows, group)
             inner = Scratch.rounded(block * stack.feedForward)
-            working = Scratch.rounded(stack.attention.scratchCount(longest: batch.longest))
-            guard let layer = stack.layers.first else {
-                words = 0
-                return
+            y = group * max(stack.hidden, stack.attentionWidth)
+            let usesBranch = stack.layers.contains { layer in
+                layer.attentionNorms.branch != nil || layer.feedForwardNorms.branch != nil
+                    || layer.feedForwardNorms.before != nil
             }
-            words = Scratch.rounded(
-                max(
-                    layer.attention.joined.weight.dense.scratchCount(group, stack.hidden),
-                    layer.attention.output.weight.dense.scratchCount(group, stack.hidden),
-                    layer.feedForward.down.weight.dense.scratchCount(group, stack.feedForward)))
+            branch = usesBranch ? Scratch.rounded(block * stack.hidden) : 0
+            working =
+                stack.layers.map { Scratch.rounded(stack.bareAttention($0).scratchCount(longest: batch.longest)) }
+                .max() ?? 0
+            var most = 0
+            for layer in stack.layers {
+                for part in [
+                    layer.attention.joined, layer.attention.output, layer.feedForward.up, layer.feedForward.down,
+                ] {
+                    most = max(most, part.weight.dense.scratchCount(group, part.weight.inputs))
+                }
+            }
+            words = Scratch.rounded(most)
         }
     }
 
@@ -69,23 +104,32 @@ struct EncoderStack: Sendable {
     func run(
         _ batch: RaggedBatch, _ x: UnsafeMutablePointer<Float>, scratch: Scratch, results: inout [SequenceResult]
     ) {
-        let attention = attention
         let team = scratch.team
         let sizes = MemorySizes(self, batch, team)
         let memory = EncoderGroup.Memory(
-            y: scratch.take(sizes.group * hidden), joined: scratch.take(sizes.group * 3 * hidden),
-            inner: scratch.take(team.size * sizes.inner), working: scratch.take(team.size * sizes.working),
-            words: scratch.take(team.size * sizes.words), innerPitch: sizes.inner, workingPitch: sizes.working,
+            y: scratch.take(sizes.y), joined: scratch.take(sizes.group * joinedWidth),
+            inner: scratch.take(team.size * sizes.inner), branch: scratch.take(team.size * sizes.branch),
+            working: scratch.take(team.size * sizes.working),
+            words: scratch.take(team.size * sizes.words), innerPitch: sizes.inner, branchPitch: sizes.branch,
+            workingPitch: sizes.working,
             wordsPitch: sizes.words)
         var maps = batch.requests.map { MapBuilder($0) }
+        var angles: [ObjectIdentifier: [RotaryAngles]] = [:]
 
         batch.collect(0, x, width: hidden, into: &results)
+        let embeddings = convolution.map { _ in scratch.take(batch.rows * hidden) }
+        embeddings?.update(from: x, count: batch.rows * hidden)
         for (index, layer) in layers.enumerated() {
+            let attention = attention(layer, longest: batch.longest)
+            if let rotary = layer.attention.rotary, angles[ObjectIdentifier(rotary)] == nil {
+                angles[ObjectIdentifier(rotary)] = rotary.angles(batch)
+            }
             var first = 0
             while first < batch.lengths.count {
                 let sequences = batch.group(from: first, limit: groupLimit(team))
                 var group = EncoderGroup(
                     self, attention, batch, sequences, layer, memory, x + batch.offsets[first] * hidden)
+                group.angles = layer.attention.rotary.flatMap { angles[ObjectIdentifier($0)] } ?? []
                 let makesMaps = maps[sequences].contains { $0?.selection.layers.contains(index) ?? false }
                 if makesMaps {
                     group.run(team) {
@@ -97,6 +141,9 @@ struct EncoderStack: Sendable {
                     group.run(team, attend: nil)
                 }
                 first = sequences.upperBound
+            }
+            if index == 0, let convolution, let embeddings {
+                convolution.apply(batch, embeddings, x, scratch: scratch, kernels)
             }
             if index == layers.count - 1, let finalNorm {
                 finalNorm.apply(kernels, x, x, rows: batch.rows, width: hidden)

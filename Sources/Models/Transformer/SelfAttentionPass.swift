@@ -9,19 +9,47 @@ struct SelfAttentionPass {
     let headDim: Int
     let valueDim: Int
     let scale: Float
+    /// Heads of keys and values, each of which serves as many heads of queries (Ainslie et al. 2023, grouped-query
+    /// attention); nil: `heads`.
+    var keyValueHeads: Int?
     /// Which keys each query sees.
     var span = AttentionSpan.all
+    /// Added to the scores by the distance of key and query.
+    var relative: RelativeBiasRows?
+    /// Soft cap of the scores, or 0.
+    var cap: Float = 0
+    /// DeBERTa's; without span, cap and grouped keys then.
+    var disentangled: DisentangledBias?
+
+    private var groups: Int { keyValueHeads ?? heads }
 
     /// Columns of the joined matrix: all heads' queries, then keys, then values.
-    var columns: Int { heads * (2 * headDim + valueDim) }
+    var columns: Int { heads * headDim + groups * (headDim + valueDim) }
     /// Columns of the result: the heads' values side by side.
     var outputs: Int { heads * valueDim }
 
     /// Floats of scratch for sequences of up to `longest` tokens.
     func scratchCount(longest: Int) -> Int {
-        max(
+        if let disentangled {
+            return DisentangledHead.scratchCount(disentangled, kernels, longest: longest, headDim: headDim)
+        }
+        return max(
             attention.scratch(longest, longest, headDim, valueDim), attention.scratch(longest, longest, headDim, 0))
             + Scratch.rounded(2 * longest)
+    }
+
+    /// A head with a disentangled bias; nil where the layer has none.
+    /// - Parameters:
+    ///   - rows: [length, columns], the sequence's.
+    ///   - scratch: `scratchCount` floats, 64-byte aligned.
+    private func disentangledHead(
+        _ head: Int, rows: UnsafePointer<Float>, length: Int, scratch: UnsafeMutablePointer<Float>
+    ) -> DisentangledHead? {
+        guard let disentangled else { return nil }
+        return DisentangledHead(
+            disentangled, kernels, head: head, length: length, headDim: headDim, scale: scale, q: rows + head * headDim,
+            k: rows + (heads + head) * headDim, v: rows + 2 * heads * headDim + head * valueDim, ld: columns,
+            scratch: scratch)
     }
 
     /// - Parameters:
@@ -45,15 +73,24 @@ struct SelfAttentionPass {
             row += length
             let wanted = maps[sequence]?.selection.layers.contains(layer) ?? false
             for head in 0..<heads {
-                let q = rows + head * headDim
-                let k = rows + (heads + head) * headDim
-                let v = rows + 2 * heads * headDim + head * valueDim
+                let (q, k, v) = parts(rows, head)
                 let wantsHead = wanted && maps[sequence]?.selection.heads.contains(head) == true
+                if let disentangled = disentangledHead(head, rows: rows, length: length, scratch: scratch) {
+                    disentangled.attend(target + head * valueDim, ldOut: outputs)
+                    guard wantsHead else { continue }
+                    maps[sequence]?.add(layer: layer, head: head) { queries, weights in
+                        disentangled.weights(queries, weights)
+                        return reconstructionError(
+                            weights, queries, keys: length, v: v, used: target + head * valueDim)
+                    }
+                    continue
+                }
                 attention.run(
                     AttentionHead(
                         q: q, ldq: columns, k: k, ldk: columns, v: v, ldv: columns, out: target + head * valueDim,
                         ldOut: outputs, statistics: wantsHead ? statistics : nil, queries: length, keys: length,
-                        headDim: headDim, valueDim: valueDim, scale: scale, span: span, scratch: working))
+                        headDim: headDim, valueDim: valueDim, scale: scale, span: span, terms: terms(head),
+                        scratch: working))
                 guard wantsHead else { continue }
                 maps[sequence]?.add(layer: layer, head: head) { queries, weights in
                     guard let positions = queries.baseAddress else { return 0 }
@@ -61,8 +98,7 @@ struct SelfAttentionPass {
                         AttentionWeights(
                             q: q, ldq: columns, k: k, ldk: columns, statistics: statistics, rows: positions,
                             rowCount: queries.count, keys: length, headDim: headDim, scale: scale, span: span,
-                            out: weights,
-                            scratch: working))
+                            terms: terms(head), out: weights, scratch: working))
                     return reconstructionError(
                         weights, queries, keys: length, v: v, used: target + head * valueDim)
                 }
@@ -78,13 +114,31 @@ struct SelfAttentionPass {
         _ batch: RaggedBatch, _ sequence: Int, head: Int, row: Int, joined: UnsafePointer<Float>,
         out: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
     ) {
-        let (rows, length) = (joined + row * columns, batch.lengths[sequence])
+        let length = batch.lengths[sequence]
+        let rows = joined + row * columns
+        if let disentangled = disentangledHead(head, rows: rows, length: length, scratch: scratch) {
+            return disentangled.attend(out + row * outputs + head * valueDim, ldOut: outputs)
+        }
+        let (q, k, v) = parts(rows, head)
         attention.run(
             AttentionHead(
-                q: rows + head * headDim, ldq: columns, k: rows + (heads + head) * headDim, ldk: columns,
-                v: rows + 2 * heads * headDim + head * valueDim, ldv: columns,
+                q: q, ldq: columns, k: k, ldk: columns, v: v, ldv: columns,
                 out: out + row * outputs + head * valueDim, ldOut: outputs, queries: length, keys: length,
-                headDim: headDim, valueDim: valueDim, scale: scale, span: span, scratch: scratch))
+                headDim: headDim, valueDim: valueDim, scale: scale, span: span, terms: terms(head), scratch: scratch))
+    }
+
+    /// Where a head's query, key and value begin in a sequence's first row.
+    private func parts(
+        _ rows: UnsafePointer<Float>, _ head: Int
+    ) -> (q: UnsafePointer<Float>, k: UnsafePointer<Float>, v: UnsafePointer<Float>) {
+        let group = head * groups / heads
+        let values = rows + (heads + groups) * headDim
+        return (rows + head * headDim, rows + (heads + group) * headDim, values + group * valueDim)
+    }
+
+    private func terms(_ head: Int) -> ScoreTerms? {
+        if let relative { return relative.terms(head: head, cap: cap) }
+        return cap > 0 ? ScoreTerms(cap: cap) : nil
     }
 
     /// The largest |A·V − what the layer really used|.

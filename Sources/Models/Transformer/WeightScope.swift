@@ -31,6 +31,33 @@ struct WeightScope {
             bias: bias ? try reader.joined(parts.map { (prefix + $0.name + ".bias", $0.outputs) }) : nil)
     }
 
+    /// Gate and up projection of a gated feed-forward part, in the order that `Dense.gated` wants.
+    /// - Parameters:
+    ///   - gate: [width, inputs]: rows of tensors, whose names lack `.weight` and `.bias`. Likewise `up`; the two may be parts
+    ///     of one tensor.
+    func gated(
+        gate: WeightReader.Rows, up: WeightReader.Rows, width: Int, inputs: Int, bias: Bool = false
+    ) throws(ModelError) -> DenseLayer {
+        func part(_ rows: WeightReader.Rows, _ suffix: String) -> WeightReader.Rows {
+            WeightReader.Rows(prefix + rows.name + suffix, of: rows.count, from: rows.first)
+        }
+        return DenseLayer(
+            weight: try reader.packedGated(
+                gate: part(gate, ".weight"), up: part(up, ".weight"), width: width, inputs: inputs),
+            bias: bias
+                ? try reader.joinedGated(gate: part(gate, ".bias"), up: part(up, ".bias"), width: width) : nil)
+    }
+
+    /// torch.nn.RMSNorm under `name`.
+    /// - Parameter offset: added to the weight as it is stored (Gemma: 1).
+    func rootMeanSquareNorm(
+        _ name: String, width: Int, epsilon: Float, offset: Float = 0
+    ) throws(ModelError) -> Normalisation {
+        var weight = try floats(name + ".weight", [width])
+        if offset != 0 { weight = weight.mapped { $0 + offset } }
+        return Normalisation(kind: .rootMeanSquare, weight: weight, epsilon: epsilon)
+    }
+
     /// torch.nn.LayerNorm under `name`. Checkpoints converted from TensorFlow, bert-base-uncased among them, call weight
     /// and bias gamma and beta.
     func norm(_ name: String, width: Int, epsilon: Float, bias: Bool = true) throws(ModelError) -> Normalisation {

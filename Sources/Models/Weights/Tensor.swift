@@ -48,6 +48,16 @@ public final class FloatTensor: @unchecked Sendable {
         self.values = values
         self.owner = owner
     }
+
+    /// A copy with every value changed.
+    func mapped(_ transform: (Float) -> Float) -> FloatTensor {
+        let copy = OwnedBytes(count: values.count * MemoryLayout<Float>.stride)
+        let floats = copy.bytes.bindMemory(to: Float.self)
+        for i in 0..<values.count { floats[i] = transform(values[i]) }
+        return FloatTensor(
+            name: name, shape: shape, values: UnsafeBufferPointer(start: floats.baseAddress, count: values.count),
+            owner: copy)
+    }
 }
 
 /// The tensors of one model, from whichever file format holds them.

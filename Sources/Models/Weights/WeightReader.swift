@@ -8,7 +8,7 @@ public final class PackedWeight: @unchecked Sendable {
     public let dense: DenseKernels
     /// As `DenseKernels.pack` wrote it, 64-byte aligned.
     public let values: UnsafePointer<Float>
-    private let storage: UnsafeMutablePointer<Float>
+    let storage: UnsafeMutablePointer<Float>
 
     init(outputs: Int, inputs: Int, dense: DenseKernels, storage: UnsafeMutablePointer<Float>) {
         self.outputs = outputs
@@ -80,18 +80,9 @@ public final class WeightReader {
         _ parts: [(name: String, outputs: Int)], inputs: Int, precision: Precision? = nil
     ) throws(ModelError) -> PackedWeight {
         let dense = kernels.dense(precision ?? self.precision)
-        guard dense.precision != .int8 || inputs <= WeightReader.int8Inputs else {
-            throw ModelError(
-                file: file.path,
-                "tensor \(quoted(parts.first?.name ?? "")) has rows of \(inputs) values; int8 sums at most "
-                    + "\(WeightReader.int8Inputs) in 32 bits: use bf16 or f32")
-        }
         let outputs = parts.reduce(0) { $0 + $1.outputs }
-        let storage = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: max(dense.packedCount(outputs, inputs), 1) * MemoryLayout<Float>.stride, alignment: 64
-        ).bindMemory(to: Float.self).baseAddress
-        guard let storage else { throw ModelError(file: file.path, "weights could not be given memory") }
-        let weight = PackedWeight(outputs: outputs, inputs: inputs, dense: dense, storage: storage)
+        let weight = try allocate(dense, name: parts.first?.name ?? "", outputs: outputs, inputs: inputs)
+        let storage = weight.storage
         if let pack = dense.packQuantised, parts.contains(where: { isQuantised($0.name) }) {
             try packBytes(parts, inputs: inputs) { pack($0, $1, outputs, inputs, storage) }
             return weight
@@ -116,6 +107,29 @@ public final class WeightReader {
         return weight
     }
 
+    /// A weight to be packed.
+    func allocate(
+        _ dense: DenseKernels, name: String, outputs: Int, inputs: Int
+    ) throws(ModelError) -> PackedWeight {
+        guard dense.precision != .int8 || inputs <= WeightReader.int8Inputs else {
+            throw ModelError(
+                file: file.path,
+                "tensor \(quoted(name)) has rows of \(inputs) values; int8 sums at most "
+                    + "\(WeightReader.int8Inputs) in 32 bits: use bf16 or f32")
+        }
+        let storage = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: max(dense.packedCount(outputs, inputs), 1) * MemoryLayout<Float>.stride, alignment: 64
+        ).bindMemory(to: Float.self).baseAddress
+        guard let storage else { throw ModelError(file: file.path, "weights could not be given memory") }
+        return PackedWeight(outputs: outputs, inputs: inputs, dense: dense, storage: storage)
+    }
+
+    /// Scales of a weight that the file holds as bytes.
+    func quantisedScales(_ name: String, outputs: Int) throws(ModelError) -> [Float] {
+        let scale = try floats((names[name] ?? name) + "_scale", shape: [outputs])
+        return withExtendedLifetime(scale) { Array(scale.values) }
+    }
+
     /// So many products of 255 and 127 fit into 32 bits.
     static let int8Inputs = Int(Int32.max) / (255 * 127)
 
@@ -133,8 +147,7 @@ public final class WeightReader {
         for part in parts {
             let tensor = try find(part.name, [part.outputs, inputs], types: [.i8], use: .dense)
             bytes.append(contentsOf: tensor.bytes.bindMemory(to: Int8.self))
-            let scale = try floats((names[part.name] ?? part.name) + "_scale", shape: [part.outputs])
-            withExtendedLifetime(scale) { scales.append(contentsOf: scale.values) }
+            scales.append(contentsOf: try quantisedScales(part.name, outputs: part.outputs))
             (tensor.owner as? MappedFile)?.release(tensor.bytes)
         }
         bytes.withUnsafeBufferPointer { bytes in
@@ -170,7 +183,7 @@ public final class WeightReader {
         }
     }
 
-    private func floatCopy(
+    func floatCopy(
         _ name: String, _ shape: [Int], count: Int, fill: (UnsafeMutablePointer<Float>) -> Void
     ) -> FloatTensor {
         let owner = OwnedBytes(count: count * MemoryLayout<Float>.stride)

@@ -1,61 +1,133 @@
 import Kernels
 
 /// BERT (Devlin et al. 2019) as transformers' BertModel computes it
-/// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/bert/modeling_bert.py).
+/// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/bert/modeling_bert.py), and what its kin
+/// share with it.
 enum Bert {
     static func parts(_ source: ModelSource) throws(ModelError) -> EncoderParts {
-        let c = source.configuration
-        let hidden = try c.int("hidden_size", in: 1...65_536)
-        let heads = try c.int("num_attention_heads", in: 1...4096)
-        try c.check(hidden, "hidden_size", dividedBy: heads, "num_attention_heads")
-        let feedForward = try c.int("intermediate_size", in: 1...1 << 20)
-        let layers = try c.int("num_hidden_layers", in: 1...1024)
-        let vocabulary = try c.int("vocab_size", in: 1...1 << 28)
-        let positions = try c.int("max_position_embeddings", in: 1...1 << 24)
-        let types = try c.int("type_vocab_size", in: 1...65_536, default: 2)
-        let epsilon = Float(try c.double("layer_norm_eps", in: 0...1, default: 1e-12))
-        let activation = try c.activation("hidden_act", default: "gelu")
-        try c.require("position_embedding_type", "absolute", why: "only 'absolute' positions are supported")
-        try c.requireEncoder()
-
-        let base = source.base(anchor: "embeddings.word_embeddings.weight")
-        let names = base("embeddings")
-        let embeddings = EncoderEmbeddings(
-            input: .tokens(try names.table("word_embeddings.weight", rows: vocabulary, width: hidden)),
-            positions: .learned(try names.table("position_embeddings.weight", rows: positions, width: hidden)),
-            types: try names.table("token_type_embeddings.weight", rows: types, width: hidden),
-            norm: try names.norm("LayerNorm", width: hidden, epsilon: epsilon))
-        var all: [EncoderLayer] = []
-        for i in 0..<layers {
-            all.append(
-                try layer(base("encoder.layer.\(i)"), hidden, feedForward, activation: activation, epsilon: epsilon))
-        }
-        return EncoderParts(
-            embeddings: embeddings,
-            stack: EncoderStack(
-                kernels: source.weights.kernels, hidden: hidden, heads: heads, headDim: hidden / heads, layers: all),
+        try parts(
+            source, BertShape(source.configuration), .consecutive,
             heads: [
                 .sequenceClassification: EncoderHeadPlan(
                     rows: .first, inner: [.init(name: "pooler.dense", inBase: true, activation: .tanh)],
                     output: .init(name: "classifier")),
-                .tokenClassification: EncoderHeadPlan(rows: .all, output: .init(name: "classifier")),
-            ], base: base, vocabularySize: vocabulary, tokenTypes: types, positions: positions)
+                .tokenClassification: tokens,
+            ])
     }
 
-    /// transformers' BertLayer, which BERT's kin share.
-    static func layer(
-        _ names: WeightScope, _ hidden: Int, _ feedForward: Int, activation: Activation, epsilon: Float
-    ) throws(ModelError) -> EncoderLayer {
-        EncoderLayer(
-            attention: AttentionPart(
-                joined: try names("attention.self").dense(
-                    joined: ["query", "key", "value"].map { ($0, hidden) }, inputs: hidden),
-                output: try names.dense("attention.output.dense", outputs: hidden, inputs: hidden)),
+    /// A linear layer over every token, as most families classify them.
+    static let tokens = EncoderHeadPlan(rows: .all, output: .init(name: "classifier"))
+
+    /// Two layers over the first token's states that lie under `classifier.`: RobertaClassificationHead and its copies.
+    static func sequences(_ activation: Activation) -> EncoderHeadPlan {
+        EncoderHeadPlan(
+            rows: .first, inner: [.init(name: "classifier.dense", activation: activation)],
+            output: .init(name: "classifier.out_proj"))
+    }
+
+    /// An encoder with BERT's layers under BERT's names.
+    static func parts(
+        _ source: ModelSource, _ shape: BertShape, _ numbering: PositionNumbering,
+        heads: [EncoderTask: EncoderHeadPlan]
+    ) throws(ModelError) -> EncoderParts {
+        let base = source.base(anchor: "embeddings.word_embeddings.weight")
+        let embeddings = try embeddings(base("embeddings"), shape, width: shape.hidden, numbering)
+        var layers: [EncoderLayer] = []
+        for i in 0..<shape.layers { layers.append(try layer(base("encoder.layer.\(i)"), shape)) }
+        return parts(source, shape, base, embeddings, layers, heads: heads, reserved: numbering.reserved)
+    }
+
+    static func parts(
+        _ source: ModelSource, _ shape: BertShape, _ base: WeightScope, _ embeddings: EncoderEmbeddings,
+        _ layers: [EncoderLayer], finalNorm: Normalisation? = nil, heads: [EncoderTask: EncoderHeadPlan],
+        reserved: Int = 0
+    ) -> EncoderParts {
+        EncoderParts(
+            embeddings: embeddings,
+            stack: EncoderStack(
+                kernels: source.weights.kernels, hidden: shape.hidden, heads: shape.heads, headDim: shape.headDim,
+                layers: layers, finalNorm: finalNorm),
+            heads: heads, base: base, vocabularySize: shape.vocabulary, tokenTypes: shape.types,
+            positions: shape.positions - reserved)
+    }
+
+    /// transformers' BertEmbeddings: words, types and positions, summed and normalised.
+    static func embeddings(
+        _ names: WeightScope, _ shape: BertShape, width: Int, _ numbering: PositionNumbering = .consecutive,
+        norm: Bool = true
+    ) throws(ModelError) -> EncoderEmbeddings {
+        var embeddings = EncoderEmbeddings(
+            input: .tokens(try names.table("word_embeddings.weight", rows: shape.vocabulary, width: width)),
+            positions: .learned(
+                try names.table("position_embeddings.weight", rows: shape.positions, width: width), numbering))
+        if let types = shape.types {
+            embeddings.types = try names.table("token_type_embeddings.weight", rows: types, width: width)
+        }
+        if norm { embeddings.norm = try names.norm("LayerNorm", width: width, epsilon: shape.epsilon) }
+        return embeddings
+    }
+
+    /// transformers' BertLayer.
+    static func layer(_ names: WeightScope, _ shape: BertShape) throws(ModelError) -> EncoderLayer {
+        let hidden = shape.hidden
+        return EncoderLayer(
+            attention: try attention(names("attention"), shape),
             attentionNorms: SublayerNorms(
-                after: try names.norm("attention.output.LayerNorm", width: hidden, epsilon: epsilon)),
-            feedForward: FeedForward(
-                up: try names.dense("intermediate.dense", outputs: feedForward, inputs: hidden),
-                activation: activation, down: try names.dense("output.dense", outputs: hidden, inputs: feedForward)),
-            feedForwardNorms: SublayerNorms(after: try names.norm("output.LayerNorm", width: hidden, epsilon: epsilon)))
+                after: try names.norm("attention.output.LayerNorm", width: hidden, epsilon: shape.epsilon)),
+            feedForward: try feedForward(names, shape),
+            feedForwardNorms: SublayerNorms(
+                after: try names.norm("output.LayerNorm", width: hidden, epsilon: shape.epsilon)))
+    }
+
+    static func attention(_ names: WeightScope, _ shape: BertShape) throws(ModelError) -> AttentionPart {
+        let hidden = shape.hidden
+        return AttentionPart(
+            joined: try names("self").dense(joined: ["query", "key", "value"].map { ($0, hidden) }, inputs: hidden),
+            output: try names.dense("output.dense", outputs: hidden, inputs: hidden))
+    }
+
+    static func feedForward(_ names: WeightScope, _ shape: BertShape) throws(ModelError) -> FeedForward {
+        FeedForward(
+            up: try names.dense("intermediate.dense", outputs: shape.feedForward, inputs: shape.hidden),
+            activation: shape.activation,
+            down: try names.dense("output.dense", outputs: shape.hidden, inputs: shape.feedForward))
+    }
+}
+
+/// What config.json of BERT and its kin says.
+struct BertShape {
+    let hidden: Int
+    let heads: Int
+    let feedForward: Int
+    let layers: Int
+    let vocabulary: Int
+    /// Rows of the table of positions.
+    let positions: Int
+    /// nil: tokens have none.
+    let types: Int?
+    let epsilon: Float
+    let activation: Activation
+
+    var headDim: Int { hidden / heads }
+
+    /// - Parameters:
+    ///   - activation, epsilon: the defaults of the family's configuration.
+    ///   - types: whether its tokens have types.
+    init(
+        _ c: Configuration, activation: String = "gelu", epsilon: Double = 1e-12, types: Bool = true
+    ) throws(ModelError) {
+        hidden = try c.int("hidden_size", in: 1...65_536)
+        heads = try c.int("num_attention_heads", in: 1...4096)
+        try c.check(hidden, "hidden_size", dividedBy: heads, "num_attention_heads")
+        feedForward = try c.int("intermediate_size", in: 1...1 << 20)
+        layers = try c.int("num_hidden_layers", in: 1...1024)
+        vocabulary = try c.int("vocab_size", in: 1...1 << 28)
+        positions = try c.int("max_position_embeddings", in: 1...1 << 24)
+        self.types = types ? try c.int("type_vocab_size", in: 1...65_536, default: 2) : nil
+        self.epsilon = Float(try c.double("layer_norm_eps", in: 0...1, default: epsilon))
+        self.activation = try c.activation("hidden_act", default: activation)
+        // Positions relative to the query ('relative_key'), which BERT's kin once had: transformers 5 does not.
+        try c.require("position_embedding_type", "absolute", why: "only 'absolute' positions are supported")
+        try c.requireEncoder()
     }
 }

@@ -1,0 +1,42 @@
+import Kernels
+
+/// MPNet (Song et al. 2020) as transformers' MPNetModel computes it
+/// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/mpnet/modeling_mpnet.py): RoBERTa without
+/// types of tokens, whose layers share a bias of scores by the distance of query and key.
+enum MPNet {
+    /// Whatever `relative_attention_num_buckets` says of the table, transformers looks so many of its rows up.
+    private static let buckets = 32
+
+    static func parts(_ source: ModelSource) throws(ModelError) -> EncoderParts {
+        let c = source.configuration
+        let shape = try BertShape(c, types: false)
+        let rows = try c.int("relative_attention_num_buckets", in: buckets...65_536, default: buckets)
+        // Whatever `pad_token_id` says, too.
+        let numbering = try Roberta.numbering(c, shape, padding: 1)
+        let base = source.base(anchor: "embeddings.word_embeddings.weight")
+        let embeddings = try Bert.embeddings(base("embeddings"), shape, width: shape.hidden, numbering)
+        let bias = RelativeBias(
+            try base.floats("encoder.relative_attention_bias.weight", [rows, shape.heads]), buckets: buckets,
+            heads: shape.heads
+        ) { RelativeBias.bucket(distance: $0, buckets: buckets, maxDistance: 128) }
+        func norm(_ scope: WeightScope, _ name: String) throws(ModelError) -> Normalisation {
+            try scope.norm(name, width: shape.hidden, epsilon: shape.epsilon)
+        }
+        var layers: [EncoderLayer] = []
+        for i in 0..<shape.layers {
+            let names = base("encoder.layer.\(i)")
+            let own = names("attention.attn")
+            layers.append(
+                EncoderLayer(
+                    attention: AttentionPart(
+                        joined: try own.dense(
+                            joined: ["q", "k", "v"].map { ($0, shape.hidden) }, inputs: shape.hidden),
+                        bias: .relative(bias),
+                        output: try own.dense("o", outputs: shape.hidden, inputs: shape.hidden)),
+                    attentionNorms: SublayerNorms(after: try norm(names, "attention.LayerNorm")),
+                    feedForward: try Bert.feedForward(names, shape),
+                    feedForwardNorms: SublayerNorms(after: try norm(names, "output.LayerNorm"))))
+        }
+        return Bert.parts(source, shape, base, embeddings, layers, heads: Roberta.heads, reserved: numbering.reserved)
+    }
+}

@@ -1,0 +1,61 @@
+import Kernels
+
+/// RoBERTa (Liu et al. 2019) as transformers' RobertaModel computes it
+/// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/roberta/modeling_roberta.py), and its
+/// copies under other names: XLM-RoBERTa, CamemBERT, data2vec's text encoder. BERT but for positions, which count on from
+/// the padding's id, and for heads.
+enum Roberta {
+    static func parts(_ source: ModelSource) throws(ModelError) -> EncoderParts {
+        let shape = try BertShape(source.configuration)
+        return try Bert.parts(source, shape, numbering(source.configuration, shape), heads: heads)
+    }
+
+    static let heads: [EncoderTask: EncoderHeadPlan] = [
+        .sequenceClassification: Bert.sequences(.tanh), .tokenClassification: Bert.tokens,
+    ]
+
+    static func numbering(_ c: Configuration, _ shape: BertShape) throws(ModelError) -> PositionNumbering {
+        try numbering(c, shape, padding: try c.int("pad_token_id", in: 0...1 << 28, default: 1))
+    }
+
+    static func numbering(
+        _ c: Configuration, _ shape: BertShape, padding: Int
+    ) throws(ModelError) -> PositionNumbering {
+        guard padding + 1 < shape.positions else {
+            throw ModelError(
+                file: c.file,
+                "'max_position_embeddings' is \(shape.positions), which leaves none for tokens: their positions begin "
+                    + "after the padding's id, at \(padding + 1)")
+        }
+        return .afterPadding(padding)
+    }
+}
+
+/// XLM-RoBERTa-XL (Goyal et al. 2021) as transformers' XLMRobertaXLModel computes it
+/// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/xlm_roberta_xl/modeling_xlm_roberta_xl.py):
+/// RoBERTa with norms before the sublayers and one at the end, none on embeddings.
+enum XLMRobertaXL {
+    static func parts(_ source: ModelSource) throws(ModelError) -> EncoderParts {
+        let c = source.configuration
+        let shape = try BertShape(c, epsilon: 1e-5)
+        let numbering = try Roberta.numbering(c, shape)
+        let base = source.base(anchor: "embeddings.word_embeddings.weight")
+        let embeddings = try Bert.embeddings(base("embeddings"), shape, width: shape.hidden, numbering, norm: false)
+        func norm(_ scope: WeightScope, _ name: String) throws(ModelError) -> Normalisation {
+            try scope.norm(name, width: shape.hidden, epsilon: shape.epsilon)
+        }
+        var layers: [EncoderLayer] = []
+        for i in 0..<shape.layers {
+            let names = base("encoder.layer.\(i)")
+            layers.append(
+                EncoderLayer(
+                    attention: try Bert.attention(names("attention"), shape),
+                    attentionNorms: SublayerNorms(before: try norm(names, "attention.self_attn_layer_norm")),
+                    feedForward: try Bert.feedForward(names, shape),
+                    feedForwardNorms: SublayerNorms(before: try norm(names, "LayerNorm"))))
+        }
+        return Bert.parts(
+            source, shape, base, embeddings, layers, finalNorm: try norm(base, "encoder.LayerNorm"),
+            heads: Roberta.heads, reserved: numbering.reserved)
+    }
+}

@@ -1,0 +1,87 @@
+import Glibc
+import Kernels
+import Synchronization
+
+/// Sines and cosines of a rotary embedding by position, made as far as sequences have needed them and shared by all
+/// layers and workers.
+final class RotaryTable: Sendable {
+    let rope: RopeConfiguration
+    let isInterleaved: Bool
+    /// Pairs of values of a head that turn.
+    let pairs: Int
+    private let made = Mutex<RotaryAngles?>(nil)
+
+    /// Positions that are made at least.
+    private static let least = 512
+
+    init(_ rope: RopeConfiguration, isInterleaved: Bool = false) {
+        self.rope = rope
+        self.isInterleaved = isInterleaved
+        pairs = rope.frequencies(length: 1).count
+    }
+
+    /// Those of each sequence.
+    func angles(_ batch: RaggedBatch) -> [RotaryAngles] {
+        if rope.isFixed {
+            let all = angles(length: batch.longest)
+            return batch.lengths.map { _ in all }
+        }
+        return batch.lengths.map { angles(length: $0) }
+    }
+
+    /// Those of a sequence of `length` tokens.
+    func angles(length: Int) -> RotaryAngles {
+        if !rope.isFixed, rope.frequencies(length: length) != rope.frequencies(length: 1) {
+            return RotaryAngles(
+                rope.frequencies(length: length), attentionFactor: rope.attentionFactor, positions: length,
+                isInterleaved: isInterleaved)
+        }
+        return made.withLock { made in
+            if let made, made.positions >= length { return made }
+            var positions = max(RotaryTable.least, made?.positions ?? 0)
+            while positions < length { positions *= 2 }
+            let angles = RotaryAngles(
+                rope.frequencies(length: 1), attentionFactor: rope.attentionFactor, positions: positions,
+                isInterleaved: isInterleaved)
+            made = angles
+            return angles
+        }
+    }
+}
+
+/// Sines and cosines of positions 0 ..< positions, [positions, pairs] each, as torch computes them: angles in f32, one
+/// multiplication, then sine and cosine.
+final class RotaryAngles: @unchecked Sendable {
+    let positions: Int
+    let pairs: Int
+    let isInterleaved: Bool
+    private let values: UnsafeMutablePointer<Float>
+
+    init(_ frequencies: [Float], attentionFactor: Float, positions: Int, isInterleaved: Bool) {
+        self.positions = positions
+        self.isInterleaved = isInterleaved
+        pairs = frequencies.count
+        values = .allocate(capacity: max(1, 2 * positions * pairs))
+        for position in 0..<positions {
+            let row = values + 2 * position * pairs
+            for (i, frequency) in frequencies.enumerated() {
+                let angle = Float(position) * frequency
+                row[i] = Glibc.cosf(angle) * attentionFactor
+                row[pairs + i] = Glibc.sinf(angle) * attentionFactor
+            }
+        }
+    }
+
+    deinit { values.deallocate() }
+
+    /// Turns the heads of one token, [heads, headDim].
+    func rotate(
+        _ x: UnsafeMutablePointer<Float>, position: Int, heads: Int, headDim: Int, _ kernels: KernelTable
+    ) {
+        let row = values + 2 * position * pairs
+        kernels.rotate(
+            Rotation(
+                x: x, heads: heads, headDim: headDim, cosines: row, sines: row + pairs, pairs: pairs,
+                isInterleaved: isInterleaved))
+    }
+}

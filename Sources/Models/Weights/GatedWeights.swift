@@ -1,0 +1,91 @@
+import Kernels
+
+extension WeightReader {
+    /// Some rows of a tensor.
+    struct Rows {
+        let name: String
+        /// Rows of the whole tensor.
+        let count: Int
+        let first: Int
+
+        init(_ name: String, of count: Int, from first: Int = 0) {
+            self.name = name
+            self.count = count
+            self.first = first
+        }
+    }
+
+    /// Gate and up projection, [width, inputs] each, packed for `Dense.gated`.
+    func packedGated(gate: Rows, up: Rows, width: Int, inputs: Int) throws(ModelError) -> PackedWeight {
+        let dense = kernels.dense(precision)
+        let order = Dense.gatedOrder(width, panelWidth: kernels.panelWidth)
+        let weight = try allocate(dense, name: gate.name, outputs: order.count, inputs: inputs)
+        if let pack = dense.packQuantised, isQuantised(gate.name), isQuantised(up.name) {
+            var bytes = [Int8](repeating: 0, count: order.count * inputs)
+            var scales = [Float](repeating: 0, count: order.count)
+            for part in [gate, up] {
+                let tensor = try find(part.name, [part.count, inputs], types: [.i8], use: .dense)
+                let scale = try quantisedScales(part.name, outputs: part.count)
+                let values = tensor.bytes.bindMemory(to: Int8.self)
+                for (i, place) in order.enumerated()
+                where place.isGate == (part.name == gate.name && part.first == gate.first) {
+                    guard let row = place.row else { continue }
+                    for j in 0..<inputs { bytes[i * inputs + j] = values[(part.first + row) * inputs + j] }
+                    scales[i] = scale[part.first + row]
+                }
+            }
+            bytes.withUnsafeBufferPointer { bytes in
+                scales.withUnsafeBufferPointer { scales in
+                    if let bytes = bytes.baseAddress, let scales = scales.baseAddress {
+                        pack(bytes, scales, order.count, inputs, weight.storage)
+                    }
+                }
+            }
+            return weight
+        }
+        let stacked = try interleaved(gate, up, order, inputs: inputs, use: .dense)
+        defer { stacked.deallocate() }
+        if let base = stacked.baseAddress { dense.pack(base, inputs, order.count, inputs, weight.storage) }
+        return weight
+    }
+
+    /// Their biases, [width] each, in the same order.
+    func joinedGated(gate: Rows, up: Rows, width: Int) throws(ModelError) -> FloatTensor {
+        let order = Dense.gatedOrder(width, panelWidth: kernels.panelWidth)
+        let stacked = try interleaved(gate, up, order, inputs: nil, use: .values)
+        defer { stacked.deallocate() }
+        return floatCopy("\(gate.name)+\(up.name)", [order.count], count: order.count) { out in
+            if let base = stacked.baseAddress { out.update(from: base, count: order.count) }
+        }
+    }
+
+    /// Rows of both in order; zeros where there is none. To be deallocated.
+    private func interleaved(
+        _ gate: Rows, _ up: Rows, _ order: [(isGate: Bool, row: Int?)], inputs: Int?, use: Use
+    ) throws(ModelError) -> UnsafeMutableBufferPointer<Float> {
+        let width = inputs ?? 1
+        func floats(_ part: Rows) throws(ModelError) -> [Float] {
+            let tensor = try find(part.name, inputs.map { [part.count, $0] } ?? [part.count], use: use)
+            let values = [Float](unsafeUninitializedCapacity: tensor.count) { buffer, count in
+                if let base = buffer.baseAddress { _ = tensor.convert(to: base) }
+                count = tensor.count
+            }
+            (tensor.owner as? MappedFile)?.release(tensor.bytes)
+            return values
+        }
+        let gates = try floats(gate)
+        let ups = up.name == gate.name ? gates : try floats(up)
+        let stacked = UnsafeMutableBufferPointer<Float>.allocate(capacity: order.count * width)
+        for (i, place) in order.enumerated() {
+            for j in 0..<width {
+                guard let row = place.row else {
+                    stacked[i * width + j] = 0
+                    continue
+                }
+                stacked[i * width + j] =
+                    place.isGate ? gates[(gate.first + row) * width + j] : ups[(up.first + row) * width + j]
+            }
+        }
+        return stacked
+    }
+}

@@ -1,0 +1,169 @@
+"""Encoders of transformers in many random configurations, each served by encoderd and compared with transformers.
+
+usage: scripts/check_families.py [--variants N] [--seed N] [--program ENCODERD] [FAMILY ...]
+
+What can vary stands in OPTIONS of Tests/Reference/families_*.py. For every family N models with random options and
+weights are saved as transformers saves them and served over HTTP; states of every layer, logits and rows of every
+attention map are compared with those of transformers' eager attention. Prints a line a family: the largest differences to
+torch's f32, and how far that is itself from f64; exits with 1 where one is above the tolerance (1e-5 of max(1, |x|) for
+states and logits, 1e-6 for maps; where f32 itself is further than half of it from f64: 1.5 times the larger of tolerance and
+torch's own difference, from f64). Needs torch and transformers.
+"""
+import argparse
+import copy
+import http.client
+import importlib
+import json
+import pathlib
+import random
+import re
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "Tests" / "Reference"))
+
+import torch
+from safetensors.torch import load as load_safetensors
+
+import families
+
+TOLERANCES = {"states": 1e-5, "logits": 1e-5, "attention": 1e-6}
+
+
+class Server:
+    """encoderd with all models of a folder."""
+
+    def __init__(self, program, folder):
+        self.process = subprocess.Popen(
+            [program, "serve", "--port", "0", "--models", str(folder)], stderr=subprocess.PIPE, text=True)
+        said = []
+        for line in self.process.stderr:
+            said.append(line)
+            match = re.search(r"listening on http://127\.0\.0\.1:(\d+)", line)
+            if match:
+                self.connection = http.client.HTTPConnection("127.0.0.1", int(match.group(1)), timeout=120)
+                return
+        self.process.wait()
+        raise SystemExit("encoderd did not start:\n" + "".join(said[-5:]))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+
+    def ask(self, path, **body):
+        self.connection.request("POST", path, json.dumps(body), {
+            "Content-Type": "application/json", "Accept": "application/vnd.safetensors"})
+        answer = self.connection.getresponse()
+        content = answer.read()
+        if answer.status != 200:
+            raise SystemExit(f"{path} {body.get('model')}: {answer.status} {content.decode(errors='replace')}")
+        return load_safetensors(content)
+
+
+def choose(options, rng):
+    """One value of each; a tuple of names takes its values from one tuple."""
+    chosen = {}
+    for names, values in options.options.items():
+        value = rng.choice(values)
+        if isinstance(names, tuple):
+            chosen.update(zip(names, value))
+        else:
+            chosen[names] = value
+    return {k: v for k, v in chosen.items() if v is not families.ABSENT}
+
+
+def difference(found, torch32, torch64, kind):
+    """The largest difference to f32, f32's own to f64, and whether it is too much."""
+    found, torch32, torch64 = (x.double() for x in (found, torch32, torch64))
+    if found.shape != torch32.shape or found.isnan().any():
+        return float("inf"), 0.0, True
+
+    def largest(a, b):
+        error = (a - b).abs()
+        return (error if kind == "attention" else error / b.abs().clamp(min=1)).max().item()
+
+    to32, own, tolerance = largest(found, torch32), largest(torch32, torch64), TOLERANCES[kind]
+    if own <= tolerance / 2:
+        return to32, own, to32 >= tolerance
+    return to32, own, largest(found, torch64) >= 1.5 * max(tolerance, own)
+
+
+def compare(server, name, model, maximum, rng):
+    """The largest (difference, torch's own) by kind, and what was too much."""
+    double = copy.deepcopy(model).double()
+    worst, wrong = {}, []
+    lengths = sorted({1, 2, min(17, maximum), rng.randint(1, maximum), maximum})
+    sequences = [families.tokens(model, length)[0] for length in lengths]
+    wanted = [(families.run(model, ids), families.run(double, ids)) for ids in sequences]
+    count = len(wanted[0][0][0])
+
+    def note(kind, found, a, b, where):
+        to32, own, bad = difference(found, a, b, kind)
+        worst[kind] = tuple(map(max, worst.get(kind, (0, 0)), (to32, own)))
+        if bad:
+            wrong.append(f"{name} {where}: {kind} {to32:.1e}, torch's own {own:.1e}")
+
+    inputs = [ids.tolist() for ids in sequences]
+    for layer in range(count):
+        found = server.ask("/v1/encode", model=name, input=inputs, output="states", layer=layer)
+        for i, (a, b) in enumerate(wanted):
+            note("states", found[f"states.{i}"], a[0][layer], b[0][layer], f"{lengths[i]} tokens, layer {layer}")
+    if wanted[0][0][2] is not None and getattr(model, "logits_are_served", True):
+        found = server.ask("/v1/encode", model=name, input=inputs, output="logits")
+        for i, (a, b) in enumerate(wanted):
+            logits = found["logits"][i] if "logits" in found else found[f"logits.{i}"]
+            note("logits", logits.reshape(a[2].shape), a[2], b[2], f"{lengths[i]} tokens")
+    for i, (a, b) in enumerate(wanted):
+        rows = sorted({0, lengths[i] // 2, lengths[i] - 1, rng.randrange(lengths[i])})
+        found = server.ask("/v1/attention", model=name, input=inputs[i], queries=rows)
+        note("attention", found["attention"], a[1][:, :, rows], b[1][:, :, rows], f"{lengths[i]} tokens")
+    return worst, wrong
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Random variants of families of encoders against transformers.")
+    parser.add_argument("families", nargs="*")
+    parser.add_argument("--variants", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--program", default=str(ROOT / ".build" / "release" / "encoderd"))
+    arguments = parser.parse_args()
+    table = {}
+    for script in sorted((ROOT / "Tests" / "Reference").glob("families_*.py")):
+        table.update(getattr(importlib.import_module(script.stem), "OPTIONS", {}))
+    failed = False
+    print(f"{'family':18} {'variants':>8}  " + "  ".join(f"{k + ' (torch)':>19}" for k in TOLERANCES))
+    for family in arguments.families or table:
+        if family not in table:
+            raise SystemExit(f"{family}: no such family; there are {', '.join(table)}")
+        rng = random.Random(f"{family} {arguments.seed}")
+        torch.manual_seed(rng.randrange(1 << 30))
+        worst, wrong = {}, []
+        with tempfile.TemporaryDirectory() as folder:
+            models = {}
+            for i in range(arguments.variants):
+                chosen = choose(table[family], rng)
+                maker = rng.choice(table[family].classes)
+                model = families.prepared(maker(table[family].config(**chosen)), torch.float32)
+                model.logits_are_served = maker not in table[family].headless
+                families.save(model, pathlib.Path(folder) / f"m{i}", torch.float32)
+                models[f"m{i}"] = (model, f"{maker.__name__} {chosen}")
+            with Server(arguments.program, folder) as server:
+                for name, (model, description) in models.items():
+                    found, bad = compare(server, name, model, table[family].maximum(model.config), rng)
+                    for kind, values in found.items():
+                        worst[kind] = tuple(map(max, worst.get(kind, (0, 0)), values))
+                    wrong += bad[:2] + ([f"    {description}"] if bad else [])
+        shown = [f"{worst[k][0]:.1e} ({worst[k][1]:.1e})" if k in worst else "" for k in TOLERANCES]
+        print(f"{family:18} {arguments.variants:8}  " + "  ".join(f"{s:>19}" for s in shown), flush=True)
+        for line in wrong[:20]:
+            print("  " + line, flush=True)
+        failed |= bool(wrong)
+    sys.exit(failed)
+
+
+main()
