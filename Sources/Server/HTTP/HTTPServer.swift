@@ -84,7 +84,7 @@ public final class HTTPServer: @unchecked Sendable {
     }
 
     private func name(_ listener: HTTPListener) -> String {
-        if case .unix = listener.address { return listener.address.description }
+        guard case .tcp = listener.address else { return listener.address.description }
         return "\(tls != nil && !listener.isLocal ? "https" : "http")://\(listener.address)"
     }
 
