@@ -7,7 +7,7 @@ THREADS ?= 1
 # One line per loaded model: NAME=DIRECTORY.
 MODELS ?= minilm=models/minilm g2p=models/g2p resemblyzer=models/resemblyzer
 
-.PHONY: help run build models system test tsan asan lint format image image-test bench bench-kernels kernel-report fidelity families-check check-symbols fresh-kernels clean
+.PHONY: help run build models system test tsan asan lint format image image-test bench bench-kernels kernel-report http-differential idle-connections fidelity families-check check-symbols fresh-kernels clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,12 @@ bench-kernels: fresh-kernels ## each kernel beside the core's peak, for every ta
 kernel-report: fresh-kernels ## kernels that fall behind Benchmarks/kernel_ratios.json; fails for none
 	$(SWIFT) build -c release --product KernelBench
 	$(PYTHON) scripts/kernel_report.py
+
+http-differential: build models ## the HTTP conformance cases against nginx; differences must be explained
+	$(PYTHON) scripts/http_differential.py
+
+idle-connections: build models ## what 10,000 idle connections cost, plain and over TLS
+	$(PYTHON) scripts/http_idle.py
 
 fidelity: build models ## how near bf16 and int8 are to f32 on 2,000 sentences (needs numpy)
 	$(PYTHON) scripts/fidelity.py

@@ -46,6 +46,8 @@ let package = Package(
         // Regular expressions of tokenizer.json: the library they were written for.
         .systemLibrary(name: "COnig", pkgConfig: "oniguruma", providers: [.apt(["libonig-dev"])]),
 
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+
         // A strict JSON reader and writer, used for configurations, tokenizers, weight headers and the HTTP API.
         .target(name: "JSON", swiftSettings: strict),
         // Numbers in, numbers out: inlinable bodies, generic over the vector type, compiled by the targets below.
@@ -61,7 +63,9 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "Server",
-            dependencies: ["Models", "JSON", "CSystem", "CZlib", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "Models", "JSON", "CSystem", "CZlib", "COpenSSL", .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict),
         .executableTarget(
             name: "encoderd",
@@ -91,7 +95,7 @@ let package = Package(
         .testTarget(
             name: "ServerTests",
             dependencies: [
-                "Server", "Models", "KernelSelection", "JSON", "CSystem", "CZlib",
+                "Server", "Models", "KernelSelection", "JSON", "CSystem", "CZlib", "COpenSSL",
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict),
     ]

@@ -6,7 +6,7 @@ enum EnvironmentOptions {
     static let prefix = "ENCODERD_"
 
     /// Appends `--name=value` for every `ENCODERD_NAME` that the command has an option for and that the command line does
-    /// not set. `ENCODERD_MODEL` may hold several `NAME=DIRECTORY`, separated by commas.
+    /// not set. `ENCODERD_MODEL`, `ENCODERD_LISTEN` and `ENCODERD_CORS_ORIGIN` may hold several values, separated by commas.
     static func merge(_ arguments: [String], environment: [String: String]) -> [String] {
         guard let name = arguments.first,
             let command = Encoderd.configuration.subcommands.first(where: { $0._commandName == name })
@@ -18,7 +18,9 @@ enum EnvironmentOptions {
             guard let value = environment[variable], !value.isEmpty,
                 !given.contains(where: { $0 == option || $0.hasPrefix(option + "=") })
             else { continue }
-            for part in option == "--model" ? value.split(separator: ",").map(String.init) : [value] {
+            for part in ["--model", "--listen", "--cors-origin"].contains(option)
+                ? value.split(separator: ",").map(String.init) : [value]
+            {
                 added.append("\(option)=\(part)")
             }
         }
@@ -27,11 +29,21 @@ enum EnvironmentOptions {
 
     /// The long names of a command's options, from its properties: `_maxBatchTokens: Option<Int>` is
     /// `--max-batch-tokens`.
-    static func optionNames(of command: any ParsableCommand.Type) -> [String] {
-        Mirror(reflecting: command.init()).children.compactMap { child in
-            guard let label = child.label, "\(type(of: child.value))".hasPrefix("Option<") else { return nil }
+    static func optionNames(of arguments: any ParsableArguments.Type) -> [String] {
+        Mirror(reflecting: arguments.init()).children.flatMap { child -> [String] in
+            if let group = child.value as? any GroupOfOptions { return optionNames(of: group.kind) }
+            guard let label = child.label, "\(type(of: child.value))".hasPrefix("Option<") else { return [] }
             let words = label.drop { $0 == "_" }.map { $0.isUppercase ? "-\($0.lowercased())" : String($0) }
-            return "--" + words.joined()
+            return ["--" + words.joined()]
         }
     }
+}
+
+/// What an option group has in common with others, so that its options are found.
+private protocol GroupOfOptions {
+    var kind: any ParsableArguments.Type { get }
+}
+
+extension OptionGroup: GroupOfOptions {
+    var kind: any ParsableArguments.Type { Value.self }
 }

@@ -15,10 +15,8 @@ struct Serve: ParsableCommand {
             ENCODERD_MODELS=/models encoderd serve --host 0.0.0.0
             """)
 
-    @Option(help: ArgumentHelp("The address or name to listen on.", valueName: "address"))
-    var host = "127.0.0.1"
-    @Option(help: ArgumentHelp("The port to listen on; 0 takes a free one.", valueName: "number"))
-    var port = 8080
+    @OptionGroup(title: "Listening") var listening: ListenOptions
+    @OptionGroup(title: "Limits of HTTP") var http: HTTPOptions
     @Option(
         help: ArgumentHelp(
             "A model and its name; repeat it for more. Without a name it takes the folder's.",
@@ -36,22 +34,14 @@ struct Serve: ParsableCommand {
     var maxSequences = RequestLimits().maxSequences
     @Option(help: ArgumentHelp("Tokens or steps in one request.", valueName: "count"))
     var maxTokens = RequestLimits().maxTokens
-    @Option(help: ArgumentHelp("Bytes in one request's body.", valueName: "bytes"))
-    var maxBodyBytes = HTTPLimits().maxBodyBytes
     @Option(help: ArgumentHelp("Tokens that are computed together.", valueName: "count"))
     var maxBatchTokens = QueueLimits().maxBatchTokens
     @Option(help: ArgumentHelp("Tokens that may wait; beyond that requests get 429.", valueName: "count"))
     var maxQueuedTokens = QueueLimits().maxQueuedTokens
     @Option(help: ArgumentHelp("Requests that may be in work or wait; beyond that they get 429.", valueName: "count"))
     var maxRequests = QueueLimits().maxRequests
-    @Option(help: ArgumentHelp("Open connections; beyond that they get 503.", valueName: "count"))
-    var maxConnections = HTTPLimits().maxConnections
     @Option(help: ArgumentHelp("Weights in one attention map.", valueName: "count"))
     var maxAttentionWeights = AttentionLimits().weights
-    @Option(help: ArgumentHelp("How long a request's head may take to arrive.", valueName: "seconds"))
-    var headSeconds = HTTPLimits().headSeconds
-    @Option(help: ArgumentHelp("How long a connection may be idle between requests.", valueName: "seconds"))
-    var keepAliveSeconds = HTTPLimits().keepAliveSeconds
     @Option(
         help: ArgumentHelp(
             "After SIGTERM, connections are still taken for so long while /ready says 503.", valueName: "seconds"))
@@ -69,25 +59,15 @@ struct Serve: ParsableCommand {
     var logLevel = Logger.Level.info
 
     func validate() throws {
-        guard (0...65_535).contains(port) else { throw ValidationError("--port takes 0 to 65535, not \(port).") }
         if let threads, !(1...1024).contains(threads) {
             throw ValidationError("--threads takes 1 to 1024, not \(threads).")
         }
-        let counts = [
-            ("max-sequences", maxSequences), ("max-tokens", maxTokens), ("max-body-bytes", maxBodyBytes),
-            ("max-batch-tokens", maxBatchTokens), ("max-queued-tokens", maxQueuedTokens), ("max-requests", maxRequests),
-            ("max-connections", maxConnections), ("max-attention-weights", maxAttentionWeights),
-        ]
-        for (name, count) in counts where !(1...1 << 40).contains(count) {
-            throw ValidationError("--\(name) takes 1 or more, not \(count).")
-        }
-        let times = [
-            ("head-seconds", headSeconds), ("keep-alive-seconds", keepAliveSeconds),
-            ("drain-accept-seconds", drainAcceptSeconds), ("drain-seconds", drainSeconds),
-        ]
-        for (name, seconds) in times where !(0...86_400).contains(seconds) {
-            throw ValidationError("--\(name) takes 0 to 86400, not \(seconds).")
-        }
+        try Check.counts([
+            ("max-sequences", maxSequences), ("max-tokens", maxTokens), ("max-batch-tokens", maxBatchTokens),
+            ("max-queued-tokens", maxQueuedTokens), ("max-requests", maxRequests),
+            ("max-attention-weights", maxAttentionWeights),
+        ])
+        try Check.seconds([("drain-accept-seconds", drainAcceptSeconds), ("drain-seconds", drainSeconds)])
     }
 
     func run() throws {
@@ -98,32 +78,30 @@ struct Serve: ParsableCommand {
         var configuration = configuration
         if accessLog == .on { configuration.accessLog = AccessLog(logger) }
         do { server = try EncoderServer(models: loaded, configuration: configuration) } catch {
-            throw CommandError("no worker thread could be started")
+            throw CommandError("\(error)")
         }
         // Before listening, so that an early SIGTERM drains too.
-        let signals = drainOnSignals(server, logger)
-        let listening: Int
-        do { listening = try server.start() } catch { throw CommandError("\(error)") }
-        let shown = host.contains(":") ? "[\(host)]" : host
-        logger.info("listening on http://\(shown):\(listening), \(server.engine.threads) worker threads")
-        withExtendedLifetime(signals) { dispatchMain() }
+        drainOnSignals(server, logger)
+        reloadOnSIGHUP(server, logger)
+        let names: [String]
+        do { names = try server.start(listening.addresses()) } catch { throw CommandError("\(error)") }
+        for name in names { logger.info("listening on \(name), \(server.engine.threads) worker threads") }
+        dispatchMain()
     }
 
     private var configuration: ServerConfiguration {
         var c = ServerConfiguration()
-        c.host = host
-        c.port = port
         c.threads = threads
-        c.http.maxBodyBytes = maxBodyBytes
-        c.http.maxConnections = maxConnections
-        c.http.headSeconds = headSeconds
-        c.http.keepAliveSeconds = keepAliveSeconds
+        c.http = http.limits
+        c.tls = listening.tls
+        c.keyFile = listening.apiKeyFile
+        c.cors = listening.cors
         c.queue.maxBatchTokens = maxBatchTokens
         c.queue.maxQueuedTokens = maxQueuedTokens
         c.queue.maxRequests = maxRequests
         c.requests.maxSequences = maxSequences
         c.requests.maxTokens = maxTokens
-        c.requests.maxBodyBytes = maxBodyBytes
+        c.requests.maxBodyBytes = http.maxBodyBytes
         c.compression = compress
         c.attention.weights = maxAttentionWeights
         c.drainAcceptSeconds = drainAcceptSeconds
@@ -162,14 +140,33 @@ struct Serve: ParsableCommand {
         return loaded
     }
 
+    /// New certificates serve new connections, new keys new requests; what cannot be used leaves the old ones in place.
+    private func reloadOnSIGHUP(_ server: EncoderServer, _ logger: Logger) {
+        signal(SIGHUP, SIG_IGN)
+        let source = DispatchSource.makeSignalSource(
+            signal: SIGHUP, queue: DispatchQueue(label: "encoderd.reload"))
+        source.setEventHandler {
+            // A source keeps itself alive: nothing else lives while `dispatchMain`, which never returns, runs.
+            _ = source
+            do throws(HTTPServerError) {
+                try server.reload()
+                logger.info("SIGHUP: read again")
+            } catch {
+                logger.error("SIGHUP: nothing is changed: \(error)")
+            }
+        }
+        source.activate()
+    }
+
     /// The first signal drains and ends the process; a second one ends it at once.
-    private func drainOnSignals(_ server: EncoderServer, _ logger: Logger) -> [any DispatchSourceSignal] {
+    private func drainOnSignals(_ server: EncoderServer, _ logger: Logger) {
         let queue = DispatchQueue(label: "encoderd.signals")
         nonisolated(unsafe) var draining = false
-        return [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT")].map { number, name in
+        for (number, name) in [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT")] {
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
             source.setEventHandler {
+                _ = source
                 if draining {
                     logger.warning("\(name) again: ending at once")
                     _exit(1)
@@ -187,7 +184,6 @@ struct Serve: ParsableCommand {
                 }
             }
             source.activate()
-            return source
         }
     }
 }

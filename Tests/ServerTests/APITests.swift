@@ -9,12 +9,13 @@ import Testing
         ("GET", "/metrics", 200), ("GET", "/openapi.json", 200), ("GET", "/v1/models", 200),
         ("GET", "/v1/models/text", 200), ("GET", "/v1/models/none", 404), ("GET", "/v1/encodes", 404),
         ("GET", "/v1/encode", 405), ("POST", "/health", 405), ("DELETE", "/v1/models/text", 405),
-        ("GET", "/v1/attention", 400),
+        ("GET", "/v1/attention", 400), ("POST", "/v1/encode", 411), ("OPTIONS", "/v1/encode", 204),
+        ("OPTIONS", "*", 204), ("OPTIONS", "/nowhere", 404),
     ])
     func routes(_ method: String, _ path: String, _ status: Int) throws {
         let response = try TestAPI().get(path, method: method)
         #expect(response.status == status, "\(response.text)")
-        #expect((response.headers["Allow"] != nil) == (status == 405))
+        #expect((response.headers["Allow"] != nil) == ([204, 405].contains(status)))
         #expect(response.headers["X-Request-Id"] != nil)
     }
 

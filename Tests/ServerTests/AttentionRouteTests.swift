@@ -100,7 +100,9 @@ private func answer(
 }
 
 private func post(_ body: String, headers: HTTPHeaders = ["Content-Type": "application/json"]) -> HTTPRequest {
-    HTTPRequest(method: "POST", path: "/v1/attention", headers: headers, body: Array(body.utf8))
+    var headers = headers
+    headers.set("Content-Length", String(body.utf8.count))
+    return HTTPRequest(method: "POST", path: "/v1/attention", headers: headers, body: Array(body.utf8))
 }
 
 private func get(_ query: String?, headers: HTTPHeaders = [:]) -> HTTPRequest {

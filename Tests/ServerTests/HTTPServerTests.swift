@@ -253,6 +253,68 @@ import Testing
         }
     }
 
+    /// A closed connection and one that is shut on the client's side look the same until something is written: the former
+    /// cancels its work, the latter gets its answer, after an interim one.
+    @Test func tellsAClosedConnectionFromAHalfClosedOne() throws {
+        try withServer(limits { $0.probeSeconds = 0.05 }) { server, port in
+            var gone: TestClient? = try TestClient(port: port)
+            try gone?.send("GET /hold HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(eventually { handler.held.withLock { $0.count } == 1 })
+            let writer = try #require(handler.held.withLock { $0.first })
+            gone = nil
+            #expect(eventually { writer.isCancelled && server.connectionCount == 0 })
+
+            for version in ["1.1", "1.0"] {
+                let client = try TestClient(port: port)
+                try client.send("GET /hold HTTP/\(version)\r\nHost: x\r\n\r\n")
+                client.shutdownWriting()
+                #expect(eventually { handler.held.withLock { $0.count } == (version == "1.1" ? 2 : 3) })
+                let writer = try #require(handler.held.withLock { $0.last })
+                if version == "1.1" { #expect(try client.receive().status == 100) } else { usleep(150_000) }
+                #expect(!writer.isCancelled)
+                writer.respond(TestHandler.text(Array("here".utf8)))
+                #expect(try client.receive().text == "here")
+                #expect(try client.isEnded())
+            }
+        }
+    }
+
+    /// What all clients together may make the server hold.
+    @Test func boundsWhatItHolds() throws {
+        try withServer(limits { $0.maxBufferedBytes = 300_000 }) { server, port in
+            let head = "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n"
+            let body = [UInt8](repeating: 65, count: 199_999)
+            let first = try TestClient(port: port)
+            try first.send(head)
+            try first.send(body)
+            #expect(eventually { server.queue.sync { server.bufferedBytes } == 199_999 })
+            let second = try TestClient(port: port)
+            try second.send(head)
+            try second.send(body)
+            #expect(try second.receive().status == 503)
+            #expect(try second.isEnded())
+            try first.send("A")
+            #expect(try first.receive().body.count == 200_000)
+            #expect(eventually { server.queue.sync { server.bufferedBytes } == 0 })
+            try first.send(head)
+            try first.send(body + [65])
+            #expect(try first.receive().status == 200)
+        }
+    }
+
+    /// Refused before the body is read, so before the client is told to send it.
+    @Test func refusesBeforeTheBody() throws {
+        try withServer { _, port in
+            let client = try TestClient(port: port)
+            try client.send("POST /refuse HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+            let answer = try client.receive()
+            #expect(answer.status == 403)
+            #expect(answer.headers["connection"] == "close")
+            #expect(try client.isEnded())
+            #expect(handler.handled.load(ordering: .relaxed) == 0)
+        }
+    }
+
     @Test func answersOnce() throws {
         try withServer { _, port in
             let client = try TestClient(port: port)
@@ -355,5 +417,61 @@ import Testing
         }
         server.drain { done.signal() }
         #expect(done.wait(timeout: .now() + 5) == .success)
+    }
+
+    @Test(
+        arguments: [
+            ("127.0.0.1:80", .tcp(host: "127.0.0.1", port: 80)), ("[::1]:0", .tcp(host: "::1", port: 0)),
+            (":8080", .tcp(host: "", port: 8080)), ("name:65535", .tcp(host: "name", port: 65535)),
+            ("unix:/run/a:1", .unix(path: "/run/a:1")), ("unix:", nil), ("80", nil), ("::1:80", nil), ("a:65536", nil),
+            ("a:", nil), ("a:-1", nil), ("a:8x", nil), ("", nil),
+        ] as [(String, HTTPAddress?)])
+    func readsAddresses(text: String, expected: HTTPAddress?) { #expect(HTTPAddress(text) == expected) }
+
+    @Test func listensOnSeveralAddresses() throws {
+        let path = "/tmp/encoderd-test-\(getpid()).socket"
+        // A listening socket as systemd would hand it over.
+        let inherited = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        #expect(listen(inherited, 10) == 0)
+        // What a server that was killed leaves behind.
+        let first = try HTTPListener.open(.unix(path: path), backlog: 1)
+        close(first.descriptor)
+
+        let server = HTTPServer(handler: handler)
+        let names = try server.start([
+            .tcp(host: "127.0.0.1", port: 0), .unix(path: path), .inherited(descriptor: inherited),
+        ])
+        #expect(names.count == 3 && names[0].hasPrefix("http://127.0.0.1:") && names[1] == "unix:\(path)")
+        let port = try #require(names[0].split(separator: ":").last.flatMap { Int($0) })
+        var address = sockaddr_in()
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        withUnsafeMutablePointer(to: &address) {
+            _ = $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(inherited, $0, &size) }
+        }
+        for client in [
+            try TestClient(port: port), try TestClient(path: path),
+            try TestClient(port: Int(UInt16(bigEndian: address.sin_port))),
+        ] {
+            try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try client.receive().status == 200)
+        }
+        // A live one is not pushed aside, nor is any other file.
+        let second = HTTPServer(handler: handler)
+        #expect(throws: HTTPServerError.self) { try second.start([.unix(path: path)]) }
+        let file = path + ".txt"
+        close(open(file, O_CREAT | O_WRONLY, 0o600))
+        defer { unlink(file) }
+        #expect(throws: HTTPServerError.self) { try second.start([.unix(path: file)]) }
+        #expect(access(file, F_OK) == 0)
+        #expect(throws: HTTPServerError.self) { try second.start([.inherited(descriptor: 0)]) }
+        #expect(throws: HTTPServerError.self) {
+            try second.start([.unix(path: "/tmp/" + String(repeating: "x", count: 200))])
+        }
+        #expect(access(path, F_OK) == 0)
+
+        let done = DispatchSemaphore(value: 0)
+        server.drain { done.signal() }
+        #expect(done.wait(timeout: .now() + 5) == .success)
+        #expect(access(path, F_OK) != 0)
     }
 }

@@ -17,8 +17,11 @@ final class TestClient {
         var text: String { String(decoding: body, as: UTF8.self) }
     }
 
+    /// Encrypts what follows.
+    private(set) var tls: TestTLS?
+
     /// - Parameter receiveBuffer: bytes; small ones make a slow reader.
-    init(port: Int, receiveBuffer: Int32? = nil) throws {
+    init(port: Int, receiveBuffer: Int32? = nil, tls options: TestTLS.Options? = nil) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw ClientError.system("socket", errno) }
         if var size = receiveBuffer {
@@ -38,6 +41,21 @@ final class TestClient {
             }
         }
         guard status == 0 else { throw ClientError.system("connect", errno) }
+        if let options { tls = try TestTLS(descriptor, options) }
+    }
+
+    /// Over a Unix-domain socket.
+    init(path: String) throws {
+        descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8.prefix(107)) }
+        let status = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        guard status == 0 else { throw ClientError.system("connect", errno) }
     }
 
     deinit { if descriptor >= 0 { Glibc.close(descriptor) } }
@@ -49,15 +67,19 @@ final class TestClient {
     func send(_ bytes: [UInt8]) throws {
         var sent = 0
         while sent < bytes.count {
-            let count = bytes.withUnsafeBytes {
-                Glibc.send(descriptor, $0.baseAddress?.advanced(by: sent), bytes.count - sent, Int32(MSG_NOSIGNAL))
+            let count = bytes.withUnsafeBytes { bytes in
+                let rest = UnsafeRawBufferPointer(rebasing: bytes[sent...])
+                return tls?.send(rest) ?? Glibc.send(descriptor, rest.baseAddress, rest.count, Int32(MSG_NOSIGNAL))
             }
             guard count > 0 else { throw ClientError.system("send", errno) }
             sent += count
         }
     }
 
-    func shutdownWriting() { shutdown(descriptor, Int32(SHUT_WR)) }
+    func shutdownWriting() {
+        tls?.shutdownWriting()
+        shutdown(descriptor, Int32(SHUT_WR))
+    }
 
     /// Closes with a reset, not with an orderly end.
     func reset() {
@@ -70,7 +92,7 @@ final class TestClient {
     /// Reads once; false at the end.
     private func fill(_ size: Int = 65536) throws -> Bool {
         let chunk = try [UInt8](unsafeUninitializedCapacity: size) { space, count in
-            let got = recv(descriptor, space.baseAddress, size, 0)
+            let got = tls?.receive(UnsafeMutableRawBufferPointer(space)) ?? recv(descriptor, space.baseAddress, size, 0)
             guard got >= 0 else { throw ClientError.system("recv", errno) }
             count = got
         }
@@ -170,6 +192,10 @@ final class TestHandler: RequestHandler {
             let text = "\(request.method) \(request.path) \(request.query ?? "-") \(request.body.count)"
             workers.async { writer.respond(Self.text(Array(text.utf8))) }
         }
+    }
+
+    func refusal(of request: HTTPRequest) -> HTTPResponse? {
+        request.path == "/refuse" ? HTTPResponse(status: 403) : nil
     }
 
     func failure(status: Int, code: String, message: String) -> HTTPResponse {

@@ -159,6 +159,7 @@ final class TestAPI {
         let writer = TestWriter(cancelled: cancelled)
         var headers = headers
         if headers["Content-Type"] == nil { headers.add("Content-Type", "application/json") }
+        headers.set("Content-Length", String(body.utf8.count))
         handler.handle(
             HTTPRequest(method: "POST", path: "/v1/encode", headers: headers, body: Array(body.utf8)), writer)
         return writer

@@ -61,6 +61,7 @@ public final class APIHandler: RequestHandler {
             case .model(let name): context.respond(try ModelsRoute(models: models).one(name))
             case .openAPI:
                 context.respond(openAPI.response(request.acceptEncoding))
+            case .methods(let list): context.respond(HTTPResponse(status: 204, headers: ["Allow": list]))
             case .page: context.respond(page.response(request.acceptEncoding))
             }
         } catch {

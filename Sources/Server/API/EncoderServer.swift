@@ -8,6 +8,12 @@ public struct ServerConfiguration: Sendable {
     /// Worker threads; nil: one a processor this process may use.
     public var threads: Int?
     public var http = HTTPLimits()
+    /// nil: clients are spoken with in the clear.
+    public var tls: TLSFiles?
+    /// A file with a key a line; nil: no key is needed.
+    public var keyFile: String?
+    /// nil: pages of other origins may read nothing.
+    public var cors: CORSPolicy?
     public var queue = QueueLimits()
     public var requests = RequestLimits()
     public var attention = AttentionLimits()
@@ -27,31 +33,52 @@ public final class EncoderServer: Sendable {
     public let configuration: ServerConfiguration
     public let engine: InferenceEngine
     public let handler: APIHandler
+    private let access: AccessHandler
     private let http: HTTPServer
 
-    public init(models: [Model], configuration: ServerConfiguration = ServerConfiguration()) throws(QueueError) {
+    public init(models: [Model], configuration: ServerConfiguration = ServerConfiguration()) throws(HTTPServerError) {
         let metrics = Metrics(models: models.count)
-        let engine = try InferenceEngine(
-            networks: models.map(\.network), threads: configuration.threads ?? Processors.usable,
-            limits: configuration.queue
-        ) { model, sequences, tokens, time in
-            metrics.countBatch(model: model, sequences: sequences, tokens: tokens, seconds: time.milliseconds / 1e3)
+        let engine: InferenceEngine
+        do throws(QueueError) {
+            engine = try InferenceEngine(
+                networks: models.map(\.network), threads: configuration.threads ?? Processors.usable,
+                limits: configuration.queue
+            ) { model, sequences, tokens, time in
+                metrics.countBatch(model: model, sequences: sequences, tokens: tokens, seconds: time.milliseconds / 1e3)
+            }
+        } catch {
+            throw HTTPServerError(description: "no worker thread could be started")
         }
         let handler = APIHandler(
             models: models, engine: engine, metrics: metrics, limits: configuration.requests,
             attentionLimits: configuration.attention, compression: configuration.compression,
             log: configuration.accessLog)
-        let http = HTTPServer(handler: handler, limits: configuration.http)
+        let access = AccessHandler(handler, cors: configuration.cors)
+        let http = HTTPServer(handler: access, limits: configuration.http)
         handler.countConnections { [weak http] in http?.connectionCount ?? 0 }
         self.configuration = configuration
         self.engine = engine
         self.handler = handler
+        self.access = access
         self.http = http
+        try reload()
     }
 
+    /// Listens on the configured host and port.
     /// - Returns: the port that is listened on.
     public func start() throws(HTTPServerError) -> Int {
         try http.start(host: configuration.host, port: configuration.port)
+    }
+
+    /// - Returns: what clients call the addresses, such as `http://127.0.0.1:8080`.
+    public func start(_ addresses: [HTTPAddress]) throws(HTTPServerError) -> [String] { try http.start(addresses) }
+
+    /// Reads the configured keys and files of TLS again; when one cannot be used, nothing changes.
+    public func reload() throws(HTTPServerError) {
+        var keys: APIKeys?
+        if let file = configuration.keyFile { keys = try APIKeys(path: file) }
+        if let tls = configuration.tls { try http.useTLS(tls) }
+        if let keys { access.use(keys) }
     }
 
     /// Ends in good order; `completion` is called once nothing is left, on the server's event loop.

@@ -14,6 +14,10 @@ extension HTTPRequest {
     /// The body as JSON, of the one media type that is read.
     /// - Parameter maxBytes: after its content coding is undone.
     func jsonBody(maxBytes: Int) throws(APIError) -> JSONValue {
+        // RFC 9110, 15.5.12: no body and no length, where there must be a body.
+        if body.isEmpty, headers["Content-Length"] == nil, headers["Transfer-Encoding"] == nil {
+            throw APIError(411, "length_required", "Send a JSON body, with its Content-Length.")
+        }
         let type = (headers["Content-Type"] ?? "").split(separator: ";").first.map {
             $0.filter { $0 != " " && $0 != "\t" }.lowercased()
         }

@@ -8,6 +8,7 @@ enum OpenAPI {
             "version": "1",
             "description": "Vectors and weight maps of RNN and Transformer encoders."
           },
+          "security": [{"key": []}, {}],
           "paths": {
             "/v1/encode": {
               "post": {
@@ -125,6 +126,8 @@ enum OpenAPI {
                   }
                 },
                 "responses": {
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
+                  "411": {"$ref": "#/components/responses/LengthRequired"},
                   "200": {
                     "description": "The results",
                     "content": {
@@ -432,6 +435,7 @@ enum OpenAPI {
                   }
                 ],
                 "responses": {
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
                   "200": {
                     "description": "The weight maps",
                     "content": {
@@ -709,6 +713,8 @@ enum OpenAPI {
                   }
                 },
                 "responses": {
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
+                  "411": {"$ref": "#/components/responses/LengthRequired"},
                   "200": {
                     "description": "The weight maps",
                     "content": {
@@ -830,6 +836,7 @@ enum OpenAPI {
                 "operationId": "models",
                 "summary": "The loaded models",
                 "responses": {
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
                   "200": {
                     "description": "A list",
                     "content": {
@@ -856,6 +863,7 @@ enum OpenAPI {
                   }
                 ],
                 "responses": {
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
                   "200": {
                     "description": "The model",
                     "content": {
@@ -881,6 +889,7 @@ enum OpenAPI {
             },
             "/health": {
               "get": {
+                "security": [],
                 "operationId": "health",
                 "summary": "The process lives",
                 "responses": {
@@ -899,6 +908,7 @@ enum OpenAPI {
             },
             "/ready": {
               "get": {
+                "security": [],
                 "operationId": "ready",
                 "summary": "The server takes work",
                 "responses": {
@@ -930,6 +940,7 @@ enum OpenAPI {
                 "operationId": "metrics",
                 "summary": "Prometheus text",
                 "responses": {
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
                   "200": {
                     "description": "Metrics",
                     "content": {
@@ -948,6 +959,7 @@ enum OpenAPI {
                 "operationId": "openapi",
                 "summary": "This document",
                 "responses": {
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
                   "200": {
                     "description": "OpenAPI 3.1",
                     "content": {
@@ -966,6 +978,7 @@ enum OpenAPI {
                 "operationId": "page",
                 "summary": "A page to try the server",
                 "responses": {
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
                   "200": {
                     "description": "HTML",
                     "content": {
@@ -981,6 +994,24 @@ enum OpenAPI {
             }
           },
           "components": {
+            "securitySchemes": {
+              "key": {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "One of the server's keys, where it has any"
+              }
+            },
+            "responses": {
+              "Unauthorized": {
+                "description": "No key, or a wrong one",
+                "headers": {"WWW-Authenticate": {"schema": {"type": "string"}}},
+                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+              },
+              "LengthRequired": {
+                "description": "Neither a body nor its length",
+                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+              }
+            },
             "schemas": {
               "Sequence": {
                 "description": "Text, a text pair, token ids or feature vectors",

@@ -5,6 +5,8 @@ enum Route: Sendable, Equatable {
     case models
     case model(name: String)
     case openAPI, page
+    /// OPTIONS: what the path takes.
+    case methods(String)
 }
 
 /// Finds the route of a request.
@@ -28,6 +30,8 @@ struct Router: Sendable {
     private static let modelPrefix = "/v1/models/"
 
     func match(_ method: String, _ path: String) -> Match {
+        // OPTIONS * asks about the server as a whole (RFC 9110, 9.3.7).
+        if path == "*" { return Match(pattern: "*", route: .success(.methods("GET, HEAD, POST, OPTIONS"))) }
         if let entry = Router.table.first(where: { $0.path == path }) {
             return choose(method, path, entry.path, entry.methods)
         }
@@ -48,7 +52,8 @@ struct Router: Sendable {
         }
         var allowed = methods.map(\.0)
         if allowed.contains("GET") { allowed.append("HEAD") }
-        let list = allowed.joined(separator: ", ")
+        let list = (allowed + ["OPTIONS"]).joined(separator: ", ")
+        if method == "OPTIONS" { return Match(pattern: pattern, route: .success(.methods(list))) }
         return Match(
             pattern: pattern,
             route: .failure(

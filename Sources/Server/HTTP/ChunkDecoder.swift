@@ -116,7 +116,9 @@ struct ChunkDecoder {
                 state = .done
                 return
             }
-            _ = try HTTPGrammar.field(trailerLine[...])
+            try trailerLine.withUnsafeBufferPointer { (line) throws(HTTPParseError) in
+                _ = try HTTPGrammar.field(line[...])
+            }
             trailerFields += 1
             guard trailerFields <= limits.maxHeaderFields else {
                 throw HTTPParseError(431, "too_many_headers", "There are more than \(limits.maxHeaderFields) trailers.")

@@ -25,13 +25,14 @@ final class HTTPConnection: @unchecked Sendable {
     var wheelTick = Int.max
 
     private let server: HTTPServer
-    private let transport: PlainTransport
+    private let transport: any HTTPTransport
     private var limits: HTTPLimits { server.limits }
     private var parser: HTTPParser
-    private var input: [UInt8] = []
-    private var inputOffset = 0
+    /// What was read while an answer was outstanding: the beginning of the next requests.
+    private var readAhead: [UInt8] = []
     private var output = OutputQueue()
     private var interest: UInt32 = 0
+    private var isEstablished = false
     private var peerEnded = false
     private var closeAfterAnswer = false
     private var requestNumber: UInt64 = 0
@@ -42,23 +43,26 @@ final class HTTPConnection: @unchecked Sendable {
     private var stream: (any BodyStream)?
     private var awaitsPiece = false
     private var bodyStart = 0.0
-    private var lingeredBytes = 0
+    private var droppedBytes = 0
+    /// What this connection was last counted with in the server's sum.
+    private var countedBytes = 0
 
-    init(descriptor: Int32, generation: UInt32, server: HTTPServer) {
+    init(descriptor: Int32, generation: UInt32, transport: any HTTPTransport, server: HTTPServer) {
         self.descriptor = descriptor
         self.generation = generation
+        self.transport = transport
         self.server = server
-        transport = PlainTransport(descriptor: descriptor)
         parser = HTTPParser(limits: server.limits)
     }
 
     /// Whether no request has begun.
-    var isIdle: Bool { state == .reading && parser.phase == .start && inputOffset == input.count }
+    var isIdle: Bool { state == .reading && parser.phase == .start && readAhead.isEmpty }
     var hasServed: Bool { requestNumber > 0 }
 
     func open() {
         server.assertOnLoop()
-        setDeadline(limits.firstByteSeconds)
+        isEstablished = transport.isEstablished
+        setDeadline(isEstablished ? limits.firstByteSeconds : limits.handshakeSeconds)
         updateInterest()
     }
 
@@ -66,6 +70,7 @@ final class HTTPConnection: @unchecked Sendable {
     func refuse() {
         server.assertOnLoop()
         fail(HTTPParseError(503, "too_many_connections", "The server has as many connections as it takes."))
+        if !isEstablished { setDeadline(limits.handshakeSeconds) }
         updateInterest()
     }
 
@@ -74,7 +79,8 @@ final class HTTPConnection: @unchecked Sendable {
         // EPOLLHUP is a reset, or both sides shut: no answer can arrive any more.
         if events & (EPOLLERR.rawValue | EPOLLHUP.rawValue) != 0 { return close() }
         if events & EPOLLIN.rawValue != 0 { readAvailable() }
-        if events & EPOLLOUT.rawValue != 0 { flush() }
+        // What waited for a handshake can go now.
+        if events & EPOLLOUT.rawValue != 0 || (!output.isEmpty && state == .writing) { flush() }
         updateInterest()
     }
 
@@ -84,7 +90,7 @@ final class HTTPConnection: @unchecked Sendable {
         if peerEnded { return false }
         switch state {
         case .reading, .lingering: return true
-        case .handling, .writing: return input.count - inputOffset < limits.maxReadAheadBytes
+        case .handling, .writing: return closeAfterAnswer || readAhead.count < limits.maxReadAheadBytes
         case .closed: return false
         }
     }
@@ -92,21 +98,20 @@ final class HTTPConnection: @unchecked Sendable {
     /// Reads until nothing is left, or a fair share: epoll is level-triggered and reports the rest again.
     func readAvailable() {
         var share = 16
-        while wantsToRead, share > 0 {
-            share -= 1
-            switch transport.read(into: server.readBuffer) {
-            case .bytes(let count):
-                if state == .lingering {
-                    lingeredBytes += count
-                    if lingeredBytes > limits.lingerBytes { return close() }
-                } else {
-                    input.append(contentsOf: server.readBuffer.prefix(count))
-                    processInput()
+        while wantsToRead {
+            guard share > 0 else {
+                if transport.hasBufferedInput {
+                    server.queue.async { [self] in if state != .closed { handleEvents(EPOLLIN.rawValue) } }
                 }
+                return
+            }
+            share -= 1
+            switch read() {
+            case .bytes(let count):
+                receive(UnsafeBufferPointer(rebasing: server.readBuffer.bindMemory(to: UInt8.self)[..<count]))
             case .end:
                 peerEnded = true
-                if state == .lingering { return close() }
-                processInput()
+                peerDidEnd()
             case .wouldBlock:
                 return
             case .failed:
@@ -115,43 +120,77 @@ final class HTTPConnection: @unchecked Sendable {
         }
     }
 
-    private func processInput() {
-        while state == .reading, inputOffset < input.count {
-            let before = parser.phase
-            do throws(HTTPParseError) {
-                let used = try input.withUnsafeBufferPointer { (bytes) throws(HTTPParseError) in
-                    try parser.parse(UnsafeBufferPointer(rebasing: bytes[inputOffset...]))
-                }
-                inputOffset += used
-            } catch {
-                return fail(error)
-            }
-            advance(from: before)
+    private func read() -> IOResult {
+        // What a client says after the last answer is of no interest, encrypted or not.
+        if state == .lingering { return PlainTransport(descriptor: descriptor).read(into: server.readBuffer) }
+        let result = transport.read(into: server.readBuffer)
+        if !isEstablished, transport.isEstablished {
+            isEstablished = true
+            if state == .reading { setDeadline(limits.firstByteSeconds) }
         }
-        if inputOffset == input.count {
-            input.removeAll(keepingCapacity: input.capacity <= 128 << 10 && state != .handling)
-            inputOffset = 0
-        } else if inputOffset >= 64 << 10 {
-            input.removeSubrange(..<inputOffset)
-            inputOffset = 0
-        }
-        if state == .reading, peerEnded {
-            if parser.phase == .start { return close() }
-            fail(HTTPParseError(400, "incomplete_request", "The connection ended before the request did."))
+        return result
+    }
+
+    private func receive(_ bytes: UnsafeBufferPointer<UInt8>) {
+        if state == .reading, readAhead.isEmpty {
+            let used = parse(bytes)
+            guard used < bytes.count, state == .handling || state == .writing, !closeAfterAnswer else { return }
+            readAhead.append(contentsOf: bytes[used...])
+        } else if state == .lingering || closeAfterAnswer {
+            droppedBytes += bytes.count
+            if droppedBytes > limits.lingerBytes { close() }
+        } else {
+            readAhead.append(contentsOf: bytes)
         }
     }
 
-    private func advance(from before: HTTPParser.Phase) {
+    /// Parses up to the end of a request, or of the bytes; returns how many were used.
+    private func parse(_ bytes: UnsafeBufferPointer<UInt8>) -> Int {
+        var used = 0
+        while state == .reading, used < bytes.count {
+            let before = parser.phase
+            do throws(HTTPParseError) {
+                used += try parser.parse(UnsafeBufferPointer(rebasing: bytes[used...]))
+                try countBytes(isLimited: parser.phase == .body)
+            } catch {
+                fail(error)
+                return bytes.count
+            }
+            advance(from: before, isLast: used == bytes.count)
+        }
+        return used
+    }
+
+    private func parseReadAhead() {
+        let bytes = readAhead
+        readAhead = []
+        let used = bytes.withUnsafeBufferPointer { parse($0) }
+        if used < bytes.count, state == .handling || state == .writing, !closeAfterAnswer {
+            readAhead = Array(bytes[used...])
+        }
+    }
+
+    /// The client says nothing more. What it asked for is answered (RFC 9112, 9.6): it may have shut one side only.
+    private func peerDidEnd() {
+        switch state {
+        case .lingering: close()
+        case .handling: setDeadline(limits.probeSeconds)
+        case .reading where parser.phase == .start: end()
+        case .reading:
+            fail(HTTPParseError(400, "incomplete_request", "The connection ended before the request did."))
+        case .writing, .closed: break
+        }
+    }
+
+    private func advance(from before: HTTPParser.Phase, isLast: Bool) {
         switch parser.phase {
         case .complete:
             dispatch()
         case .body:
             if before != .body {
                 bodyStart = server.now
-                if parser.expectsContinue, inputOffset == input.count {
-                    output.append(ArraySegment(Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)))
-                    flush()
-                }
+                if let refusal = server.handler.refusal(of: parser.request) { return refuse(refusal) }
+                if parser.expectsContinue, isLast { sendContinue() }
             }
             if state == .reading { setBodyDeadline() }
         case .requestLine, .fields:
@@ -161,10 +200,33 @@ final class HTTPConnection: @unchecked Sendable {
         }
     }
 
+    /// Before its body is read; the client may still be sending it, so the connection ends.
+    private func refuse(_ response: HTTPResponse) {
+        closeAfterAnswer = true
+        answering = (parser.method, parser.minorVersion)
+        parser = HTTPParser(limits: limits)
+        state = .handling
+        send(response)
+    }
+
+    private func sendContinue() {
+        output.append(ArraySegment(Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)))
+        flush()
+    }
+
     /// The earlier of: no byte for a while; the bytes so far are slower than the least rate.
     private func setBodyDeadline() {
         let rate = limits.minimumBodyRate > 0 ? Double(parser.body.count) / limits.minimumBodyRate : .infinity
         setDeadline(min(limits.bodyIdleSeconds, bodyStart + limits.bodyIdleSeconds + rate - server.now))
+    }
+
+    /// Keeps the server's sum of bytes that clients make it hold.
+    private func countBytes(isLimited: Bool = false) throws(HTTPParseError) {
+        let held = state == .closed ? 0 : parser.body.count + readAhead.count + output.byteCount
+        let grows = held > countedBytes
+        server.bufferedBytes += held - countedBytes
+        countedBytes = held
+        if isLimited, grows, server.bufferedBytes > limits.maxBufferedBytes { throw .busy }
     }
 
     private func dispatch() {
@@ -177,10 +239,10 @@ final class HTTPConnection: @unchecked Sendable {
         let writer = HTTPResponseWriter(
             queue: server.queue, connection: self, requestNumber: requestNumber, cancellation: flag)
         let request = parser.request
-        let (method, minorVersion) = (parser.method, parser.minorVersion)
+        answering = (parser.method, parser.minorVersion)
         // The request is the handler's alone now.
         parser = HTTPParser(limits: limits)
-        answering = (method, minorVersion)
+        if peerEnded { setDeadline(limits.probeSeconds) }
         server.handler.handle(request, writer)
     }
 
@@ -190,6 +252,8 @@ final class HTTPConnection: @unchecked Sendable {
         server.assertOnLoop()
         guard state == .handling, number == requestNumber else { return }
         send(response)
+        // epoll does not know of bytes that lie in the transport.
+        if transport.hasBufferedInput { readAvailable() }
         updateInterest()
     }
 
@@ -204,8 +268,8 @@ final class HTTPConnection: @unchecked Sendable {
     private func fail(_ error: HTTPParseError) {
         closeAfterAnswer = true
         answering = (parser.method, 1)
-        input = []
-        inputOffset = 0
+        parser = HTTPParser(limits: limits)
+        readAhead = []
         state = .handling
         send(server.handler.failure(status: error.status, code: error.code, message: error.message))
     }
@@ -226,9 +290,9 @@ final class HTTPConnection: @unchecked Sendable {
 
     private func flush() {
         var share = 8
-        while !output.isEmpty, share > 0 {
+        while share > 0, !output.isEmpty || transport.hasPendingOutput {
             share -= 1
-            switch output.write(to: transport) {
+            switch transport.hasPendingOutput ? transport.flush() : output.write(to: transport) {
             case .bytes:
                 if state == .writing { setDeadline(limits.writeIdleSeconds) }
             case .wouldBlock:
@@ -237,7 +301,7 @@ final class HTTPConnection: @unchecked Sendable {
                 return close()
             }
         }
-        if output.isEmpty, state == .writing {
+        if output.isEmpty, !transport.hasPendingOutput, state == .writing {
             if let stream { awaitPiece(of: stream) } else { finishAnswer() }
         }
     }
@@ -267,22 +331,30 @@ final class HTTPConnection: @unchecked Sendable {
     }
 
     private func finishAnswer() {
-        if closeAfterAnswer || (server.isDraining && inputOffset == input.count) { return linger() }
+        if closeAfterAnswer || (server.isDraining && readAhead.isEmpty) { return linger() }
         state = .reading
-        setDeadline(inputOffset < input.count ? limits.headSeconds : limits.keepAliveSeconds)
-        processInput()
+        setDeadline(readAhead.isEmpty ? limits.keepAliveSeconds : limits.headSeconds)
+        if !readAhead.isEmpty { parseReadAhead() }
+        if state == .reading, peerEnded { peerDidEnd() }
+        if isIdle { transport.releaseBuffers() }
     }
 
     // MARK: Ending
 
     /// Closing with unread bytes would reset the connection and destroy the answer on its way.
     private func linger() {
+        transport.finishWriting()
         _ = shutdown(descriptor, Int32(SHUT_WR))
         if peerEnded { return close() }
         state = .lingering
-        input = []
-        inputOffset = 0
+        readAhead = []
         setDeadline(limits.lingerSeconds)
+    }
+
+    /// Closes a connection on which nothing is under way.
+    func end() {
+        if state != .closed { transport.finishWriting() }
+        close()
     }
 
     func close() {
@@ -291,12 +363,15 @@ final class HTTPConnection: @unchecked Sendable {
         cancellation?.set()
         cancellation = nil
         stream = nil
-        // The timer wheel may keep this object for some seconds more: not its memory.
+        // A handler may keep this object for some time more: not its memory.
         output.removeAll()
-        input = []
+        readAhead = []
         parser = HTTPParser(limits: limits)
+        try? countBytes()
         deadline = .max
         server.forget(self)
+        // An alert that says why, if the socket takes it.
+        _ = transport.flush()
         _ = Glibc.close(descriptor)
     }
 
@@ -307,13 +382,16 @@ final class HTTPConnection: @unchecked Sendable {
         server.assertOnLoop()
         switch state {
         case .reading where parser.phase == .start:
-            close()
+            end()
         case .reading where parser.phase == .body:
             fail(HTTPParseError(408, "body_timeout", "The request's body came too slowly."))
         case .reading:
             fail(HTTPParseError(408, "head_timeout", "The request's head came too slowly."))
         case .handling:
-            break
+            deadline = .max
+            // The client has shut its side. An interim answer, which HTTP/1.1 clients must understand (RFC 9110, 15.2),
+            // tells which: one that has closed the connection answers with a reset, which cancels its work.
+            if answering.minorVersion == 1 { sendContinue() }
         case .writing, .lingering:
             close()
         case .closed:
@@ -328,10 +406,11 @@ final class HTTPConnection: @unchecked Sendable {
     }
 
     private func updateInterest() {
+        try? countBytes()
         guard state != .closed else { return }
         var wanted: UInt32 = 0
         if wantsToRead { wanted |= EPOLLIN.rawValue }
-        if !output.isEmpty { wanted |= EPOLLOUT.rawValue }
+        if transport.hasPendingOutput || (!output.isEmpty && isEstablished) { wanted |= EPOLLOUT.rawValue }
         // Also without any interest: EPOLLHUP and EPOLLERR are always reported.
         guard wanted != interest else { return }
         server.setInterest(of: self, to: wanted)

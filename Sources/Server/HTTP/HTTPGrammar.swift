@@ -1,3 +1,6 @@
+/// Bytes where they were read into: parsing copies nothing but what it keeps.
+typealias ByteSlice = Slice<UnsafeBufferPointer<UInt8>>
+
 /// Character classes and small productions of RFC 9110 and RFC 3986.
 enum HTTPGrammar {
     /// tchar = "!" / "#" / "$" / "%" / "&" / "'" / "*" / "+" / "-" / "." / "^" / "_" / "`" / "|" / "~" / DIGIT / ALPHA
@@ -26,7 +29,7 @@ enum HTTPGrammar {
         }
     }
 
-    static func trimmed(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+    static func trimmed(_ bytes: ByteSlice) -> ByteSlice {
         var bytes = bytes
         while let first = bytes.first, first == 0x20 || first == 0x09 { bytes.removeFirst() }
         while let last = bytes.last, last == 0x20 || last == 0x09 { bytes.removeLast() }
@@ -41,8 +44,8 @@ enum HTTPGrammar {
 
     /// field-line = field-name ":" OWS field-value OWS (RFC 9112, 5)
     static func field(
-        _ line: ArraySlice<UInt8>
-    ) throws(HTTPParseError) -> (name: ArraySlice<UInt8>, value: ArraySlice<UInt8>) {
+        _ line: ByteSlice
+    ) throws(HTTPParseError) -> (name: ByteSlice, value: ByteSlice) {
         if let first = line.first, first == 0x20 || first == 0x09 {
             throw .malformed("A header line starts with white space: line folding is not taken.")
         }
@@ -57,14 +60,12 @@ enum HTTPGrammar {
     }
 
     /// uri-host [ ":" port ] (RFC 9110, 7.2; RFC 3986, 3.2.2), not empty, without user information.
-    static func isHost(_ bytes: ArraySlice<UInt8>) -> Bool {
+    static func isHost(_ bytes: ByteSlice) -> Bool {
         var rest = bytes
         if rest.first == 0x5B {
             guard let end = rest.firstIndex(of: 0x5D) else { return false }
             let address = rest[(rest.startIndex + 1)..<end]
-            guard address.contains(0x3A),
-                address.allSatisfy({ hexValue($0) != nil || $0 == 0x3A || $0 == 0x2E })
-            else { return false }
+            guard isIPv6(address) || isFutureAddress(address) else { return false }
             rest = rest[(end + 1)...]
         } else {
             let name = rest.prefix { $0 != 0x3A }
@@ -78,9 +79,7 @@ enum HTTPGrammar {
                     index += 3
                 // A name has no empty label.
                 case 0x2E where index + 1 < name.endIndex && name[index + 1] == 0x2E: return false
-                // unreserved / sub-delims
-                case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E, 0x21, 0x24, 0x26...0x2C, 0x3B, 0x3D:
-                    index += 1
+                case let byte where isNameByte(byte): index += 1
                 default: return false
                 }
             }
@@ -92,8 +91,33 @@ enum HTTPGrammar {
         return port.reduce(0) { $0 * 10 + Int($1 - 0x30) } <= 65535
     }
 
+    /// unreserved / sub-delims (RFC 3986, 2)
+    private static func isNameByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E, 0x21, 0x24, 0x26...0x2C, 0x3B, 0x3D: true
+        default: false
+        }
+    }
+
+    /// The characters of an IPv6 address: this server never connects to one.
+    private static func isIPv6(_ bytes: ByteSlice) -> Bool {
+        guard bytes.contains(0x3A), bytes.allSatisfy({ hexValue($0) != nil || $0 == 0x3A || $0 == 0x2E }) else {
+            return false
+        }
+        return !zip(bytes, bytes.dropFirst()).contains { $0 == 0x2E && $1 == 0x2E }
+    }
+
+    /// IPvFuture = "v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )
+    private static func isFutureAddress(_ bytes: ByteSlice) -> Bool {
+        guard let first = bytes.first, first | 0x20 == 0x76, let dot = bytes.firstIndex(of: 0x2E) else { return false }
+        let (version, rest) = (bytes[(bytes.startIndex + 1)..<dot], bytes[(dot + 1)...])
+        return !version.isEmpty && version.allSatisfy { hexValue($0) != nil } && !rest.isEmpty
+            && rest.allSatisfy { isNameByte($0) || $0 == 0x3A }
+    }
+
     /// The bytes that a path stands for; nil when an escape is broken, or they are not UTF-8 or hold a NUL.
-    static func percentDecoded(_ bytes: ArraySlice<UInt8>) -> String? {
+    static func percentDecoded(_ bytes: ByteSlice) -> String? {
+        guard bytes.contains(0x25) else { return String(validating: bytes, as: UTF8.self) }
         var decoded: [UInt8] = []
         decoded.reserveCapacity(bytes.count)
         var index = bytes.startIndex

@@ -1,6 +1,8 @@
 /// What one client may ask of the server: sizes in bytes, times in seconds.
 public struct HTTPLimits: Sendable {
-    /// From the connection's acceptance to its first byte.
+    /// From the connection's acceptance to the end of a TLS handshake.
+    public var handshakeSeconds = 10.0
+    /// From the connection's acceptance, or the end of its handshake, to its first byte.
     public var firstByteSeconds = 10.0
     /// From the first byte of a head to its end; later bytes never extend it.
     public var headSeconds = 10.0
@@ -12,6 +14,8 @@ public struct HTTPLimits: Sendable {
     public var writeIdleSeconds = 30.0
     /// Between an answer and the next request's first byte.
     public var keepAliveSeconds = 60.0
+    /// A client that shuts its side while its request is being answered is asked so much later whether it is still there.
+    public var probeSeconds = 0.2
     /// How long bytes are still read, and dropped, after a last answer, so that a reset does not destroy it.
     public var lingerSeconds = 5.0
     public var lingerBytes = 64 << 20
@@ -29,6 +33,9 @@ public struct HTTPLimits: Sendable {
     /// All trailer fields of a body together.
     public var maxTrailerBytes = 8192
 
+    /// What all clients together make the server hold: bodies on their way in, answers on their way out. Beyond that
+    /// bodies are answered with 503.
+    public var maxBufferedBytes = 1 << 30
     /// Further connections are answered with 503.
     public var maxConnections = 10_000
     /// What is read of the next requests while an answer is outstanding.

@@ -1,12 +1,35 @@
 import CSystem
 import Glibc
 
-/// Opens a listening socket.
-enum HTTPListener {
+/// A listening socket.
+struct HTTPListener {
+    let descriptor: Int32
+    /// With the port that was taken.
+    let address: HTTPAddress
+    /// Whether clients are on this machine, behind a path of its file system.
+    let isLocal: Bool
+
+    var port: Int {
+        if case .tcp(_, let port) = address { port } else { 0 }
+    }
+
+    static func open(_ address: HTTPAddress, backlog: Int32) throws(HTTPServerError) -> HTTPListener {
+        switch address {
+        case .tcp(let host, let port): try open(host: host, port: port, backlog: backlog)
+        case .unix(let path): try open(path: path, backlog: backlog)
+        case .inherited(let descriptor): try adopt(descriptor)
+        }
+    }
+
+    func close() {
+        _ = Glibc.close(descriptor)
+        if case .unix(let path) = address, Self.isSocket(path) { unlink(path) }
+    }
+
+    // MARK: TCP
+
     /// Listens on the first of the host's addresses that can be bound.
-    static func open(
-        host: String, port: Int, backlog: Int32
-    ) throws(HTTPServerError) -> (descriptor: Int32, port: Int) {
+    private static func open(host: String, port: Int, backlog: Int32) throws(HTTPServerError) -> HTTPListener {
         guard 0...65535 ~= port else { throw HTTPServerError(description: "There is no port \(port).") }
         var hints = addrinfo()
         hints.ai_family = AF_UNSPEC
@@ -24,7 +47,10 @@ enum HTTPListener {
         var next = found
         while let info = next {
             let descriptor = listen(info.pointee, backlog: backlog)
-            if descriptor >= 0 { return (descriptor, boundPort(descriptor)) }
+            if descriptor >= 0 {
+                return HTTPListener(
+                    descriptor: descriptor, address: .tcp(host: name, port: boundPort(descriptor)), isLocal: false)
+            }
             reason = String(cString: strerror(errno))
             next = info.pointee.ai_next
         }
@@ -44,9 +70,16 @@ enum HTTPListener {
             var off: Int32 = 0
             _ = setsockopt(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &off, socklen_t(MemoryLayout<Int32>.size))
         }
-        guard bind(descriptor, info.ai_addr, info.ai_addrlen) == 0, Glibc.listen(descriptor, backlog) == 0 else {
+        return bind(descriptor, info.ai_addr, info.ai_addrlen, backlog)
+    }
+
+    /// Closes the descriptor where that fails.
+    private static func bind(
+        _ descriptor: Int32, _ address: UnsafePointer<sockaddr>?, _ size: socklen_t, _ backlog: Int32
+    ) -> Int32 {
+        guard Glibc.bind(descriptor, address, size) == 0, Glibc.listen(descriptor, backlog) == 0 else {
             let reason = errno
-            _ = close(descriptor)
+            _ = Glibc.close(descriptor)
             errno = reason
             return -1
         }
@@ -54,13 +87,74 @@ enum HTTPListener {
     }
 
     private static func boundPort(_ descriptor: Int32) -> Int {
+        // The port stands at the same place in sockaddr_in and sockaddr_in6, in network order.
+        name(of: descriptor).map { address in withUnsafeBytes(of: address) { Int($0[2]) << 8 | Int($0[3]) } } ?? 0
+    }
+
+    private static func name(of descriptor: Int32) -> sockaddr_storage? {
         var address = sockaddr_storage()
         var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
         let status = withUnsafeMutablePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &size) }
         }
-        guard status == 0 else { return 0 }
-        // The port stands at the same place in sockaddr_in and sockaddr_in6, in network order.
-        return withUnsafeBytes(of: address) { Int($0[2]) << 8 | Int($0[3]) }
+        return status == 0 ? address : nil
+    }
+
+    // MARK: Unix-domain sockets
+
+    private static func open(path: String, backlog: Int32) throws(HTTPServerError) -> HTTPListener {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let bytes = Array(path.utf8)
+        guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else {
+            throw HTTPServerError(description: "cannot listen on unix:\(path): the path is longer than 107 bytes")
+        }
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+        let size = socklen_t(MemoryLayout<sockaddr_un>.size)
+        func with<R>(_ body: (UnsafePointer<sockaddr>) -> R) -> R {
+            withUnsafePointer(to: &address) { $0.withMemoryRebound(to: sockaddr.self, capacity: 1, body) }
+        }
+        func make() -> Int32 {
+            socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        }
+        // What a server that is gone has left behind is no obstacle; a live one, or another kind of file, is.
+        let probe = make()
+        if probe >= 0 {
+            if isSocket(path), with({ connect(probe, $0, size) }) != 0, errno == ECONNREFUSED { unlink(path) }
+            _ = Glibc.close(probe)
+        }
+        var descriptor = make()
+        if descriptor >= 0 { descriptor = with { bind(descriptor, $0, size, backlog) } }
+        guard descriptor >= 0 else {
+            throw HTTPServerError(description: "cannot listen on unix:\(path): \(String(cString: strerror(errno)))")
+        }
+        return HTTPListener(descriptor: descriptor, address: .unix(path: path), isLocal: true)
+    }
+
+    private static func isSocket(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK
+    }
+
+    // MARK: Sockets of others
+
+    private static func adopt(_ descriptor: Int32) throws(HTTPServerError) -> HTTPListener {
+        func option(_ name: Int32) -> Int32? {
+            var value: Int32 = 0
+            var size = socklen_t(MemoryLayout<Int32>.size)
+            return getsockopt(descriptor, SOL_SOCKET, name, &value, &size) == 0 ? value : nil
+        }
+        guard option(SO_TYPE) == Int32(SOCK_STREAM.rawValue), option(SO_ACCEPTCONN) == 1,
+            let name = name(of: descriptor)
+        else { throw HTTPServerError(description: "descriptor \(descriptor) is no stream socket that listens") }
+        let flags = fcntl(descriptor, F_GETFL)
+        guard flags >= 0, fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) == 0,
+            fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0
+        else {
+            throw HTTPServerError(description: "descriptor \(descriptor): \(String(cString: strerror(errno)))")
+        }
+        return HTTPListener(
+            descriptor: descriptor, address: .inherited(descriptor: descriptor),
+            isLocal: name.ss_family == sa_family_t(AF_UNIX))
     }
 }

@@ -7,9 +7,17 @@ public struct HTTPHeaders: Sendable, Equatable, ExpressibleByDictionaryLiteral {
 
     public mutating func add(_ name: String, _ value: String) { fields.append((name, value)) }
 
+    /// Puts one field in the place of all of that name.
+    public mutating func set(_ name: String, _ value: String) {
+        fields.removeAll { Self.areEqual($0.name, name) }
+        add(name, value)
+    }
+
     /// The first field of that name.
-    public subscript(name: String) -> String? {
-        fields.first { $0.name.utf8.elementsEqual(name.utf8, by: { $0 | 0x20 == $1 | 0x20 }) }?.value
+    public subscript(name: String) -> String? { fields.first { Self.areEqual($0.name, name) }?.value }
+
+    private static func areEqual(_ a: String, _ b: String) -> Bool {
+        a.utf8.count == b.utf8.count && a.utf8.elementsEqual(b.utf8) { $0 | 0x20 == $1 | 0x20 }
     }
 
     /// All fields of that name as the one list they stand for (RFC 9110, section 5.3).
@@ -89,6 +97,12 @@ public protocol ResponseWriter: Sendable {
 /// What the server asks for answers. Called on the event loop: it must hand work to other threads and return at once.
 public protocol RequestHandler: Sendable {
     func handle(_ request: HTTPRequest, _ writer: any ResponseWriter)
+    /// What a request is refused with before its body is read, which it does not have yet; nil: its body is read.
+    func refusal(of request: HTTPRequest) -> HTTPResponse?
     /// The answer to a request that never became one (malformed, too large, too slow): the project's JSON error.
     func failure(status: Int, code: String, message: String) -> HTTPResponse
+}
+
+extension RequestHandler {
+    public func refusal(of request: HTTPRequest) -> HTTPResponse? { nil }
 }

@@ -14,6 +14,9 @@ struct HTTPParseError: Error, Equatable {
     static func malformed(_ message: String) -> HTTPParseError { HTTPParseError(400, "malformed_request", message) }
     static func framing(_ message: String) -> HTTPParseError { HTTPParseError(400, "invalid_framing", message) }
 
+    static let busy = HTTPParseError(
+        503, "server_busy", "The server holds as many bytes of requests and answers as it may; try again later.")
+
     static func bodyTooLarge(_ limit: Int) -> HTTPParseError {
         HTTPParseError(413, "body_too_large", "The body is larger than the limit of \(limit) bytes.")
     }

@@ -15,18 +15,23 @@ public final class HTTPServer: @unchecked Sendable {
     let handler: any RequestHandler
     let queue = DispatchQueue(label: "encoderd.http")
     let readBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 64)
+    private let cipherBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 64)
     var encoder = HTTPResponseEncoder()
     private(set) var isDraining = false
+    /// What all connections hold of requests and answers.
+    var bufferedBytes = 0
 
-    private var epoll: Int32 = -1
-    private var listener: Int32 = -1
-    private var reserve: Int32 = -1
+    var epoll: Int32 = -1
+    var listeners: [HTTPListener] = []
+    /// What is spoken with clients that come over the network.
+    private(set) var tls: TLSContext?
+    /// Given up when descriptors run out, so that one client can be turned away.
+    var reserve: Int32 = -1
     private var source: (any DispatchSourceRead)?
     private var timer: (any DispatchSourceTimer)?
-    private var connections: [Int32: HTTPConnection] = [:]
-    private var generation: UInt32 = 0
-    private var wheel: [[HTTPConnection]] = Array(repeating: [], count: 128)
-    private var lastTick = 0
+    private(set) var connections: [Int32: HTTPConnection] = [:]
+    private(set) var generation: UInt32 = 0
+    private var wheel = TimerWheel()
     private var drainCompletion: (@Sendable () -> Void)?
     private let openConnections = Atomic(0)
 
@@ -37,7 +42,10 @@ public final class HTTPServer: @unchecked Sendable {
         self.limits = limits
     }
 
-    deinit { readBuffer.deallocate() }
+    deinit {
+        readBuffer.deallocate()
+        cipherBuffer.deallocate()
+    }
 
     /// How many connections are open; from any thread.
     public var connectionCount: Int { openConnections.load(ordering: .relaxed) }
@@ -49,30 +57,51 @@ public final class HTTPServer: @unchecked Sendable {
     /// Listens on an address or host name; port 0 takes a free one. A server starts once.
     /// - Returns: the port that is listened on.
     public func start(host: String, port: Int) throws(HTTPServerError) -> Int {
+        try start([.tcp(host: host, port: port)])
+        return queue.sync { listeners.first?.port ?? 0 }
+    }
+
+    /// Listens on all of some addresses, or on none. A server starts once.
+    /// - Returns: what clients call them, such as `http://127.0.0.1:8080`.
+    @discardableResult
+    public func start(_ addresses: [HTTPAddress]) throws(HTTPServerError) -> [String] {
         signal(SIGPIPE, SIG_IGN)
-        let result: Result<Int, HTTPServerError> = queue.sync {
+        let result: Result<[String], HTTPServerError> = queue.sync {
             do throws(HTTPServerError) {
                 guard epoll < 0 else { throw HTTPServerError(description: "The server was started before.") }
-                let (descriptor, port) = try HTTPListener.open(host: host, port: port, backlog: limits.listenBacklog)
-                listener = descriptor
+                for address in addresses {
+                    listeners.append(try HTTPListener.open(address, backlog: limits.listenBacklog))
+                }
                 try startLoop()
-                return .success(port)
+                return .success(listeners.map(name))
             } catch {
+                for listener in listeners { listener.close() }
+                listeners = []
                 return .failure(error)
             }
         }
         return try result.get()
     }
 
+    private func name(_ listener: HTTPListener) -> String {
+        guard case .tcp = listener.address else { return listener.address.description }
+        return "\(tls != nil && !listener.isLocal ? "https" : "http")://\(listener.address)"
+    }
+
+    /// Speaks TLS with all clients but those of Unix-domain sockets, from the next connection on. Files that cannot be used
+    /// change nothing.
+    public func useTLS(_ files: TLSFiles) throws(HTTPServerError) {
+        let context = try TLSContext(files)
+        queue.async { [self] in tls = context }
+    }
+
     private func startLoop() throws(HTTPServerError) {
         epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
         guard epoll >= 0 else {
-            _ = Glibc.close(listener)
-            listener = -1
             throw HTTPServerError(description: "epoll: \(String(cString: strerror(errno)))")
         }
         reserve = Glibc.open("/dev/null", O_RDONLY | O_CLOEXEC)
-        watchListener(true)
+        watchListeners(true)
         let source = DispatchSource.makeReadSource(fileDescriptor: epoll, queue: queue)
         source.setEventHandler { [self] in handleEvents() }
         // Closed only when the source has let go of it.
@@ -80,7 +109,7 @@ public final class HTTPServer: @unchecked Sendable {
         source.activate()
         self.source = source
         let timer = DispatchSource.makeTimerSource(queue: queue)
-        lastTick = currentTick
+        wheel = TimerWheel(now: currentTick)
         timer.schedule(
             deadline: .now() + limits.timerTickSeconds, repeating: limits.timerTickSeconds,
             leeway: .nanoseconds(Int(limits.timerTickSeconds * 2e8)))
@@ -99,12 +128,10 @@ public final class HTTPServer: @unchecked Sendable {
                 let count = Int(epoll_wait(epoll, events.baseAddress, 256, 0))
                 guard count > 0 else { return }
                 for event in events.prefix(count) {
-                    let descriptor = Int32(truncatingIfNeeded: event.data.u64 & 0xFFFF_FFFF)
-                    let generation = UInt32(truncatingIfNeeded: event.data.u64 >> 32)
-                    if generation == 0 {
-                        if descriptor == listener { acceptAll() }
-                    } else if let connection = connections[descriptor], connection.generation == generation {
+                    if let connection = connection(named: event.data.u64) {
                         connection.handleEvents(event.events)
+                    } else if let listener = listeners.first(where: { token($0) == event.data.u64 }) {
+                        acceptAll(from: listener)
                     }
                 }
                 if count < 256 { return }
@@ -112,69 +139,45 @@ public final class HTTPServer: @unchecked Sendable {
         }
     }
 
-    private func acceptAll() {
-        for _ in 0..<256 {
-            let descriptor = encoderd_accept4(
-                listener, Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue))
-            if descriptor >= 0 {
-                add(descriptor)
-                continue
-            }
-            switch errno {
-            case EINTR, ECONNABORTED, EPROTO: continue
-            case EMFILE, ENFILE, ENOBUFS, ENOMEM: return pauseAccepting()
-            default: return
-            }
-        }
-    }
-
-    private func add(_ descriptor: Int32) {
-        // The refusals' answers need descriptors too; past those, nothing but closing is left.
-        guard connections.count < limits.maxConnections + 256 else {
+    func add(_ descriptor: Int32, from listener: HTTPListener) {
+        generation = generation == .max ? 1 : generation + 1
+        guard let transport = transport(descriptor, listener) else {
             _ = Glibc.close(descriptor)
             return
         }
-        var on: Int32 = 1
-        _ = setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
-        generation = generation == .max ? 1 : generation + 1
-        let connection = HTTPConnection(descriptor: descriptor, generation: generation, server: self)
-        let full = connections.count >= limits.maxConnections
+        let connection = HTTPConnection(
+            descriptor: descriptor, generation: generation, transport: transport, server: self)
+        let isFull = connections.count >= limits.maxConnections
         connections[descriptor] = connection
         openConnections.store(connections.count, ordering: .relaxed)
-        var event = epoll_event(events: 0, data: token(connection))
+        var event = epoll_event(events: 0, data: epoll_data_t(u64: token(connection)))
         guard epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0 else { return connection.close() }
         connection.open()
-        if full { connection.refuse() }
+        if isFull { connection.refuse() }
     }
 
-    /// Out of descriptors: the one in reserve takes a client off the backlog, and accepting rests for a moment.
-    private func pauseAccepting() {
-        if reserve >= 0 {
-            _ = Glibc.close(reserve)
-            let descriptor = encoderd_accept4(listener, Int32(SOCK_CLOEXEC.rawValue))
-            if descriptor >= 0 { _ = Glibc.close(descriptor) }
-        }
-        reserve = Glibc.open("/dev/null", O_RDONLY | O_CLOEXEC)
-        watchListener(false)
-        queue.asyncAfter(deadline: .now() + limits.acceptPauseSeconds) { [self] in
-            if reserve < 0 { reserve = Glibc.open("/dev/null", O_RDONLY | O_CLOEXEC) }
-            watchListener(true)
-        }
+    private func transport(_ descriptor: Int32, _ listener: HTTPListener) -> (any HTTPTransport)? {
+        guard let tls, !listener.isLocal else { return PlainTransport(descriptor: descriptor) }
+        return TLSTransport(descriptor: descriptor, context: tls, scratch: cipherBuffer)
     }
 
-    private func watchListener(_ on: Bool) {
-        guard listener >= 0, epoll >= 0 else { return }
-        var event = epoll_event(
-            events: EPOLLIN.rawValue, data: epoll_data_t(u64: UInt64(UInt32(bitPattern: listener))))
-        _ = epoll_ctl(epoll, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, listener, &event)
+    func token(_ listener: HTTPListener) -> UInt64 { UInt64(UInt32(bitPattern: listener.descriptor)) }
+
+    /// A connection's name in epoll and on the wheel; a listener's has no generation.
+    private func token(_ connection: HTTPConnection) -> UInt64 {
+        UInt64(connection.generation) << 32 | UInt64(UInt32(bitPattern: connection.descriptor))
     }
 
-    private func token(_ connection: HTTPConnection) -> epoll_data_t {
-        epoll_data_t(u64: UInt64(connection.generation) << 32 | UInt64(UInt32(bitPattern: connection.descriptor)))
+    /// The connection of that name, unless it has been closed.
+    private func connection(named token: UInt64) -> HTTPConnection? {
+        guard let connection = connections[Int32(truncatingIfNeeded: token & 0xFFFF_FFFF)],
+            connection.generation == UInt32(truncatingIfNeeded: token >> 32)
+        else { return nil }
+        return connection
     }
 
     func setInterest(of connection: HTTPConnection, to events: UInt32) {
-        var event = epoll_event(events: events, data: token(connection))
+        var event = epoll_event(events: events, data: epoll_data_t(u64: token(connection)))
         _ = epoll_ctl(epoll, EPOLL_CTL_MOD, connection.descriptor, &event)
     }
 
@@ -195,23 +198,20 @@ public final class HTTPServer: @unchecked Sendable {
     /// Puts a connection on the wheel, unless it already comes up early enough: a deadline that moves away, as almost
     /// all do, costs nothing.
     func schedule(_ connection: HTTPConnection) {
-        let tick = min(max(connection.deadline, lastTick + 1), lastTick + wheel.count - 1)
+        let tick = wheel.slot(for: connection.deadline)
         guard tick < connection.wheelTick else { return }
         connection.wheelTick = tick
-        wheel[tick % wheel.count].append(connection)
+        wheel.insert(token(connection), at: tick)
     }
 
     private func turnWheel() {
         assertOnLoop()
         let now = currentTick
-        while lastTick < now {
-            lastTick += 1
-            let slot = lastTick % wheel.count
-            let due = wheel[slot]
-            wheel[slot] = []
-            for connection in due where connection.wheelTick == lastTick {
+        while let (tick, names) = wheel.next(upTo: now) {
+            for name in names {
+                guard let connection = connection(named: name), connection.wheelTick == tick else { continue }
                 connection.wheelTick = .max
-                if connection.deadline <= lastTick {
+                if connection.deadline <= tick {
                     connection.deadlinePassed()
                 } else if connection.deadline != .max {
                     schedule(connection)
@@ -242,27 +242,27 @@ public final class HTTPServer: @unchecked Sendable {
     }
 
     private func stopAccepting() {
-        guard listener >= 0 else { return }
+        guard !listeners.isEmpty else { return }
         // Whoever is in the backlog has a connection already.
         var known = UInt32.max
         while known != generation {
             known = generation
-            acceptAll()
+            for listener in listeners { acceptAll(from: listener) }
         }
-        watchListener(false)
-        _ = Glibc.close(listener)
-        listener = -1
+        watchListeners(false)
+        for listener in listeners { listener.close() }
+        listeners = []
         for connection in Array(connections.values) where connection.isIdle {
             // A request may have crossed with the decision.
             connection.handleEvents(EPOLLIN.rawValue)
             guard connection.isIdle else { continue }
-            if connection.hasServed { connection.close() } else { connection.shortenFirstByte(to: 1) }
+            if connection.hasServed { connection.end() } else { connection.shortenFirstByte(to: 1) }
         }
         finishDrainIfDone()
     }
 
     private func finishDrainIfDone() {
-        guard let completion = drainCompletion, connections.isEmpty, listener < 0 else { return }
+        guard let completion = drainCompletion, connections.isEmpty, listeners.isEmpty else { return }
         drainCompletion = nil
         source?.cancel()
         source = nil
@@ -270,7 +270,7 @@ public final class HTTPServer: @unchecked Sendable {
         timer = nil
         if reserve >= 0 { _ = Glibc.close(reserve) }
         reserve = -1
-        wheel = Array(repeating: [], count: wheel.count)
+        wheel = TimerWheel()
         completion()
     }
 }

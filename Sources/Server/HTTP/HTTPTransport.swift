@@ -11,13 +11,32 @@ enum IOResult {
 
 /// How a connection's bytes reach the socket: where encryption goes, between the connection and its descriptor.
 protocol HTTPTransport {
+    /// Whether requests can come: false until a handshake has ended.
+    var isEstablished: Bool { get }
+    /// Whether bytes have left the socket that `read` has not handed over: epoll will not report them.
+    var hasBufferedInput: Bool { get }
+    /// Whether bytes that `write` took, or the transport's own, wait for the socket.
+    var hasPendingOutput: Bool { get }
     func read(into buffer: UnsafeMutableRawBufferPointer) -> IOResult
     func write(_ vectors: [iovec]) -> IOResult
+    /// Writes what waits for the socket.
+    func flush() -> IOResult
+    /// Tells the peer that nothing more is written.
+    func finishWriting()
+    /// Gives memory back while the connection is idle.
+    func releaseBuffers()
 }
 
 /// The bytes as they are.
 struct PlainTransport: HTTPTransport {
     let descriptor: Int32
+
+    var isEstablished: Bool { true }
+    var hasBufferedInput: Bool { false }
+    var hasPendingOutput: Bool { false }
+    func flush() -> IOResult { .bytes(0) }
+    func finishWriting() {}
+    func releaseBuffers() {}
 
     func read(into buffer: UnsafeMutableRawBufferPointer) -> IOResult {
         while true {
@@ -36,57 +55,5 @@ struct PlainTransport: HTTPTransport {
             if errno == EINTR { continue }
             return errno == EAGAIN ? .wouldBlock : .failed
         }
-    }
-}
-
-/// Segments on their way out, written from where they lie.
-struct OutputQueue {
-    private var segments: [any ByteSegment] = []
-    private var index = 0
-    private var offset = 0
-    private static let maxVectors = 16
-    /// Keeps one fast reader from holding the loop.
-    private static let maxBytesPerWrite = 1 << 20
-
-    var isEmpty: Bool { segments.isEmpty }
-
-    mutating func append(_ segment: any ByteSegment) { if segment.byteCount > 0 { segments.append(segment) } }
-
-    mutating func removeAll() {
-        segments = []
-        index = 0
-        offset = 0
-    }
-
-    mutating func write(to transport: some HTTPTransport) -> IOResult {
-        var vectors: [iovec] = []
-        var result = IOResult.bytes(0)
-        gather(index, offset, Self.maxBytesPerWrite, &vectors) { result = transport.write($0) }
-        if case .bytes(let count) = result { advance(count) }
-        return result
-    }
-
-    /// Nests one `withBytes` in another, so that all pointers are valid while `write` runs.
-    private func gather(
-        _ index: Int, _ offset: Int, _ budget: Int, _ vectors: inout [iovec], _ write: ([iovec]) -> Void
-    ) {
-        guard index < segments.count, vectors.count < Self.maxVectors, budget > 0 else { return write(vectors) }
-        segments[index].withBytes { bytes in
-            let rest = UnsafeRawBufferPointer(rebasing: bytes[min(offset, bytes.count)...])
-            let count = min(rest.count, budget)
-            vectors.append(iovec(iov_base: UnsafeMutableRawPointer(mutating: rest.baseAddress), iov_len: count))
-            gather(index + 1, 0, budget - count, &vectors, write)
-        }
-    }
-
-    private mutating func advance(_ count: Int) {
-        offset += count
-        while index < segments.count, offset >= segments[index].byteCount {
-            offset -= segments[index].byteCount
-            // Frees a segment as soon as it is written.
-            segments[index] = ArraySegment<UInt8>([])
-            index += 1
-        }
-        if index == segments.count { removeAll() }
     }
 }

@@ -1,0 +1,74 @@
+import Synchronization
+
+/// Stands before another handler: who shows no key learns nothing, and pages of other origins are told what they may read.
+public final class AccessHandler: RequestHandler {
+    private let inner: any RequestHandler
+    private let keys: Mutex<APIKeys?>
+    private let cors: CORSPolicy?
+
+    /// - Parameters:
+    ///   - keys: nil: no key is needed.
+    ///   - cors: nil: pages of other origins may read nothing.
+    init(_ inner: any RequestHandler, keys: APIKeys? = nil, cors: CORSPolicy? = nil) {
+        self.inner = inner
+        self.keys = Mutex(keys)
+        self.cors = cors
+    }
+
+    /// From the next request on.
+    func use(_ keys: APIKeys) { self.keys.withLock { $0 = keys } }
+
+    public func handle(_ request: HTTPRequest, _ writer: any ResponseWriter) {
+        // A browser sends no key with this question.
+        if let cors, cors.isPreflight(request) { return writer.respond(cors.preflight(request)) }
+        if let refusal = refusal(of: request) { return writer.respond(refusal) }
+        inner.handle(request, cors.map { CORSWriter(writer: writer, cors: $0, request: request) } ?? writer)
+    }
+
+    /// Before a stranger's body is taken in.
+    public func refusal(of request: HTTPRequest) -> HTTPResponse? {
+        guard let problem = problem(request) else { return inner.refusal(of: request) }
+        var response = inner.failure(status: 401, code: problem.code, message: problem.message)
+        response.headers.set("X-Request-Id", RequestContext.identifier(request.headers["X-Request-Id"]))
+        // RFC 6750, 3
+        let error = problem.code == "wrong_key" ? ", error=\"invalid_token\"" : ""
+        response.headers.add("WWW-Authenticate", "Bearer realm=\"encoderd\"\(error)")
+        return cors?.adding(to: response, for: request) ?? response
+    }
+
+    public func failure(status: Int, code: String, message: String) -> HTTPResponse {
+        inner.failure(status: status, code: code, message: message)
+    }
+
+    /// What orchestrators ask, who have no key.
+    private static let open: Set<String> = ["/health", "/ready"]
+
+    private func problem(_ request: HTTPRequest) -> (code: String, message: String)? {
+        guard let keys = keys.withLock({ $0 }), !Self.open.contains(request.path) else { return nil }
+        let fields = request.headers.fields.filter {
+            HTTPGrammar.equal($0.name.utf8, ignoringCase: "authorization")
+        }
+        guard let shown = fields.first?.value.utf8, fields.count == 1,
+            HTTPGrammar.equal(shown.prefix(7), ignoringCase: "bearer ")
+        else { return ("missing_key", "Send a key with 'Authorization: Bearer KEY'.") }
+        return keys.contain(Array(shown.dropFirst(7).drop { $0 == 0x20 }))
+            ? nil : ("wrong_key", "The key in 'Authorization: Bearer' is not one of this server's.")
+    }
+}
+
+/// Adds to an answer what lets a page read it.
+private struct CORSWriter: ResponseWriter {
+    let writer: any ResponseWriter
+    let cors: CORSPolicy
+    let request: HTTPRequest
+
+    init(writer: any ResponseWriter, cors: CORSPolicy, request: HTTPRequest) {
+        self.writer = writer
+        self.cors = cors
+        // Not its body: the answer may be long in coming.
+        self.request = HTTPRequest(method: request.method, path: request.path, headers: request.headers)
+    }
+
+    func respond(_ response: HTTPResponse) { writer.respond(cors.adding(to: response, for: request)) }
+    var isCancelled: Bool { writer.isCancelled }
+}

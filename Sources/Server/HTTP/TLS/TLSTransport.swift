@@ -1,0 +1,145 @@
+import COpenSSL
+import Glibc
+
+/// TLS between a connection and its socket, over memory BIOs: OpenSSL never sees the descriptor. Belongs to the loop queue
+/// like its connection.
+///
+/// A connection that ends without close_notify has vanished: no answer is owed (RFC 9112, 9.8). A request can not be cut
+/// short unseen, since its framing says where it ends.
+final class TLSTransport: HTTPTransport {
+    private let descriptor: Int32
+    private let session: OpaquePointer
+    /// Shared by all connections of a loop; nothing in it outlives a call.
+    private let scratch: UnsafeMutableRawBufferPointer
+    private(set) var isEstablished = false
+    /// After an error of the protocol nothing may be called again.
+    private var isBroken = false
+
+    /// The plaintext of one record.
+    private static let recordBytes = 16 << 10
+    /// What is encrypted ahead of the socket.
+    private static let maxBytesPerWrite = 64 << 10
+
+    /// - Parameter scratch: 64 KiB or more.
+    init?(descriptor: Int32, context: TLSContext, scratch: UnsafeMutableRawBufferPointer) {
+        guard let session = context.makeSession() else { return nil }
+        self.descriptor = descriptor
+        self.session = session
+        self.scratch = scratch
+    }
+
+    deinit { SSL_free(session) }
+
+    var hasBufferedInput: Bool {
+        !isBroken && (SSL_has_pending(session) == 1 || BIO_ctrl_pending(SSL_get_rbio(session)) > 0)
+    }
+    var hasPendingOutput: Bool { BIO_ctrl_pending(SSL_get_wbio(session)) > 0 }
+
+    func read(into buffer: UnsafeMutableRawBufferPointer) -> IOResult {
+        while !isBroken {
+            ERR_clear_error()
+            var result: Int32
+            if isEstablished {
+                result = SSL_read(session, buffer.baseAddress, Int32(min(buffer.count, Int(Int32.max))))
+                if result > 0 { return .bytes(Int(result)) }
+            } else {
+                result = SSL_do_handshake(session)
+                isEstablished = result == 1
+            }
+            let reason = result == 1 ? SSL_ERROR_NONE : SSL_get_error(session, result)
+            if case .failed = flush() { return .failed }
+            switch reason {
+            case SSL_ERROR_NONE: continue
+            case SSL_ERROR_ZERO_RETURN: return .end
+            case SSL_ERROR_WANT_READ: break
+            default:
+                isBroken = true
+                return .failed
+            }
+            switch PlainTransport(descriptor: descriptor).read(into: scratch) {
+            case .bytes(let count):
+                guard BIO_write(SSL_get_rbio(session), scratch.baseAddress, Int32(count)) == Int32(count) else {
+                    return .failed
+                }
+            case .wouldBlock: return .wouldBlock
+            case .end, .failed: return .failed
+            }
+        }
+        return .failed
+    }
+
+    func write(_ vectors: [iovec]) -> IOResult {
+        guard isEstablished else { return .wouldBlock }
+        var taken = 0
+        var rest = vectors[...]
+        var offset = 0
+        while !rest.isEmpty, taken < Self.maxBytesPerWrite, !isBroken {
+            let count = gather(&rest, &offset)
+            guard count > 0 else { break }
+            ERR_clear_error()
+            // A memory BIO takes all: the record is written whole or not at all.
+            guard SSL_write(session, scratch.baseAddress, Int32(count)) == Int32(count) else {
+                isBroken = true
+                break
+            }
+            taken += count
+        }
+        if case .failed = flush() { return .failed }
+        return isBroken ? .failed : .bytes(taken)
+    }
+
+    /// Copies up to a record's bytes of the vectors, so that a small head and body travel together.
+    private func gather(_ vectors: inout ArraySlice<iovec>, _ offset: inout Int) -> Int {
+        var count = 0
+        while let vector = vectors.first, count < Self.recordBytes {
+            let size = min(vector.iov_len - offset, Self.recordBytes - count)
+            if size > 0, let from = vector.iov_base, let to = scratch.baseAddress {
+                memcpy(to + count, from + offset, size)
+            }
+            count += size
+            offset += size
+            if offset == vector.iov_len {
+                vectors = vectors.dropFirst()
+                offset = 0
+            }
+        }
+        return count
+    }
+
+    func flush() -> IOResult {
+        let outgoing = SSL_get_wbio(session)
+        var written = 0
+        while true {
+            var data: UnsafeMutablePointer<CChar>?
+            let count = encoderd_BIO_get_mem_data(outgoing, &data)
+            guard count > 0 else { return .bytes(written) }
+            let sent = send(descriptor, data, Int(count), Int32(MSG_NOSIGNAL))
+            if sent < 0, errno == EINTR { continue }
+            guard sent > 0 else { return errno == EAGAIN ? .wouldBlock : .failed }
+            // Only to take it off; it is not read.
+            var left = sent
+            while left > 0 {
+                let dropped = BIO_read(outgoing, scratch.baseAddress, Int32(min(left, scratch.count)))
+                guard dropped > 0 else { return .failed }
+                left -= Int(dropped)
+            }
+            written += sent
+        }
+    }
+
+    func finishWriting() {
+        if isEstablished, !isBroken {
+            ERR_clear_error()
+            SSL_shutdown(session)
+        }
+        _ = flush()
+    }
+
+    /// Memory BIOs keep the room of the most they ever held.
+    func releaseBuffers() {
+        guard isEstablished, !isBroken, !hasBufferedInput, !hasPendingOutput else { return }
+        if let incoming = BIO_new(BIO_s_mem()), let outgoing = BIO_new(BIO_s_mem()) {
+            SSL_set_bio(session, incoming, outgoing)
+        }
+    }
+}

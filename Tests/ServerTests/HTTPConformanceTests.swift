@@ -1,0 +1,57 @@
+import Dispatch
+import Glibc
+import Synchronization
+import Testing
+
+@testable import Server
+
+/// Every case of HTTPParserCase over a real socket: the first answer, and whether the connection ends after it.
+@Suite struct HTTPConformanceTests {
+    /// Answers with what it was asked.
+    private struct Mirror: RequestHandler {
+        func handle(_ request: HTTPRequest, _ writer: any ResponseWriter) {
+            let line = "\(request.method) \(request.path)" + (request.query.map { " ?\($0)" } ?? "")
+            writer.respond(TestHandler.text(Array(line.utf8) + [0x0A] + request.body))
+        }
+
+        func failure(status: Int, code: String, message: String) -> HTTPResponse {
+            HTTPResponse(status: status, body: [ArraySegment(Array("\(code): \(message)".utf8))])
+        }
+    }
+
+    @Test(arguments: [false, true]) func everyCaseOverASocket(isEncrypted: Bool) throws {
+        let server = HTTPServer(handler: Mirror())
+        if isEncrypted { try server.useTLS(TestCertificates.server) }
+        let port = try server.start(host: "127.0.0.1", port: 0)
+        for one in try HTTPParserCase.all.get() {
+            try check(one, TestClient(port: port, tls: isEncrypted ? TestTLS.Options() : nil))
+        }
+        let done = DispatchSemaphore(value: 0)
+        server.drain(deadlineSeconds: 0) { done.signal() }
+        #expect(done.wait(timeout: .now() + 5) == .success)
+    }
+
+    private func check(_ one: HTTPParserCase, _ client: TestClient) throws {
+        let label = Comment(rawValue: one.testDescription)
+        do {
+            try client.send(one.input)
+            if case .incomplete = one.expected { client.shutdownWriting() }
+            let isHead = one.input.starts(with: Array("HEAD ".utf8))
+            let answer = try client.receive(head: isHead)
+            switch one.expected {
+            case .status(let status):
+                #expect(answer.status == status, label)
+                #expect(answer.headers["connection"] == "close", label)
+                #expect(try client.isEnded(), label)
+            case .incomplete:
+                #expect(answer.status == 400, label)
+                #expect(try client.isEnded(), label)
+            case .request(let line, let body, _):
+                #expect(answer.status == 200, label)
+                if !isHead { #expect(answer.body == line + [0x0A] + body, label) }
+            }
+        } catch {
+            Issue.record("\(one.testDescription): \(error)")
+        }
+    }
+}
