@@ -119,6 +119,14 @@ enum OpenAPI {
                               "base64"
                             ],
                             "default": "float"
+                          },
+                          "prompt": {
+                            "type": "string",
+                            "description": "Stands before every text"
+                          },
+                          "prompt_name": {
+                            "type": "string",
+                            "description": "The name of one of the model's prompts, which then does"
                           }
                         }
                       }
@@ -184,6 +192,14 @@ enum OpenAPI {
                                         "format": "byte"
                                       }
                                     ]
+                                  },
+                                  "sparse": {
+                                    "type": "object",
+                                    "description": "Token ids, ascending, and their values; the others are 0",
+                                    "properties": {
+                                      "index": {"type": "array", "items": {"type": "integer"}},
+                                      "value": {"type": "array", "items": {"type": "number"}}
+                                    }
                                   },
                                   "labels": {
                                     "type": "array",
@@ -1036,7 +1052,7 @@ enum OpenAPI {
                   }
                 ]
               },
-              "Output": {"type": "string", "enum": ["embedding", "states", "logits"]},
+              "Output": {"type": "string", "enum": ["embedding", "states", "logits", "sparse"]},
               "Matrix": {
                 "type": "array",
                 "items": {"type": "array", "items": {"type": "number"}}
