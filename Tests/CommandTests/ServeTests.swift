@@ -278,17 +278,19 @@ import Testing
     /// The numbers of a long JSON answer, which comes in chunks, are those of the binary one, to the bit.
     @Test func streamsLongAnswers() throws {
         let server = try Self.server()
-        let ids = (2000..<2510).map { "\($0)" }.joined(separator: ",")
+        let ids = (2000..<2256).map { "\($0)" }.joined(separator: ",")
         let question = "{\"model\": \"minilm\", \"input\": [\(ids)], \"output\": \"states\"}"
         let answer = try server.post("/v1/encode", question, headers: "X-Request-Id: long-1\r\n")
         #expect(answer.headers["transfer-encoding"] == "chunked" && answer.headers["content-length"] == nil)
         let items = try #require(try answer.json()["data"] as? [[String: Any]])
         let rows = try #require(items.first?["states"] as? [[Double]])
         let binary = try server.post("/v1/encode", question, headers: "Accept: application/x-npy\r\n")
-        let values = binary.body.suffix(510 * 384 * 4).withUnsafeBytes { bytes in
-            (0..<510 * 384).map { bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }
+        let last = binary.body.suffix(256 * 384 * 4)
+        try #require(last.count == 256 * 384 * 4)
+        let values = last.withUnsafeBytes { bytes in
+            (0..<256 * 384).map { bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }
         }
-        #expect(rows.count == 510 && rows.joined().map { Float($0) } == values)
+        #expect(rows.count == 256 && rows.joined().map { Float($0) } == values)
         let packed = try server.post("/v1/encode", question, headers: "Accept-Encoding: identity;q=0, gzip\r\n")
         #expect(packed.headers["content-encoding"] == "gzip" && packed.body.starts(with: [0x1F, 0x8B]))
         #expect(packed.body.count < answer.body.count / 2)
