@@ -58,20 +58,27 @@ final class VocabularyHead: Sendable {
     /// Rows of logits that are made at once.
     private static let block = 32
 
-    /// nil where the file has no such head.
+    /// nil where the file has no such head and config.json does not name one.
     init?(_ source: ModelSource, _ parts: EncoderParts) throws(ModelError) {
-        guard let plan = parts.vocabularyHead, source.root.has(plan.transform + ".weight") else { return nil }
+        let root = source.root
+        let architectures = (source.configuration.object["architectures"]?.array ?? []).compactMap(\.string)
+        guard let plan = parts.vocabularyHead,
+            root.has(plan.transform + ".weight") || architectures.first?.hasSuffix("ForMaskedLM") == true
+        else { return nil }
+        let isTied = try source.configuration.bool("tie_word_embeddings", default: true)
         self.plan = plan
         hidden = parts.stack.hidden
         vocabulary = parts.vocabularySize
         dense = source.weights.kernels.f32
-        let root = source.root
         transform = try root.dense(
             plan.transform, outputs: plan.width, inputs: hidden, bias: plan.transformBias, precision: .f32)
         norm = try root.norm(plan.norm, width: plan.width, epsilon: plan.epsilon, bias: plan.normBias)
-        let name = root.has(plan.decoder) ? plan.decoder : parts.base.prefix + plan.words
+        let hasOwn = !plan.decoder.isEmpty && (root.has(plan.decoder) || !isTied)
+        let name = hasOwn ? plan.decoder : parts.base.prefix + plan.words
         decoder = try source.weights.find(name, [vocabulary, plan.width], use: .table)
-        bias = try plan.biases.first(where: root.has).map { name throws(ModelError) in
+        var biases = plan.biases
+        if !isTied, !plan.decoder.isEmpty { biases = Array(biases.prefix(1)) }
+        bias = try (biases.first(where: root.has) ?? biases.last).map { name throws(ModelError) in
             try root.floats(name, [parts.vocabularySize])
         }
     }
