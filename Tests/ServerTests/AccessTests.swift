@@ -16,7 +16,7 @@ import Testing
     }
 
     private final class Capture: ResponseWriter {
-        let response = Mutex<HTTPResponse?>(nil)
+        let response = Locked<HTTPResponse?>(nil)
         var isCancelled: Bool { false }
         func respond(_ response: HTTPResponse) { self.response.withLock { $0 = response } }
     }

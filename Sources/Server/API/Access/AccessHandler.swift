@@ -3,7 +3,7 @@ import Synchronization
 /// Stands before another handler: who shows no key learns nothing, and pages of other origins are told what they may read.
 public final class AccessHandler: RequestHandler {
     private let inner: any RequestHandler
-    private let keys: Mutex<APIKeys?>
+    private let keys: Locked<APIKeys?>
     private let cors: CORSPolicy?
 
     /// - Parameters:
@@ -11,7 +11,7 @@ public final class AccessHandler: RequestHandler {
     ///   - cors: nil: pages of other origins may read nothing.
     init(_ inner: any RequestHandler, keys: APIKeys? = nil, cors: CORSPolicy? = nil) {
         self.inner = inner
-        self.keys = Mutex(keys)
+        self.keys = Locked(keys)
         self.cors = cors
     }
 
