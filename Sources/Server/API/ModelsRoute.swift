@@ -44,7 +44,8 @@ struct ModelsRoute {
         members.append("heads", .integer(description.heads))
         members.append("directions", .integer(description.directions))
         members.append("max_length", description.maxLength.map { .integer($0) } ?? .null)
-        members.append("pooling", .string(description.pooling.rawValue))
+        let pooling = ([description.pooling] + description.morePooling).map { JSONValue.string($0.rawValue) }
+        members.append("pooling", pooling.count == 1 ? pooling[0] : .array(pooling))
         members.append("normalize", .bool(description.normalize))
         members.append("logits_size", description.logitsSize.map { .integer($0) } ?? .null)
         members.append("logits_per_token", .bool(description.logitsPerToken))
