@@ -2,8 +2,9 @@ import Foundation
 import JSON
 import KernelSelection
 import Models
-import Server
 import Testing
+
+@testable import Server
 
 /// Directories of sentence-transformers with prompts and modules behind the pooling, and with SPLADE's, against what that
 /// library makes of the same requests (Tests/Reference/sentence_modules.py).
@@ -55,6 +56,21 @@ import Testing
             #expect(sparse["index"] == item["index"])
             #expect(try differ(sparse["value"], item["value"]) < 1e-5)
         }
+    }
+
+    @Test func refusesMoreLogitsThanAnAnswerHolds() throws {
+        let model = try model("splade")
+        let request = try EncodeRequest(JSONValue(parsing: Array(#"{"input": "a b c", "output": "logits"}"#.utf8)))
+        var limits = RequestLimits()
+        let sequences = try SequenceReader(model: model, limits: limits).read(request.input)
+        let plan = try EncodePlan(request, model.description, sequences: sequences.count)
+        // [CLS] a b c [SEP]
+        let count = 5 * (try #require(model.description.logitsSize))
+        limits.maxLogits = count
+        #expect(throws: Never.self) { try plan.check(sequences, model.description, limits) }
+        limits.maxLogits = count - 1
+        let error = #expect(throws: APIError.self) { try plan.check(sequences, model.description, limits) }
+        #expect(error?.status == 413 && error?.code == "too_many_logits")
     }
 
     @Test func refusesPromptsThatThereAreNot() throws {

@@ -164,6 +164,21 @@ struct EncodePlan {
         encodingFormat = request.encodingFormat
     }
 
+    /// Refuses more logits than one answer may hold.
+    func check(
+        _ sequences: [ReadSequence], _ description: ModelDescription, _ limits: RequestLimits
+    ) throws(APIError) {
+        guard selection.logits, description.logitsPerToken, let size = description.logitsSize else { return }
+        let tokens = sequences.reduce(0) { $0 + $1.length }
+        let count = tokens.multipliedReportingOverflow(by: size)
+        guard !count.overflow, count.partialValue <= limits.maxLogits else {
+            throw APIError(
+                413, "too_many_logits", param: "output",
+                "\(tokens) tokens with \(size) logits each are more than the \(limits.maxLogits) one answer may have; send "
+                    + "fewer at once" + (description.sparse == nil ? "." : ", or ask for 'sparse'."))
+        }
+    }
+
     func requests(_ sequences: [ReadSequence]) -> [SequenceRequest] {
         sequences.enumerated().map { position, sequence in
             var selection = selection

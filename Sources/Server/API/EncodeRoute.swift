@@ -18,6 +18,7 @@ struct EncodeRoute: Sendable {
         reader.prompt = try request.prompt(model.description)
         let sequences = try reader.read(request.input)
         let plan = try EncodePlan(request, model.description, sequences: sequences.count)
+        try plan.check(sequences, model.description, limits)
         let format = EncodeFormat(accept: exchange.context.request.headers["Accept"])
         exchange.timing.tokenize = start.duration(to: .now)
         let shapes = sequences.map { (length: $0.length, truncated: $0.truncated) }

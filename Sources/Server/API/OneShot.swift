@@ -12,6 +12,7 @@ public enum OneShot {
             reader.prompt = try request.prompt(model.description)
             let sequences = try reader.read(request.input)
             let plan = try EncodePlan(request, model.description, sequences: sequences.count)
+            try plan.check(sequences, model.description, reader.limits)
             let results = model.network.forward(plan.requests(sequences), scratch: Scratch())
             let shapes = sequences.map { (length: $0.length, truncated: $0.truncated) }
             return EncodeAnswer(model: model, plan: plan, sequences: shapes, results: results).json().bytes()

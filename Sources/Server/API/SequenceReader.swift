@@ -6,6 +6,8 @@ public struct RequestLimits: Sendable {
     public var maxSequences = 1024
     /// Tokens or steps of all sequences together, after truncation.
     public var maxTokens = 1 << 18
+    /// Logits of all tokens together: 128 MiB of them. A masked language model has one for each token of its vocabulary.
+    public var maxLogits = 1 << 25
     /// Of a body, inflated.
     public var maxBodyBytes = HTTPLimits().maxBodyBytes
 
