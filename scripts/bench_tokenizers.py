@@ -2,16 +2,20 @@
 
     python scripts/bench_tokenizers.py TEXT TOKENIZER.json… [--rounds 3] [--json FILE]
 
-TEXT is measured as its lines, one by one, and in documents of 50 kB, as `encoderd bench --tokenizer` cuts it. The
+TEXT is a file, or the word `docstrings` (English: those of Python's own library) or `messages` (some 100 languages: what
+the programs of this machine say by gettext), 4 MB of either in random order. It is measured as its lines, one by one, and in documents of 50 kB, as `encoderd bench --tokenizer` cuts it. The
 library's figure is the faster of `encode` on each text and `encode_batch` on all, without parallelism. Both take turns;
 the best and the median of all rounds count. With the word `train` instead of a TOKENIZER.json, WordPiece, byte-level BPE
 and Unigram vocabularies of 30,000 tokens are trained on TEXT first.
 """
 
 import argparse
+import ast
+import gettext
 import json
 import os
 import pathlib
+import random
 import statistics
 import subprocess
 import tempfile
@@ -24,6 +28,47 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 
 ROOT = pathlib.Path(__file__).parents[1]
 DOCUMENT = 50_000
+TEXT = 4_000_000
+
+
+def docstrings():
+    """Paragraphs of the docstrings of Python's library."""
+    for path in sorted(pathlib.Path(os.__file__).parent.rglob("*.py")):
+        if "-packages" in str(path):
+            continue
+        try:
+            tree = ast.parse(path.read_text())
+        except (SyntaxError, UnicodeDecodeError):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+                for paragraph in (ast.get_docstring(node) or "").split("\n\n"):
+                    yield " ".join(paragraph.split())
+
+
+def messages():
+    """Translations in the gettext catalogues of this machine."""
+    for path in sorted(pathlib.Path("/usr/share/locale").glob("*/LC_MESSAGES/*.mo")):
+        try:
+            with path.open("rb") as file:
+                catalogue = gettext.GNUTranslations(file)._catalog
+        except (OSError, IndexError, UnicodeDecodeError):
+            continue
+        for key, text in catalogue.items():
+            if key:
+                yield from text.split("\n")
+
+
+def sample(lines):
+    """Some 4 MB of different lines."""
+    lines = sorted({line for line in lines if len(line) > 20 and line.isprintable()})
+    random.Random(1).shuffle(lines)
+    size = 0
+    for line in lines:
+        size += len(line.encode()) + 1
+        if size > TEXT:
+            return
+        yield line
 
 
 def train(lines, folder):
@@ -84,10 +129,13 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", help="where the figures go, a line each")
     arguments = parser.parse_args()
-    lines = [line for line in pathlib.Path(arguments.text).read_text().split("\n") if line]
+    own = {"docstrings": docstrings, "messages": messages}.get(arguments.text)
+    lines = list(sample(own()) if own else (line for line in pathlib.Path(arguments.text).read_text().split("\n") if line))
     cells = {"sentences": lines, "documents": documents(lines)}
     rows = []
     with tempfile.TemporaryDirectory() as folder:
+        text = pathlib.Path(folder) / "text"
+        text.write_text("\n".join(lines))
         paths = []
         for name in arguments.tokenizers:
             paths += train(lines, pathlib.Path(folder)) if name == "train" else [pathlib.Path(name)]
@@ -100,7 +148,7 @@ def main():
                 ours, theirs = [], []
                 for _ in range(arguments.rounds):
                     theirs.append(library(tokenizer, texts))
-                    ours.append(encoderd(path, arguments.text, cell))
+                    ours.append(encoderd(path, text, cell))
                 assert all(row["tokens"] == theirs[0][1] for row in ours), f"{path}: {ours[0]['tokens']} tokens, not {theirs[0][1]}"
                 best = max(row["best_mb_s"] for row in ours), max(speed for speed, _ in theirs)
                 median = statistics.median(row["median_mb_s"] for row in ours), statistics.median(speed for speed, _ in theirs)
