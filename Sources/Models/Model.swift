@@ -293,6 +293,8 @@ public struct Model: Sendable {
     public let tokenizer: (any Tokenizer)?
     /// Texts become small letters before they are tokenised.
     public var lowercases = false
+    /// The network is given the types that the tokenizer makes, else 0 for every token.
+    public var takesTokenTypes = true
     /// Of the weights' file, in its order: what the network has no use for.
     public var unusedTensors: [String] = []
     public var description: ModelDescription { network.description }

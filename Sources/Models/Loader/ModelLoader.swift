@@ -49,6 +49,7 @@ extension Model {
         let tokenizer = try Tokenizers.load(directory: files)
         var model = Model(name: name, directory: directory, network: network, tokenizer: tokenizer)
         model.lowercases = sentence.lowercases
+        model.takesTokenTypes = try TokenTypes.areGiven(directory: files, configuration)
         model.unusedTensors = reader.unused
         return (model, reader)
     }

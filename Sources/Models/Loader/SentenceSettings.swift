@@ -157,7 +157,7 @@ public struct SentenceSettings: Sendable {
         let known = Self.modes.keys.sorted().joined(separator: ", ")
         guard !modes.isEmpty, modes.count <= 16 else {
             throw ModelError(
-                file: file, "asks for pooling by \(modes.count) modes; it should be one or more of \(known)")
+                file: file, "asks for \(modes.count) ways of pooling; it should be one or more of \(known)")
         }
         var found: [Pooling] = []
         for mode in modes {
