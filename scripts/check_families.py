@@ -39,7 +39,7 @@ class Server:
 
     def __init__(self, program, folder):
         self.process = subprocess.Popen(
-            [program, "serve", "--port", "0", "--models", str(folder)], stderr=subprocess.PIPE, text=True)
+            [program, "serve", "--port", "0", "--models", str(folder), "--access-log", "off"], stderr=subprocess.PIPE, text=True)
         said = []
         for line in self.process.stderr:
             said.append(line)
