@@ -48,7 +48,9 @@ public struct PipelineTokenizer: Tokenizer {
             } else {
                 raw.append((text.scalars, token))
             }
+            // One that the library gave the id of another, behind a vocabulary with holes, is spelled in its place.
             if Int(token.id) == spellings.count { spellings.append(token.content) }
+            if Int(token.id) < spellings.count { spellings[Int(token.id)] = token.content }
             if token.special { special.insert(token.id) }
         }
         addedRaw = try AddedTokenMatcher(raw, file: file)

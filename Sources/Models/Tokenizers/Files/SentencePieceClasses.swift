@@ -31,7 +31,8 @@ enum SentencePieceClasses {
     /// models/t5/tokenization_t5.py: `<extra_id_99>` to `<extra_id_0>` follow the model's pieces.
     static func t5(_ files: VocabularyFiles) throws(ModelError) -> TokenizerParts {
         let (model, settings) = (try SentencePieceModel(files.bytes, file: files.file), files.settings)
-        let count = settings.options.object["extra_ids"] == nil ? 100 : try settings.options.int("extra_ids", in: 0...65536)
+        let count =
+            settings.options.object["extra_ids"] == nil ? 100 : try settings.options.int("extra_ids", in: 0...65536)
         let extra = (0..<count).map { "<extra_id_\($0)>" }
         var parts = TokenizerParts(
             model: try unigram(entries(model) + extra.reversed().map { entry($0) }, unknown: 2, files.file),
@@ -72,7 +73,8 @@ enum SentencePieceClasses {
         }
         func name(_ role: TokenRole) -> String { roles[role]?.content ?? "None" }
         let first = [
-            entry("<s>NOTUSED"), entry(name(.pad)), entry("</s>NOTUSED"), entry(name(.unk)), entry("<unk>NOTUSED", -100),
+            entry("<s>NOTUSED"), entry(name(.pad)), entry("</s>NOTUSED"), entry(name(.unk)),
+            entry("<unk>NOTUSED", -100),
         ]
         let list = first + entries(model).dropFirst() + [entry(name(.mask))]
         let unknown = list.firstIndex { $0.spelling.elementsEqual(name(.unk).utf8) } ?? 0
@@ -256,36 +258,26 @@ enum SentencePieceClasses {
     /// `generate_merges` (tokenization_utils_base.py): a SentencePiece model names no merges. Every piece that is two other
     /// pieces side by side is a merge of them, in the order of ids, then of the left piece's length.
     private static func bpe(
-        _ model: SentencePieceModel, _ options: BPE.Options, unknown: String? = nil, renaming names: [Int: String] = [:],
+        _ model: SentencePieceModel, _ options: BPE.Options, unknown: String? = nil,
+        renaming names: [Int: String] = [:],
         _ file: TokenizerFile
     ) throws(ModelError) -> BPE {
-        // Of pieces that are spelled alike the last has the id.
-        var all = try Vocabulary(capacity: model.pieces.count, file: file.name, replacing: true)
-        for (id, piece) in model.pieces.enumerated() {
-            piece.spelling.withUnsafeBufferPointer { all.append($0) }
-            try all.add(id: id)
-        }
-        var unique = try Vocabulary(capacity: model.pieces.count, file: file.name)
+        let spellings = model.pieces.map(\.spelling)
+        let all = try Vocabulary(lastOfEach: spellings, file: file.name)
         var pairs: [(left: Int32, right: Int32, id: Int32)] = []
-        for (id, piece) in model.pieces.enumerated() {
-            let isLast = piece.spelling.withUnsafeBufferPointer { spelling in
-                guard let found = all.id(of: spelling), Int(found) == id else { return false }
+        for (id, spelling) in spellings.enumerated() where all.utf8(of: Int32(truncatingIfNeeded: id)) != nil {
+            spelling.withUnsafeBufferPointer { spelling in
                 for place in spelling.indices.dropFirst() where spelling[place] & 0xC0 != 0x80 {
                     guard let left = all.id(of: UnsafeBufferPointer(rebasing: spelling[..<place])),
                         let right = all.id(of: UnsafeBufferPointer(rebasing: spelling[place...]))
                     else { continue }
-                    pairs.append((left, right, found))
+                    pairs.append((left, right, Int32(truncatingIfNeeded: id)))
                 }
-                return true
-            }
-            if !isLast { continue }
-            if let name = names[id] {
-                try unique.add(name, id: id)
-            } else {
-                piece.spelling.withUnsafeBufferPointer { unique.append($0) }
-                try unique.add(id: id)
             }
         }
+        var renamed = spellings
+        for (id, name) in names where id < renamed.count { renamed[id] = Array(name.utf8)[...] }
+        let unique = names.isEmpty ? all : try Vocabulary(lastOfEach: renamed, file: file.name)
         var merges = MergeTable(capacity: pairs.count + 1)
         for (rank, pair) in pairs.enumerated() {
             merges.set(

@@ -57,7 +57,8 @@ struct SentencePieceModel {
         }
         guard piece.spelling.count <= SentencePieceModel.longestPiece else {
             throw file.error(
-                "piece \(pieces.count) has \(piece.spelling.count) bytes; at most \(SentencePieceModel.longestPiece) are read")
+                "piece \(pieces.count) has \(piece.spelling.count) bytes; at most \(SentencePieceModel.longestPiece) are read"
+            )
         }
         guard String(validating: piece.spelling, as: UTF8.self) != nil else {
             throw file.error("piece \(pieces.count) is not valid UTF-8")

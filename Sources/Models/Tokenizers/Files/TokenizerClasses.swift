@@ -73,9 +73,11 @@ enum TokenizerClasses {
         if present.isEmpty { return nil }
         let settings = try TokenizerSettings(directory: directory)
         let found = present.map(\.name).joined(separator: ", ")
-        let name = try className(directory, settings) ?? (present.contains { $0.name == "vocab.txt" } ? "BertTokenizer" : "")
+        let name =
+            try className(directory, settings) ?? (present.contains { $0.name == "vocab.txt" } ? "BertTokenizer" : "")
         guard let known = classes.first(where: { $0.name == name }) else {
-            let said = name.isEmpty ? "no tokenizer_class or known model_type says" : "'\(name.prefix(80))' does not say"
+            let said =
+                name.isEmpty ? "no tokenizer_class or known model_type says" : "'\(name.prefix(80))' does not say"
             throw ModelError(
                 file: directory,
                 "\(said) how to read \(found): tokenizer.json, which the tokenizer's save_pretrained writes, is read for any; without it "

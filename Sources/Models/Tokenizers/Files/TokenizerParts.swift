@@ -108,7 +108,8 @@ struct TokenizerParts {
             var result: [JSONValue] = []
             for piece in list {
                 switch piece {
-                case .first: result.append(.object(["Sequence": .object(["id": .string("A"), "type_id": .integer(0)])]))
+                case .first:
+                    result.append(.object(["Sequence": .object(["id": .string("A"), "type_id": .integer(0)])]))
                 case .second(let type):
                     result.append(.object(["Sequence": .object(["id": .string("B"), "type_id": .integer(type)])]))
                 case .token(let role, let type):

@@ -31,7 +31,9 @@ struct TokenizerSettings {
         for key in ["additional_special_tokens", "extra_special_tokens"] {
             guard let value = object[key], value != .null else { continue }
             if let named = value.object {
-                for (_, value) in named.members { if let token = try config.specialToken(value) { others.append(token) } }
+                for (_, value) in named.members {
+                    if let token = try config.specialToken(value) { others.append(token) }
+                }
             } else if extra?.isEmpty ?? true {
                 extra = try list(value, key, config, special: false)
             }

@@ -62,13 +62,12 @@ enum WordPieceClasses {
         guard let text = String(validating: files.bytes, as: UTF8.self) else { throw file.error("not valid UTF-8") }
         var lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
         if lines.last?.isEmpty == true { lines.removeLast() }
-        var vocabulary = try Vocabulary(capacity: lines.count, file: file.name, replacing: true)
-        for (id, line) in lines.enumerated() {
+        let tokens = lines.map { line in
             var scalars = Substring(line).unicodeScalars
             while let last = scalars.last, last.properties.isWhitespace { scalars.removeLast() }
-            try vocabulary.add(String(scalars), id: id)
+            return Array(String(scalars).utf8)[...]
         }
-        return vocabulary
+        return try Vocabulary(lastOfEach: tokens, file: file.name)
     }
 }
 
