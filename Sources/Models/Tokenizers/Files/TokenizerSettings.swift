@@ -12,8 +12,11 @@ struct TokenizerSettings {
     private(set) var extra: [SpecialToken]?
     /// `additional_special_tokens` of special_tokens_map.json, which count where `extra` is not given.
     private(set) var additional: [SpecialToken]?
-    /// Special tokens under names that only this model has (`image_token`).
-    private(set) var others: [SpecialToken] = []
+    /// Special tokens under names that only this model has (`image_token`): objects, and then strings, of
+    /// tokenizer_config.json.
+    var others: [SpecialToken] { flagged + plain }
+    private var flagged: [SpecialToken] = []
+    private var plain: [SpecialToken] = []
     /// `added_tokens_decoder`, or what added_tokens.json says, by id.
     private(set) var decoder: [(id: Int, token: SpecialToken)] = []
 
@@ -32,7 +35,7 @@ struct TokenizerSettings {
             guard let value = object[key], value != .null else { continue }
             if let named = value.object {
                 for (_, value) in named.members {
-                    if let token = try config.specialToken(value) { others.append(token) }
+                    if let token = try config.specialToken(value) { plain.append(token) }
                 }
             } else if extra?.isEmpty ?? true {
                 extra = try list(value, key, config, special: false)
@@ -80,7 +83,8 @@ struct TokenizerSettings {
                 }
                 roles[role] = .some(token)
             } else if let token {
-                others.append(token)
+                // Those of special_tokens_map.json come later, with the objects.
+                if value.string == nil || special { flagged.append(token) } else { plain.append(token) }
             }
         }
     }
