@@ -16,7 +16,7 @@ import Testing
     }.sorted()
 
     @Test func hasAllKinds() {
-        #expect(Self.names.count >= 41)
+        #expect(Self.names.count >= 49)
     }
 
     @Test(arguments: names)

@@ -139,6 +139,21 @@ def kinds():
     yield "gemma", ("gemma", "tokenizer.model", "gemma3_text", dict(
         tokenizer_class="GemmaTokenizer", add_bos_token=True, add_eos_token=True), {})
     yield "gemma-plain", ("gemma", "tokenizer.model", "gemma", None, {})
+    # What stands where matters: flags from one file over those of another, ids behind the model's, placeholders renamed.
+    yield "bert-other-tokens", (*bert, "bert", dict(image_token="<image>", start_token=a("<start>", lstrip=True)), {})
+    yield "albert-eos", ("albert", "spiece.model", "albert", dict(add_bos_token=False, add_eos_token=True), {})
+    yield "t5-map", ("t5", "spiece.model", "t5", dict(extra_ids=2), {
+        "special_tokens_map.json": {"additional_special_tokens": ["<extra_id_0>", "<extra_id_1>"]}})
+    yield "xlm-roberta-named", ("fairseq", xlmr, "xlm-roberta", dict(bos_token="<b>", cls_token="<b>", pad_token="<p>"), {})
+    yield "deberta-v3-unknown", ("deberta", "spm.model", "deberta-v2", dict(unk_token="<unk>"), {})
+    yield "llama-map", ("llama", "tokenizer.model", "llama", dict(tokenizer_class="LlamaTokenizer", add_bos_token=True), {
+        "special_tokens_map.json": {"bos_token": {"content": "<s>", **FLAGS, "normalized": True}, "unk_token": "<unk>"},
+        "added_tokens.json": {"<pad>": 2000}})
+    yield "mistral-placeholders", ("llama", "tokenizer.model", "mistral", dict(
+        tokenizer_class="LlamaTokenizer", added_tokens_decoder={**added("<unk>", 0), **added("[INST]", 5)}), {})
+    yield "gemma-decoder", ("gemma", "tokenizer.model", "gemma2", dict(
+        additional_special_tokens=["<start_of_turn>"], added_tokens_decoder={
+            **added("<pad>", 0), **added("<mask>", 4, special=False), **added("<start_of_turn>", 8)}), {})
     yield "unigram-generic", ("folding", "tokenizer.model", "xlm-roberta-xl", dict(add_eos_token=True), {})
 
 
