@@ -104,12 +104,11 @@ import Testing
     }
 
     static func tokenizer(_ source: String) throws -> any Tokenizer {
-        let found = try Tokenizers.read(source, in: miniLM)
-        let bytes = try #require(found, "models/minilm has not been fetched")
-        return source == "vocab.txt"
-            ? try PipelineTokenizer(
-                vocabulary: bytes, configuration: Tokenizers.read("tokenizer_config.json", in: miniLM))
-            : try PipelineTokenizer(json: bytes)
+        let found =
+            try source == "vocab.txt"
+            ? TokenizerClasses.load(directory: miniLM)
+            : Tokenizers.read(source, in: miniLM).map { try PipelineTokenizer(json: $0) }
+        return try #require(found, "models/minilm has not been fetched")
     }
 
     /// Every code point there is, one digest for each 256.

@@ -48,7 +48,9 @@ public struct PipelineTokenizer: Tokenizer {
             } else {
                 raw.append((text.scalars, token))
             }
+            // One that the library gave the id of another, behind a vocabulary with holes, is spelled in its place.
             if Int(token.id) == spellings.count { spellings.append(token.content) }
+            if Int(token.id) < spellings.count { spellings[Int(token.id)] = token.content }
             if token.special { special.insert(token.id) }
         }
         addedRaw = try AddedTokenMatcher(raw, file: file)
@@ -105,13 +107,7 @@ public struct PipelineTokenizer: Tokenizer {
             do throws(JSONError) { root = try JSONValue(parsing: configuration) } catch {
                 throw settings.error("not valid JSON: \(error)")
             }
-            let fields = try settings.fields(root, at: "the file")
-            if fields.object["truncation_side"] != nil, fields.object["truncation_side"] != .null {
-                guard let side = Truncation.Side(rawValue: try fields.string("truncation_side")) else {
-                    throw fields.wrong("truncation_side", "'left' or 'right'")
-                }
-                return side
-            }
+            if let side = try side(settings.fields(root, at: "the file")) { return side }
         }
         guard let fields = try file.optionalFields(object["truncation"], at: "truncation"),
             fields.object["direction"] != nil
@@ -121,6 +117,15 @@ public struct PipelineTokenizer: Tokenizer {
         case "Right": return .right
         default: throw fields.wrong("direction", "'Left' or 'Right'")
         }
+    }
+
+    /// `truncation_side` of tokenizer_config.json; nil where it has none.
+    static func side(_ options: TokenizerFields) throws(ModelError) -> Truncation.Side? {
+        if options.object["truncation_side"] == nil || options.object["truncation_side"] == .null { return nil }
+        guard let side = Truncation.Side(rawValue: try options.string("truncation_side")) else {
+            throw options.wrong("truncation_side", "'left' or 'right'")
+        }
+        return side
     }
 
     public func decode(_ ids: [Int32], skipSpecialTokens: Bool) -> String {

@@ -3,22 +3,20 @@ import JSON
 
 /// Finds a model directory's tokenizer.
 public enum Tokenizers {
-    /// `tokenizer.json`, else `vocab.txt` (with `tokenizer_config.json`), else `characters.json`, else nil.
+    /// `tokenizer.json`, else a vocabulary that the class of tokenizer_config.json or of the family reads (`vocab.txt`,
+    /// `vocab.json` with `merges.txt`, SentencePiece's `.model`), else `characters.json`, else nil.
     /// - Throws: the first of them that is there, but cannot be used.
     public static func load(directory: String) throws(ModelError) -> (any Tokenizer)? {
         if let bytes = try read("tokenizer.json", in: directory) {
             return try PipelineTokenizer(json: bytes, configuration: read("tokenizer_config.json", in: directory))
         }
-        if let bytes = try read("vocab.txt", in: directory) {
-            return try PipelineTokenizer(
-                vocabulary: bytes, configuration: read("tokenizer_config.json", in: directory))
-        }
+        if let tokenizer = try TokenizerClasses.load(directory: directory) { return tokenizer }
         if let bytes = try read("characters.json", in: directory) { return try CharacterTokenizer(json: bytes) }
         return nil
     }
 
-    /// The tokenizer of a directory, or of one file of any of those names and contents.
-    /// - Throws: a file whose name does not say what it is.
+    /// The tokenizer of a directory, or of one file: a vocabulary, with what stands beside it, or a tokenizer.json of any
+    /// name.
     public static func load(path: String) throws(ModelError) -> (any Tokenizer)? {
         var status = stat()
         if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR { return try load(directory: path) }
@@ -26,8 +24,8 @@ public enum Tokenizers {
         let name = slash.map { String(path[path.index(after: $0)...]) } ?? path
         let directory = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
         guard let bytes = try read(name, in: directory) else { return nil }
-        if name.hasSuffix(".txt") {
-            return try PipelineTokenizer(vocabulary: bytes, configuration: read("tokenizer_config.json", in: directory))
+        if TokenizerClasses.classes.contains(where: { $0.file == name }) {
+            return try TokenizerClasses.load(directory: directory)
         }
         return name == "characters.json"
             ? try CharacterTokenizer(json: bytes) : try PipelineTokenizer(json: bytes, file: name)

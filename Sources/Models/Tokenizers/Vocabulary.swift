@@ -43,6 +43,28 @@ struct Vocabulary: Sendable {
         for (spelling, id) in list { try add(spelling, id: id) }
     }
 
+    /// Spellings by their ids, of which the last counts where two are alike: the others' ids are holes.
+    init(lastOfEach spellings: [ArraySlice<UInt8>], file: String) throws(ModelError) {
+        var all = try Vocabulary(capacity: spellings.count, file: file, replacing: true)
+        for (id, spelling) in spellings.enumerated() {
+            spelling.withUnsafeBufferPointer { all.append($0) }
+            try all.add(id: id)
+        }
+        func isLast(_ id: Int) -> Bool {
+            spellings[id].withUnsafeBufferPointer { all.id(of: $0) }.map { Int($0) } == id
+        }
+        let last = spellings.indices.filter { isLast($0) }
+        if last.count == spellings.count {
+            self = all
+            return
+        }
+        try self.init(capacity: spellings.count, file: file)
+        for id in last {
+            spellings[id].withUnsafeBufferPointer { append($0) }
+            try add(id: id)
+        }
+    }
+
     mutating func add(_ spelling: String, id: Int) throws(ModelError) {
         var spelling = spelling
         spelling.withUTF8 { append($0) }
