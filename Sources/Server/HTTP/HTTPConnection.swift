@@ -251,6 +251,11 @@ final class HTTPConnection: @unchecked Sendable {
     func answer(_ response: HTTPResponse, to number: UInt64) {
         server.assertOnLoop()
         guard state == .handling, number == requestNumber else { return }
+        // Whether this answer is the last depends on whether another request has come.
+        if server.isDraining {
+            readAvailable()
+            guard state == .handling else { return }
+        }
         send(response)
         // epoll does not know of bytes that lie in the transport.
         if transport.hasBufferedInput { readAvailable() }
@@ -279,7 +284,9 @@ final class HTTPConnection: @unchecked Sendable {
         stream = hasBody ? response.stream : nil
         if stream == nil { cancellation = nil }
         // HTTP/1.0 knows no chunks: the body ends with the connection.
-        if server.isDraining || (stream != nil && answering.minorVersion == 0) { closeAfterAnswer = true }
+        if stream != nil, answering.minorVersion == 0 { closeAfterAnswer = true }
+        // Requests that came before this answer are accepted too.
+        if server.isDraining, readAhead.isEmpty { closeAfterAnswer = true }
         let head = server.encoder.head(of: response, close: closeAfterAnswer, minorVersion: answering.minorVersion)
         output.append(ArraySegment(head))
         if hasBody, stream == nil { for segment in response.body { output.append(segment) } }

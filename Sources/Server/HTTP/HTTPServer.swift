@@ -84,12 +84,14 @@ public final class HTTPServer: @unchecked Sendable {
     }
 
     private func name(_ listener: HTTPListener) -> String {
-        guard case .tcp = listener.address else { return listener.address.description }
-        return "\(tls != nil && !listener.isLocal ? "https" : "http")://\(listener.address)"
+        switch listener.address {
+        case .unix, .inherited: listener.address.description
+        case .tcp, .plain: "\(tls != nil && listener.speaksTLS ? "https" : "http")://\(listener.address)"
+        }
     }
 
-    /// Speaks TLS with all clients but those of Unix-domain sockets, from the next connection on. Files that cannot be used
-    /// change nothing.
+    /// Speaks TLS with all clients but those of plain addresses and Unix-domain sockets, from the next connection on. Files
+    /// that cannot be used change nothing.
     public func useTLS(_ files: TLSFiles) throws(HTTPServerError) {
         let context = try TLSContext(files)
         queue.async { [self] in tls = context }
@@ -157,7 +159,7 @@ public final class HTTPServer: @unchecked Sendable {
     }
 
     private func transport(_ descriptor: Int32, _ listener: HTTPListener) -> (any HTTPTransport)? {
-        guard let tls, !listener.isLocal else { return PlainTransport(descriptor: descriptor) }
+        guard let tls, listener.speaksTLS else { return PlainTransport(descriptor: descriptor) }
         return TLSTransport(descriptor: descriptor, context: tls, scratch: cipherBuffer)
     }
 
@@ -240,6 +242,9 @@ public final class HTTPServer: @unchecked Sendable {
             }
         }
     }
+
+    /// Takes no more clients, at once.
+    public func stopListening() { queue.sync { stopAccepting() } }
 
     private func stopAccepting() {
         guard !listeners.isEmpty else { return }
