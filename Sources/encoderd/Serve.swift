@@ -1,4 +1,5 @@
 import ArgumentParser
+import CSystem
 import Foundation
 import Glibc
 import KernelSelection
@@ -71,6 +72,7 @@ struct Serve: ParsableCommand {
     }
 
     func run() throws {
+        encoderd_return_memory()
         var logger = Logger(label: "encoderd", factory: StreamLogHandler.standardError(label:))
         logger.logLevel = logLevel
         let server: EncoderServer
