@@ -98,6 +98,8 @@ public struct OutputSelection: Sendable {
     public var stateLayers: [Int] = []
     /// The pooled vector of `embeddingLayer` (0 … L), before `normalize` and `dimensions`.
     public var embedding: Pooling?
+    /// Ways of pooling whose vectors follow that of `embedding`.
+    public var morePooling: [Pooling] = []
     public var embeddingLayer: Int = 0
     public var logits = false
     /// The vocabulary's sparse vector.
@@ -180,9 +182,17 @@ public struct ModelDescription: Sendable {
     public var poolsPrompt = true
     /// `id2label`, by id.
     public var labels: [String]?
+    /// How a sequence's logits become the scores of its labels.
+    public var scores: ScoreFunction
+    /// What someone who loads the model should know: parts of it that are left out.
+    public var notes: [String] = []
     /// What `/v1/encode` answers when not told: logits where the model has a head.
     public var answersLogits: Bool
     public var pooling: Pooling
+    /// Ways of pooling whose vectors follow that of `pooling`: sentence-transformers can join several.
+    public var morePooling: [Pooling] = []
+    /// Values of a pooled vector that a module behind the pooling takes; nil: there is none, so any does.
+    public var pooledSize: Int?
     public var normalize: Bool
     /// Methods that `/v1/attention` can honour, the default first.
     public var attentionMethods: [AttentionMethod]
@@ -215,6 +225,7 @@ public struct ModelDescription: Sendable {
         self.logitsSize = logitsSize
         self.logitsPerToken = logitsPerToken
         self.labels = labels
+        scores = ScoreFunction(logits: logitsSize ?? 1)
         self.answersLogits = answersLogits
         self.pooling = pooling
         self.normalize = normalize
@@ -282,6 +293,10 @@ public struct Model: Sendable {
     public let tokenizer: (any Tokenizer)?
     /// Texts become small letters before they are tokenised.
     public var lowercases = false
+    /// The network is given the types that the tokenizer makes, else 0 for every token.
+    public var takesTokenTypes = true
+    /// Of the weights' file, in its order: what the network has no use for.
+    public var unusedTensors: [String] = []
     public var description: ModelDescription { network.description }
 
     public init(name: String, directory: String, network: any Network, tokenizer: (any Tokenizer)?) {

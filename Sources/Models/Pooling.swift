@@ -3,9 +3,11 @@ import Glibc
 extension Pooling {
     /// One vector of a sequence's states, as sentence-transformers' Pooling module makes it
     /// (https://sbert.net/docs/package_reference/sentence_transformer/models.html).
-    /// - Parameter states: [length, width], contiguous; `length` at least 1.
+    /// - Parameters:
+    ///   - states: [length, width], contiguous; `length` at least 1.
+    ///   - position: of the first of them in its sequence, whose beginning may be left out.
     /// - Returns: [width]. Sums are kept in f64, so that a long sequence costs no digits.
-    func pool(_ states: UnsafePointer<Float>, length: Int, width: Int) -> [Float] {
+    func pool(_ states: UnsafePointer<Float>, length: Int, width: Int, position first: Int = 0) -> [Float] {
         func row(_ position: Int) -> UnsafeBufferPointer<Float> {
             UnsafeBufferPointer(start: states + position * width, count: width)
         }
@@ -24,7 +26,7 @@ extension Pooling {
             sums.withUnsafeMutableBufferPointer { sums in
                 for position in 0..<length {
                     let values = row(position)
-                    let weight = self == .weightedMean ? Double(position + 1) : 1
+                    let weight = self == .weightedMean ? Double(first + position + 1) : 1
                     for i in 0..<width { sums[i] += weight * Double(values[i]) }
                 }
             }
@@ -32,7 +34,7 @@ extension Pooling {
                 switch self {
                 case .mean: Double(length)
                 case .meanSqrtLength: Double(length).squareRoot()
-                default: Double(length) * Double(length + 1) / 2
+                default: Double(length) * (Double(first) + Double(length + 1) / 2)
                 }
             return sums.map { Float($0 / divisor) }
         }

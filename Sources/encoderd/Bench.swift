@@ -132,6 +132,7 @@ private final class BenchTeam {
     static func request(length: Int, _ description: ModelDescription) -> SequenceRequest {
         var outputs = OutputSelection()
         outputs.embedding = description.pooling
+        outputs.morePooling = description.morePooling
         outputs.embeddingLayer = description.layers
         switch description.input {
         case .tokens(let vocabularySize):

@@ -37,10 +37,12 @@ struct Inspect: ParsableCommand {
         let tensors = weights.names.compactMap { weights.tensor($0) }
         let bytes = tensors.reduce(0) { $0 + $1.bytes.count }
         print("\n\(weights.path): \(weights.format), \(tensors.count) tensors, \(megabytes(bytes))")
+        let unused = Set(model.unusedTensors)
         let column = tensors.map(\.name.count).max() ?? 0
         for tensor in tensors {
             let name = tensor.name.padding(toLength: column, withPad: " ", startingAt: 0)
-            print("  \(name)  \(tensor.dataType.rawValue)  \(tensor.shape)")
+            let mark = unused.contains(tensor.name) ? "  not used" : ""
+            print("  \(name)  \(tensor.dataType.rawValue)  \(tensor.shape)\(mark)")
         }
     }
 }
@@ -62,12 +64,26 @@ struct ModelFacts {
         if d.heads > 0 { add("heads", "\(d.heads)") }
         add("hidden size", "\(d.hiddenSize)")
         add(
-            "embedding", "\(d.embeddingSize) values, \(d.pooling.rawValue) pooling\(d.normalize ? ", unit length" : "")"
-        )
+            "embedding",
+            "\(d.embeddingSize) values, "
+                + ([d.pooling] + d.morePooling).map(\.rawValue).joined(separator: " and ")
+                + " pooling\(d.normalize ? ", unit length" : "")")
         if let size = d.logitsSize { add("logits", "\(size) \(d.logitsPerToken ? "a step" : "a sequence")") }
+        if let sparse = d.sparse {
+            add(
+                "sparse",
+                "\(sparse.strategy.rawValue) of \(sparse.activation.rawValue)\(d.answersSparse ? "" : ", when asked for")"
+            )
+        }
         if let labels = d.labels {
             add("labels", labels.prefix(12).joined(separator: ", ") + (labels.count > 12 ? ", …" : ""))
         }
+        if !d.prompts.isEmpty {
+            let names = d.prompts.map { $0.name + ($0.name == d.defaultPrompt ? " (default)" : "") }
+            add("prompts", names.joined(separator: ", "))
+        }
+        for note in d.notes { add("note", note) }
+        if !model.unusedTensors.isEmpty { add("not used", "\(model.unusedTensors.count) tensors of the file") }
         add("attention", d.attentionMethods.map(\.rawValue).joined(separator: ", "))
         add("parameters", "\(d.parameters)")
         add("precision", "\(d.precision), \(d.instructionSet.rawValue) kernels")

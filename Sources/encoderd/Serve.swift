@@ -147,6 +147,12 @@ struct Serve: ParsableCommand {
         logger.info(
             "\(d.family) '\(model.name)' from \(argument.directory): \(d.parameters) parameters, \(d.precision), \(d.instructionSet.rawValue) kernels, loaded in \(Int(milliseconds.rounded())) ms"
         )
+        for note in d.notes { logger.notice("'\(model.name)': \(note)") }
+        if !model.unusedTensors.isEmpty {
+            logger.debug(
+                "'\(model.name)' has no use for \(model.unusedTensors.count) tensors: \(model.unusedTensors.joined(separator: ", "))"
+            )
+        }
         return model
     }
 

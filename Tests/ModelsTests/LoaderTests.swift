@@ -61,8 +61,10 @@ import Testing
     }
 
     @Test(arguments: [
-        (#"{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true}"#, "cls and mean"),
-        (#"{"pooling_mode_cls_token": false}"#, "nothing"),
+        (#"{"pooling_mode_cls_token": false}"#, "should be one or more of cls, lasttoken"),
+        (#"{"pooling_mode": []}"#, "should be one or more of"),
+        (#"{"pooling_mode": ["mean", "attention"]}"#, "by 'attention'"),
+        (#"{"pooling_mode": ["mean", 3]}"#, "by 'a number'"),
         (#"{"pooling_mode": "attention"}"#, "attention"),
         (#"{"pooling_mode": 3}"#, "'pooling_mode' is 3"),
         (#"{"pooling_mode_cls_token": 1}"#, "true or false"),

@@ -134,10 +134,9 @@ import Testing
                 }
                 #expect(worst <= scales[row] * 0.5001, "row \(row)")
             }
-            // It cannot be had in f32 again, nor quantised twice.
-            #expect(throws: ModelError.self) {
-                try Model.load(directory: output, name: "m", kernels: table.kernels, precision: .f32)
-            }
+            // In f32 it is what its bytes and scales say; it is not quantised twice.
+            let back = try Model.load(directory: output, name: "m", kernels: table.kernels, precision: .f32)
+            #expect(back.description.precision == "f32")
             #expect(throws: ModelError.self) {
                 try ModelQuantiser.quantise(
                     directory: output, output: output + "-twice", precision: .int8, kernels: table.kernels)
@@ -208,9 +207,9 @@ import Testing
         }
     }
 
-    /// 255 · 127 · 66,312 is above 2³¹.
+    /// 255 · 128 · 65,794 is above 2³¹.
     @Test func refusesRowsWhoseSumsWouldOverflow() throws {
-        for (width, fits) in [(66_311, true), (66_312, false)] {
+        for (width, fits) in [(65_793, true), (65_794, false)] {
             let reader = WeightReader(
                 file: WideFile(width: width), names: [:], kernels: Self.variants[0].kernels, precision: .int8)
             if fits {

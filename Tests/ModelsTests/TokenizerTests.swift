@@ -76,6 +76,33 @@ import Testing
         #expect(differences == 0)
     }
 
+    /// Texts and pairs cut on either side, which tokenizer.json or tokenizer_config.json tells
+    /// (Tests/Reference/tokenizers_truncation.py).
+    @Test(arguments: [false, true]) func cutsAsTheLibrary(_ isConfigured: Bool) throws {
+        let files = try #require(Self.json("tokenizers_truncation.json").array)
+        #expect(files.count == 8)
+        for file in files {
+            let side = try #require(file["side"]?.string)
+            var object = JSONObject()
+            for (name, value) in try #require(file["file"]?.object).members
+            where name != "truncation" || !isConfigured { object.append(name, value) }
+            let tokenizer = try PipelineTokenizer(
+                json: TokenModelTests.json(.object(object)),
+                configuration: isConfigured ? Array("{\"truncation_side\": \"\(side)\"}".utf8) : nil)
+            #expect(tokenizer.truncationSide.rawValue == side)
+            let cases = try #require(file["cases"]?.array)
+            #expect(cases.count == 200)
+            for item in cases {
+                let texts = try #require(item["texts"]?.array).compactMap(\.string)
+                let found = tokenizer.encode(
+                    texts[0], pair: texts.count > 1 ? texts[1] : nil, maxLength: item["limit"]?.int)
+                #expect(
+                    try Row(found) == Row(item),
+                    "\(file["template"] ?? .null) \(side) \(texts) \(item["limit"] ?? .null)")
+            }
+        }
+    }
+
     static func tokenizer(_ source: String) throws -> any Tokenizer {
         let found = try Tokenizers.read(source, in: miniLM)
         let bytes = try #require(found, "models/minilm has not been fetched")

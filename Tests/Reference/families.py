@@ -24,7 +24,8 @@ expected.safetensors, for sequences n = 0, 1, 2, … of `lengths` tokens:
     n.queries         positions whose rows stand in the maps; absent: all
     n.states.l        [rows, hidden], l = 0 (embeddings) … layers
     n.attention       [layers, heads, queries, length]
-    n.logits          [1, labels], or [rows, labels] of a head that answers for every token
+    n.logits          [1, labels], or [rows, labels] of a head that answers for every token (where an answer starts, where it
+                      ends: two labels)
 
 scripts/check_families.py compares many random configurations, which are not kept; a script of variants says in OPTIONS what
 may vary, by the family's name:
@@ -105,6 +106,7 @@ def run(model, ids, types=None):
     out = model(input_ids=ids[None], attention_mask=torch.ones(1, len(ids), dtype=torch.long), output_hidden_states=True,
                 output_attentions=True, return_dict=True, **given)
     logits = out.get("logits")
+    if "start_logits" in out: logits = torch.stack([out.start_logits, out.end_logits], -1)
     if logits is not None: logits = logits[0] if logits.dim() == 3 else logits
     return [s[0] for s in out.hidden_states], torch.cat(list(out.attentions)), logits
 

@@ -13,6 +13,10 @@ write("bert-masked", t.BertForMaskedLM(t.BertConfig(**TINY, hidden_act="relu")),
 write("distilbert-masked", t.DistilBertForMaskedLM(t.DistilBertConfig(
     vocab_size=64, dim=32, n_layers=2, n_heads=4, hidden_dim=48, max_position_embeddings=24)), **SHORT)
 write("roberta-masked", t.RobertaForMaskedLM(t.RobertaConfig(**TINY)), **AFTER)
+write("xlm-roberta-xl-masked", t.XLMRobertaXLForMaskedLM(t.XLMRobertaXLConfig(**TINY)), **AFTER)
+write("deberta-v1-masked", t.DebertaForMaskedLM(t.DebertaConfig(**TINY, relative_attention=True)), **SHORT)
+write("deberta-v1-masked-new", t.DebertaForMaskedLM(t.DebertaConfig(**TINY, legacy=False)), **SHORT)
+write("data2vec-text-masked", t.Data2VecTextForMaskedLM(t.Data2VecTextConfig(**TINY)), **AFTER)
 write("camembert-masked", t.CamembertForMaskedLM(t.CamembertConfig(**TINY, tie_word_embeddings=False)), **AFTER)
 write("electra-masked", t.ElectraForMaskedLM(t.ElectraConfig(**TINY, embedding_size=16)), **SHORT)
 write("albert-masked", t.AlbertForMaskedLM(t.AlbertConfig(**TINY, embedding_size=16)), **SHORT)

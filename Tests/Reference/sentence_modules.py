@@ -9,7 +9,7 @@ import shutil
 
 import torch
 import transformers
-from sentence_transformers import SentenceTransformer, SparseEncoder, models
+from sentence_transformers import CrossEncoder, SentenceTransformer, SparseEncoder, models
 from sentence_transformers.sparse_encoder import models as sparse
 from tokenizers import Tokenizer, models as tokens, normalizers, pre_tokenizers, processors
 
@@ -18,7 +18,7 @@ WORDS = "[PAD] [UNK] [CLS] [SEP] [MASK] a b c d e f query passage : what is the 
 TEXTS = ["a b c", "What is THE d of e f", "query", "", "f f f f unknown a"]
 
 
-def base(folder, model):
+def base(folder, model, types=False):
     shutil.rmtree(folder, ignore_errors=True)
     t = Tokenizer(tokens.WordLevel({w: i for i, w in enumerate(WORDS)}, unk_token="[UNK]"))
     t.normalizer, t.pre_tokenizer = normalizers.NFC(), pre_tokenizers.Whitespace()
@@ -28,7 +28,8 @@ def base(folder, model):
     model.save_pretrained(folder)
     transformers.PreTrainedTokenizerFast(
         tokenizer_object=t, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]",
-        mask_token="[MASK]", model_max_length=30).save_pretrained(folder)
+        mask_token="[MASK]", model_max_length=30,
+        **({"model_input_names": ["input_ids", "token_type_ids", "attention_mask"]} if types else {})).save_pretrained(folder)
 
 
 def config():
@@ -74,8 +75,47 @@ def splade(name, **pooling):
     (folder / "expected.json").write_text(json.dumps(cases))
 
 
+def poolings(name, modes, with_dense):
+    """Several ways of pooling, whose vectors are joined."""
+    torch.manual_seed(7)
+    folder = OUT / name
+    base("/tmp/sentence-base", transformers.BertModel(config()))
+    modules = [models.Transformer("/tmp/sentence-base"), models.Pooling(16, pooling_mode=modes)]
+    if with_dense: modules.append(models.Dense(16 * len(modes), 12, activation_function=torch.nn.Tanh()))
+    model = SentenceTransformer(modules=modules, device="cpu")
+    shutil.rmtree(folder, ignore_errors=True)
+    model.save(str(folder), create_model_card=False)
+    cases = [{"request": {"input": text}, "embedding": model.encode(text).tolist()} for text in TEXTS]
+    (folder / "expected.json").write_text(json.dumps(cases))
+
+
+def cross(name, labels, activation=None, types=False):
+    """A CrossEncoder: scores of pairs of texts."""
+    torch.manual_seed(8)
+    folder = OUT / name
+    c = config()
+    c.num_labels = labels
+    base("/tmp/sentence-base", transformers.BertForSequenceClassification(c), types)
+    model = CrossEncoder("/tmp/sentence-base", device="cpu", **({"activation_fn": activation} if activation else {}))
+    shutil.rmtree(folder, ignore_errors=True)
+    model.save(str(folder), create_model_card=False)
+    pairs = [[a, b] for a in TEXTS[:3] for b in TEXTS[1:]]
+    cases = []
+    for pair, logits, scores in zip(pairs, model.predict(pairs, activation_fn=torch.nn.Identity()), model.predict(pairs)):
+        cases.append({"request": {"input": {"text": pair[0], "pair": pair[1]}}, "logits": logits.reshape(-1).tolist(),
+                      "scores": scores.reshape(-1).tolist()})
+    (folder / "expected.json").write_text(json.dumps(cases))
+
+
 if __name__ == "__main__":
     dense("dense", pooling_mode="mean")
     dense("dense-without-prompt", pooling_mode="mean", include_prompt=False)
     splade("splade", pooling_strategy="max")
     splade("splade-sum", pooling_strategy="sum", activation_function="log1p_relu")
+    poolings("poolings", ["cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"], False)
+    poolings("poolings-dense", ["max", "mean"], True)
+    cross("cross", 1)
+    cross("cross-types", 2, torch.nn.Sigmoid(), types=True)
+    cross("cross-identity", 1, torch.nn.Identity())
+    cross("cross-sigmoid", 3, torch.nn.Sigmoid())
+    cross("cross-classes", 3, torch.nn.Softmax(dim=-1))

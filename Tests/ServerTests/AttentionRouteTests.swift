@@ -43,6 +43,7 @@ private struct KnownNetwork: Network {
 
 /// One token a word, between [CLS] and [SEP].
 private struct WordTokenizer: Tokenizer {
+    let truncationSide = Truncation.Side.right
     let summary = "words"
     let vocabularySize = 1000
     func encode(_ text: String, pair: String?, maxLength: Int?) -> Encoding {

@@ -1,4 +1,5 @@
 import JSON
+import Models
 import Testing
 
 @testable import Server
@@ -201,7 +202,7 @@ struct BadRequest: Sendable, CustomTestStringConvertible {
             #expect(abs((label["score"]?.double ?? 0) - score) < 1e-6)
         }
         // torch.sigmoid(torch.tensor(2.))
-        #expect(abs(EncodeAnswer.scores([2])[0] - 0.8807971) < 1e-6)
+        #expect(abs(ScoreFunction(logits: 1).scores([2])[0] - 0.8807971) < 1e-6)
     }
 
     @Test func carriesState() throws {

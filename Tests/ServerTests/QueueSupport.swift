@@ -48,6 +48,7 @@ struct ToyNetwork: Network {
 
 /// Words between spaces: [CLS] 0, words 2 + their length, [SEP] 1.
 struct ToyTokenizer: Tokenizer {
+    var truncationSide = Truncation.Side.right
     var summary: String { "toy, 100 tokens" }
     var vocabularySize: Int { 100 }
     func encode(_ text: String, pair: String?, maxLength: Int?) -> Encoding {

@@ -46,6 +46,39 @@ import Testing
         }
     }
 
+    /// Several ways of pooling make one vector.
+    @Test(arguments: ["poolings", "poolings-dense"])
+    func joinsPoolings(_ name: String) throws {
+        let model = try model(name)
+        #expect(model.description.embeddingSize == (name == "poolings" ? 6 * 16 : 12))
+        #expect(model.description.morePooling.count == (name == "poolings" ? 5 : 1))
+        let cases = try expected(name)
+        #expect(cases.count == 5)
+        for item in cases {
+            let found = try answer(item["request"], model)
+            #expect(try differ(found["embedding"], item["embedding"]) < 1e-5, "\(item["request"] ?? .null)")
+        }
+    }
+
+    /// Pairs of texts; scores by the function that the CrossEncoder wrote.
+    @Test(arguments: ["cross", "cross-identity", "cross-types", "cross-sigmoid", "cross-classes"])
+    func ranks(_ name: String) throws {
+        let model = try model(name)
+        let cases = try expected(name)
+        #expect(cases.count == 12)
+        for item in cases {
+            let found = try answer(item["request"], model)
+            #expect(try differ(found["logits"], item["logits"]) < 1e-5, "\(item["request"] ?? .null)")
+            let labels = try #require(found["labels"]?.array)
+            let scores = try #require(item["scores"]?.array)
+            #expect(labels.count == scores.count)
+            for label in labels {
+                let index = try #require(label["label"]?.string?.split(separator: "_").last.flatMap { Int($0) })
+                #expect(try differ(.array([label["score"] ?? .null]), .array([scores[index]])) < 1e-5)
+            }
+        }
+    }
+
     @Test(arguments: ["splade", "splade-sum"])
     func makesSparseVectors(_ name: String) throws {
         let model = try model(name)
@@ -71,6 +104,26 @@ import Testing
         limits.maxLogits = count - 1
         let error = #expect(throws: APIError.self) { try plan.check(sequences, model.description, limits) }
         #expect(error?.status == 413 && error?.code == "too_many_logits")
+    }
+
+    /// Ids that are too many lose the end that the tokenizer cuts off texts.
+    @Test(arguments: [Truncation.Side.left, .right], ["[LIST]", "[[LIST, 1e0]]"])
+    func cutsIDs(_ side: Truncation.Side, _ shape: String) throws {
+        let network = try model("dense").network
+        let model = Model(
+            name: "m", directory: "", network: network, tokenizer: ToyTokenizer(truncationSide: side))
+        let limit = try #require(network.description.maxLength)
+        let ids = (0..<limit + 1).map { $0 % 7 }
+        let text = shape.replacingOccurrences(of: "LIST", with: ids.map { "\($0)" }.joined(separator: ", "))
+        let input = try JSONValue(parsing: Array(text.utf8))
+        let reader = SequenceReader(model: model, limits: RequestLimits())
+        let sequence = try #require(try reader.read(input).first)
+        let all = (shape == "[LIST]" ? ids : ids + [1]).map { Int32($0) }
+        guard case .tokens(let found, _) = sequence.input else {
+            Issue.record("not tokens")
+            return
+        }
+        #expect(found == Array(side == .left ? all.suffix(limit) : all.prefix(limit)) && sequence.truncated)
     }
 
     @Test func refusesPromptsThatThereAreNot() throws {

@@ -2,6 +2,9 @@ import Kernels
 
 /// What many families ask of config.json.
 extension Configuration {
+    /// transformers' class of the model: `BertForMaskedLM`.
+    var architecture: String? { (object["architectures"]?.array ?? []).compactMap(\.string).first }
+
     func check(_ value: Int, _ key: String, dividedBy divisor: Int, _ other: String) throws(ModelError) {
         guard value % divisor == 0 else {
             throw ModelError(file: file, "'\(key)' is \(value), which '\(other)', \(divisor), does not divide")

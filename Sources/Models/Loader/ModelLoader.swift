@@ -32,6 +32,7 @@ extension Model {
         guard let configuration = try Configuration.read("config.json", in: files) else {
             throw ModelError(file: directory, "holds no config.json, which says what kind of model it is")
         }
+        try configuration.checkQuantisation()
         let reader = WeightReader(
             file: try WeightFiles.open(directory: files, configured: try configuration.string("weights")),
             names: try configuration.strings("tensors"), kernels: kernels,
@@ -40,12 +41,16 @@ extension Model {
             ModelSource(directory: files, configuration: configuration, weights: reader), sentence)
 
         guard case .tokens = network.description.input else {
-            return (Model(name: name, directory: directory, network: network, tokenizer: nil), reader)
+            var model = Model(name: name, directory: directory, network: network, tokenizer: nil)
+            model.unusedTensors = reader.unused
+            return (model, reader)
         }
         // It may have tokens that the network does not: published ones do, and a request that uses one is told so.
         let tokenizer = try Tokenizers.load(directory: files)
         var model = Model(name: name, directory: directory, network: network, tokenizer: tokenizer)
         model.lowercases = sentence.lowercases
+        model.takesTokenTypes = try TokenTypes.areGiven(directory: files, configuration)
+        model.unusedTensors = reader.unused
         return (model, reader)
     }
 
@@ -57,12 +62,6 @@ extension Model {
         guard let own = Precision(rawValue: written), own != .f32 else {
             throw ModelError(
                 file: configuration.file, "'encoderd_precision' is \(quoted(written)); it should be 'bf16' or 'int8'")
-        }
-        guard own == .bf16 || wanted == nil || wanted == own else {
-            throw ModelError(
-                file: configuration.file,
-                "'encoderd_precision' is 'int8': the weights are quantised, so --precision \(wanted?.rawValue ?? "") "
-                    + "cannot be had from them; it should be int8")
         }
         return wanted ?? own
     }

@@ -11,6 +11,8 @@ public struct SentenceSettings: Sendable {
     }
 
     public var pooling: Pooling?
+    /// Ways of pooling whose vectors follow that one's.
+    public var morePooling: [Pooling] = []
     public var normalize: Bool?
     /// Tokens with the template: `max_seq_length` of sentence_bert_config.json, else the tokenizer's
     /// `model_max_length`.
@@ -24,6 +26,8 @@ public struct SentenceSettings: Sendable {
     public var defaultPrompt: String?
     /// `include_prompt` of the pooling.
     public var poolsPrompt = true
+    /// `activation_fn` of a CrossEncoder's config_sentence_transformers.json: torch's class.
+    var scoreFunction: String?
     /// `do_lower_case` of sentence_bert_config.json.
     public var lowercases = false
     /// The folder of the transformer's own files inside the model directory; empty: the directory itself.
@@ -41,10 +45,12 @@ public struct SentenceSettings: Sendable {
     public init(directory: String) throws(ModelError) {
         try readModules(directory)
         let files = folder.isEmpty ? directory : directory + "/" + folder
-        if let settings = try Configuration.read("sentence_bert_config.json", in: files) {
+        for name in Self.transformerSettings {
+            guard let settings = try Configuration.read(name, in: files) else { continue }
             let length = try settings.int("max_seq_length", in: 0...1 << 24, default: 0)
             maxLength = length > 0 ? length : nil
             lowercases = try settings.bool("do_lower_case", default: false)
+            break
         }
         // transformers writes 10³⁰ for "no limit".
         if maxLength == nil, let tokenizer = try Configuration.read("tokenizer_config.json", in: files),
@@ -59,6 +65,7 @@ public struct SentenceSettings: Sendable {
                 }
                 prompts.append((name, text))
             }
+            scoreFunction = try settings.string("activation_fn")
             defaultPrompt = try settings.string("default_prompt_name")
             if let name = defaultPrompt, !prompts.contains(where: { $0.name == name }) {
                 throw ModelError(
@@ -66,6 +73,12 @@ public struct SentenceSettings: Sendable {
             }
         }
     }
+
+    /// Names that the library's Transformer looks for, in its order.
+    private static let transformerSettings = [
+        "bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet",
+    ]
+    .map { "sentence_\($0)_config.json" }
 
     private mutating func readModules(_ directory: String) throws(ModelError) {
         let name = "modules.json"
@@ -141,14 +154,20 @@ public struct SentenceSettings: Sendable {
             for (key, mode) in Self.flags where try settings.bool(key, default: false) { modes.append(mode) }
         case let other?: throw settings.wrong("pooling_mode", other, "a string")
         }
-        guard modes.count == 1, let pooling = Self.modes[modes[0]] else {
-            let known = Self.modes.keys.sorted().joined(separator: ", ")
+        let known = Self.modes.keys.sorted().joined(separator: ", ")
+        guard !modes.isEmpty, modes.count <= 16 else {
             throw ModelError(
-                file: file,
-                "asks for pooling by \(modes.isEmpty ? "nothing" : modes.joined(separator: " and ")); one of \(known) is "
-                    + "supported")
+                file: file, "asks for \(modes.count) ways of pooling; it should be one or more of \(known)")
         }
-        self.pooling = pooling
+        var found: [Pooling] = []
+        for mode in modes {
+            guard let pooling = Self.modes[mode] else {
+                throw ModelError(file: file, "asks for pooling by \(quoted(mode)); \(known) are supported")
+            }
+            found.append(pooling)
+        }
+        pooling = found[0]
+        morePooling = Array(found.dropFirst())
     }
 
     private static let modes: [String: Pooling] = [

@@ -77,6 +77,7 @@ public struct CharacterTokenizer: Tokenizer {
     public var summary: String { "characters, \(vocabularySize) tokens" }
     /// The highest id and one.
     public var vocabularySize: Int { vocabulary.size }
+    public var truncationSide: Truncation.Side { .right }
 
     public func token(_ id: Int32) -> String? { vocabulary.spelling(of: id) }
 

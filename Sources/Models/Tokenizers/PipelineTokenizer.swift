@@ -21,7 +21,7 @@ public struct PipelineTokenizer: Tokenizer {
     /// By id, where the template trims places.
     private let spaces: [OffsetTrim.Spaces]
     private let decoder: (any TokenDecoder)?
-    private let side: Truncation.Side
+    public let truncationSide: Truncation.Side
 
     init(
         model: any TokenModel, normalizer: (any Normalizer)?, preTokenizer: (any PreTokenizer)?, template: Template,
@@ -32,7 +32,7 @@ public struct PipelineTokenizer: Tokenizer {
         self.preTokenizer = preTokenizer
         self.template = template
         self.decoder = decoder
-        self.side = side
+        truncationSide = side
         var normalizedSpellings: [Int32: String] = [:]
         var spellings = model.vocabulary.spellings
         var raw: [(spelling: [UInt32], token: AddedToken)] = []
@@ -161,7 +161,7 @@ public struct PipelineTokenizer: Tokenizer {
                 tokens.append(Token(id: id, text: text, start: 0, end: 0, typeID: typeID, special: true))
             case .sequence(let isSecond, let typeID):
                 let kept = Truncation.kept(
-                    isSecond ? second ?? [] : first, isSecond ? kept.1 : kept.0, cutting: side)
+                    isSecond ? second ?? [] : first, isSecond ? kept.1 : kept.0, cutting: truncationSide)
                 for (i, found) in kept.enumerated() {
                     var (start, end) = (found.start, found.end)
                     for trim in template.trims {

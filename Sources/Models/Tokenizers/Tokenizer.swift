@@ -39,6 +39,8 @@ public protocol Tokenizer: Sendable {
     /// What `encoderd inspect` prints: `WordPiece, 30522 tokens`.
     var summary: String { get }
     var vocabularySize: Int { get }
+    /// The end of a text or of ids that is cut off where they are too long.
+    var truncationSide: Truncation.Side { get }
     /// - Parameter maxLength: tokens the model takes, template included; nil: no limit. A longer text is cut on the
     ///   side that the files say, else on the right (a pair: longest first), and `truncated` says so.
     func encode(_ text: String, pair: String?, maxLength: Int?) -> Encoding

@@ -1,10 +1,10 @@
 /// How much of each text stays when a pair is too long.
-enum Truncation {
+public enum Truncation {
     /// The end of a text that is cut off.
-    enum Side: String, Sendable, CaseIterable { case left, right }
+    public enum Side: String, Sendable, CaseIterable { case left, right }
 
     /// What stays of a text.
-    static func kept<T>(_ tokens: [T], _ count: Int, cutting side: Side) -> ArraySlice<T> {
+    public static func kept<T>(_ tokens: [T], _ count: Int, cutting side: Side) -> ArraySlice<T> {
         side == .right ? tokens.prefix(count) : tokens.suffix(count)
     }
 

@@ -5,6 +5,8 @@ import Kernels
 enum EncoderTask: String, Sendable {
     case sequenceClassification = "ForSequenceClassification"
     case tokenClassification = "ForTokenClassification"
+    /// Logits of each token: that the answer starts there, and that it ends.
+    case questionAnswering = "ForQuestionAnswering"
 }
 
 /// How a family's head for one task is built: layers applied one after the other to some of the last layer's rows.
@@ -57,13 +59,13 @@ struct EncoderHead: Sendable {
 
     /// nil where `architectures` names no head that the family has.
     init?(_ source: ModelSource, _ parts: EncoderParts) throws(ModelError) {
-        let architectures = (source.configuration.object["architectures"]?.array ?? []).compactMap(\.string)
-        guard let architecture = architectures.first,
+        guard let architecture = source.configuration.architecture,
             let found = parts.heads.first(where: { architecture.hasSuffix($0.key.rawValue) })
         else { return nil }
         let plan = found.value
         let hidden = parts.stack.hidden
-        func scope(_ layer: EncoderHeadPlan.Layer) -> WeightScope { layer.inBase ? parts.base : source.root }
+        let beside = parts.base.around(having: plan.output.name + ".weight")
+        func scope(_ layer: EncoderHeadPlan.Layer) -> WeightScope { layer.inBase ? parts.base : beside }
         guard let shape = scope(plan.output).shape(plan.output.name + ".weight"), shape.count == 2,
             (1...1 << 24).contains(shape[0])
         else {
@@ -88,7 +90,17 @@ struct EncoderHead: Sendable {
         self.hidden = hidden
         self.layers = layers
         outputs = shape[0]
-        labels = try Labels.read(source.configuration, count: outputs)
+        if found.key == .questionAnswering {
+            guard outputs == 2 else {
+                throw ModelError(
+                    file: source.weights.file.path,
+                    "tensor '\(scope(plan.output).prefix)\(plan.output.name).weight' is \(shape) but should be "
+                        + "[2, \(hidden)]: where an answer starts, and where it ends")
+            }
+            labels = nil
+        } else {
+            labels = try Labels.read(source.configuration, count: outputs) ?? Labels.unnamed(count: outputs)
+        }
     }
 
     private func rows(_ batch: RaggedBatch) -> Int { plan.rows == .all ? batch.rows : batch.requests.count }

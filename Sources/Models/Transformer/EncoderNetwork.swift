@@ -33,7 +33,8 @@ struct EncoderNetwork: Network {
     init(_ source: ModelSource, _ sentence: SentenceSettings, _ parts: EncoderParts) throws(ModelError) {
         let head = try EncoderHead(source, parts)
         let vocabularyHead = head == nil ? try VocabularyHead(source, parts) : nil
-        var width = parts.stack.hidden
+        var width = parts.stack.hidden * (1 + sentence.morePooling.count)
+        let pooledSize = width
         var modules: [SentenceModule] = []
         for module in sentence.modules { modules.append(try SentenceModule(module, source, width: &width)) }
         if sentence.sparse != nil, vocabularyHead == nil {
@@ -48,6 +49,8 @@ struct EncoderNetwork: Network {
             normalize: sentence.normalize ?? false)
         description.tokenTypes = parts.tokenTypes
         description.embeddingSize = width
+        description.morePooling = sentence.morePooling
+        description.pooledSize = modules.isEmpty ? nil : pooledSize
         description.logitsSize = head?.outputs ?? vocabularyHead?.vocabulary
         description.logitsPerToken = head.map { $0.plan.rows == .all } ?? (vocabularyHead != nil)
         description.sparse = vocabularyHead == nil ? nil : sentence.sparse ?? SparsePooling()
@@ -56,7 +59,18 @@ struct EncoderNetwork: Network {
         description.defaultPrompt = sentence.defaultPrompt
         description.poolsPrompt = sentence.poolsPrompt
         description.labels = head?.labels
+        if let head {
+            description.scores = try ScoreFunction(
+                source.configuration, count: head.outputs, sentence: sentence.scoreFunction)
+        }
         description.answersLogits = head != nil
+        if let name = source.configuration.architecture, head == nil, vocabularyHead == nil,
+            name.contains("For")
+        {
+            description.notes.append(
+                "config.json names \(quoted(name)), whose head is not computed: the model answers embeddings, states and "
+                    + "attention")
+        }
         self.init(
             description, parts.embeddings, parts.stack, head: head, vocabularyHead: vocabularyHead, modules: modules)
     }

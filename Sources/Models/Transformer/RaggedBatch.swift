@@ -45,8 +45,9 @@ struct RaggedBatch {
             let start = states + offsets[i] * width
             if let pooling = outputs.embedding, outputs.embeddingLayer == layer {
                 let skipped = min(max(outputs.poolingStart, 0), lengths[i] - 1)
-                results[i].embedding = pooling.pool(
-                    start + skipped * width, length: lengths[i] - skipped, width: width)
+                results[i].embedding = ([pooling] + outputs.morePooling).flatMap {
+                    $0.pool(start + skipped * width, length: lengths[i] - skipped, width: width, position: skipped)
+                }
             }
             for (place, wanted) in outputs.stateLayers.enumerated() where wanted == layer {
                 results[i].states[place] = Matrix(

@@ -3,12 +3,18 @@ import Kernels
 /// A module of sentence-transformers between pooling and the vector that is answered.
 struct SentenceModule: Sendable {
     private enum Kind: Sendable {
-        case dense(DenseLayer, Activation)
+        case dense(DenseLayer, Activation, Residual)
         case norm(Normalisation)
         /// Of unit L2 norm.
         case normalize
     }
     private let kind: Kind
+
+    /// What Dense adds to its output.
+    private enum Residual: Sendable {
+        case none, input
+        case projected(DenseLayer)
+    }
 
     /// - Parameter width: of the vectors that come in; then of those that go out.
     init(_ file: SentenceSettings.Module, _ source: ModelSource, width: inout Int) throws(ModelError) {
@@ -21,11 +27,22 @@ struct SentenceModule: Sendable {
                 throw ModelError(
                     file: settings.file, "'in_features' is \(inputs), but the vectors before it have \(width) values")
             }
+            for key in ["module_input_name", "module_output_name"] {
+                try settings.require(key, "sentence_embedding", why: "only 'sentence_embedding' is supported")
+            }
             let scope = try SentenceModule.weights(directory, source)
+            var residual = Residual.none
+            if try settings.bool("use_residual", default: false) {
+                residual =
+                    inputs == outputs
+                    ? .input
+                    : .projected(
+                        try scope.dense("residual", outputs: outputs, inputs: inputs, bias: false, precision: .f32))
+            }
             kind = .dense(
                 try scope.dense(
                     "linear", outputs: outputs, inputs: inputs, bias: try settings.bool("bias", default: true),
-                    precision: .f32), try SentenceModule.activation(settings))
+                    precision: .f32), try SentenceModule.activation(settings), residual)
             width = outputs
         case .norm(let directory, let settings):
             let dimension = try settings.int("dimension", in: 1...1 << 20)
@@ -75,15 +92,27 @@ struct SentenceModule: Sendable {
                 norm.apply(kernels, base, base, rows: 1, width: vector.count)
             }
             return out
-        case .dense(let layer, let activation):
-            var out = [Float](repeating: 0, count: layer.weight.outputs)
-            vector.withUnsafeBufferPointer { vector in
-                out.withUnsafeMutableBufferPointer { out in
-                    guard let from = vector.baseAddress, let to = out.baseAddress else { return }
-                    layer.apply(kernels, from, activation: activation, out: to, rows: 1)
-                }
+        case .dense(let layer, let activation, let residual):
+            let out = SentenceModule.run(layer, activation, vector, kernels)
+            switch residual {
+            case .none: return out
+            case .input: return zip(out, vector).map { $0 + $1 }
+            case .projected(let projection):
+                return zip(out, SentenceModule.run(projection, .identity, vector, kernels)).map { $0 + $1 }
             }
-            return out
         }
+    }
+
+    private static func run(
+        _ layer: DenseLayer, _ activation: Activation, _ vector: [Float], _ kernels: KernelTable
+    ) -> [Float] {
+        var out = [Float](repeating: 0, count: layer.weight.outputs)
+        vector.withUnsafeBufferPointer { vector in
+            out.withUnsafeMutableBufferPointer { out in
+                guard let from = vector.baseAddress, let to = out.baseAddress else { return }
+                layer.apply(kernels, from, activation: activation, out: to, rows: 1)
+            }
+        }
+        return out
     }
 }

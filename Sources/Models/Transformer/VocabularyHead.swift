@@ -50,7 +50,7 @@ final class VocabularyHead: Sendable {
     private let hidden: Int
     private let transform: DenseLayer
     private let norm: Normalisation
-    private let decoder: Tensor
+    private let decoder: StoredWeight
     private let bias: FloatTensor?
     private let dense: DenseKernels
     private let packed = Mutex<PackedWeight?>(nil)
@@ -60,11 +60,10 @@ final class VocabularyHead: Sendable {
 
     /// nil where the file has no such head and config.json does not name one.
     init?(_ source: ModelSource, _ parts: EncoderParts) throws(ModelError) {
-        let root = source.root
-        let architectures = (source.configuration.object["architectures"]?.array ?? []).compactMap(\.string)
-        guard let plan = parts.vocabularyHead,
-            root.has(plan.transform + ".weight") || architectures.first?.hasSuffix("ForMaskedLM") == true
-        else { return nil }
+        guard let plan = parts.vocabularyHead else { return nil }
+        let root = parts.base.around(having: plan.transform + ".weight")
+        let isNamed = source.configuration.architecture?.hasSuffix("ForMaskedLM") == true
+        guard isNamed || root.has(plan.transform + ".weight") else { return nil }
         let isTied = try source.configuration.bool("tie_word_embeddings", default: true)
         self.plan = plan
         hidden = parts.stack.hidden
@@ -74,8 +73,8 @@ final class VocabularyHead: Sendable {
             plan.transform, outputs: plan.width, inputs: hidden, bias: plan.transformBias, precision: .f32)
         norm = try root.norm(plan.norm, width: plan.width, epsilon: plan.epsilon, bias: plan.normBias)
         let hasOwn = !plan.decoder.isEmpty && (root.has(plan.decoder) || !isTied)
-        let name = hasOwn ? plan.decoder : parts.base.prefix + plan.words
-        decoder = try source.weights.find(name, [vocabulary, plan.width], use: .table)
+        let name = hasOwn ? root.prefix + plan.decoder : parts.base.prefix + plan.words
+        decoder = try source.weights.stored(name, [vocabulary, plan.width], use: .table)
         var biases = plan.biases
         if !isTied, !plan.decoder.isEmpty { biases = Array(biases.prefix(1)) }
         bias = try (biases.first(where: root.has) ?? biases.last).map { name throws(ModelError) in
@@ -88,7 +87,7 @@ final class VocabularyHead: Sendable {
             if let packed { return packed }
             let values = UnsafeMutablePointer<Float>.allocate(capacity: vocabulary * plan.width)
             defer { values.deallocate() }
-            _ = decoder.convert(to: values)
+            decoder.convert(to: values)
             let made = PackedWeight(values, outputs: vocabulary, inputs: plan.width, dense: dense)
             packed = made
             return made

@@ -11,6 +11,18 @@ struct WeightScope {
 
     func has(_ name: String) -> Bool { reader.has(prefix + name) }
 
+    /// The scope beside this one that holds `name`: what lies beside an encoder in its file, a head above all. A file may
+    /// have everything under a prefix more, of a wrapper that was saved whole (`state_dict.`, `module.`), so the scopes
+    /// around this one are asked from the outermost; that one, if none has it.
+    func around(having name: String) -> WeightScope {
+        var prefix = ""
+        for part in [""] + self.prefix.split(separator: ".").map({ $0 + "." }) {
+            prefix += part
+            if reader.has(prefix + name) { return WeightScope(reader: reader, prefix: prefix) }
+        }
+        return WeightScope(reader: reader, prefix: "")
+    }
+
     func shape(_ name: String) -> [Int]? { reader.shape(prefix + name) }
 
     /// torch.nn.Linear under `name`.

@@ -24,9 +24,9 @@ extension WeightReader {
             var bytes = [Int8](repeating: 0, count: order.count * inputs)
             var scales = [Float](repeating: 0, count: order.count)
             for part in [gate, up] {
-                let tensor = try find(part.name, [part.count, inputs], types: [.i8], use: .dense)
-                let scale = try quantisedScales(part.name, outputs: part.count)
-                let values = tensor.bytes.bindMemory(to: Int8.self)
+                let stored = try stored(part.name, [part.count, inputs], use: .dense)
+                let scale = stored.scales ?? []
+                let values = stored.tensor.bytes.bindMemory(to: Int8.self)
                 for (i, place) in order.enumerated()
                 where place.isGate == (part.name == gate.name && part.first == gate.first) {
                     guard let row = place.row else { continue }
@@ -65,12 +65,12 @@ extension WeightReader {
     ) throws(ModelError) -> UnsafeMutableBufferPointer<Float> {
         let width = inputs ?? 1
         func floats(_ part: Rows) throws(ModelError) -> [Float] {
-            let tensor = try find(part.name, inputs.map { [part.count, $0] } ?? [part.count], use: use)
-            let values = [Float](unsafeUninitializedCapacity: tensor.count) { buffer, count in
-                if let base = buffer.baseAddress { _ = tensor.convert(to: base) }
-                count = tensor.count
+            let weight = try stored(part.name, inputs.map { [part.count, $0] } ?? [part.count], use: use)
+            let values = [Float](unsafeUninitializedCapacity: weight.tensor.count) { buffer, count in
+                if let base = buffer.baseAddress { weight.convert(to: base) }
+                count = weight.tensor.count
             }
-            (tensor.owner as? MappedFile)?.release(tensor.bytes)
+            (weight.tensor.owner as? MappedFile)?.release(weight.tensor.bytes)
             return values
         }
         let gates = try floats(gate)

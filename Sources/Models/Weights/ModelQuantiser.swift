@@ -59,6 +59,9 @@ public struct ModelQuantiser {
             throw ModelError(
                 file: configuration.file, "'encoderd_precision' is \(quoted(own)): the directory is quantised already")
         }
+        if let name = reader.uses.keys.sorted().first(where: reader.isQuantised) {
+            throw ModelError(file: reader.file.path, "tensor \(quoted(name)) is quantised already")
+        }
         guard mkdir(output, 0o777) == 0 else {
             throw ModelError(file: output, "cannot be made: \(String(cString: strerror(errno)))")
         }

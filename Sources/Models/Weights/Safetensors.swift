@@ -134,16 +134,20 @@ struct SafetensorsFile: WeightFile {
     }
 }
 
-/// Several safetensors files behind a `model.safetensors.index.json`, whose `weight_map` says which file holds which
-/// tensor (transformers.modeling_utils.load_sharded_checkpoint).
-struct ShardedSafetensorsFile: WeightFile {
+/// Several files behind a `model.safetensors.index.json` or `pytorch_model.bin.index.json`, whose `weight_map` says which
+/// file holds which tensor (transformers.modeling_utils.load_sharded_checkpoint).
+struct ShardedFile: WeightFile {
     let path: String
-    let format = "safetensors"
+    /// The shards'.
+    let format: String
     let names: [String]
     private let tensors: [String: Tensor]
 
+    /// - Parameter open: opens a shard, by its name.
     /// - Throws: `ModelError` naming the shard that is missing or broken, or the tensor that is not where the index says.
-    init(directory: String, index: MappedFile) throws(ModelError) {
+    init(
+        directory: String, index: MappedFile, open: (String) throws(ModelError) -> any WeightFile
+    ) throws(ModelError) {
         path = index.path
         func fail(_ message: String) -> ModelError { ModelError(file: index.path, message) }
         guard index.bytes.count <= SafetensorsFile.headerLimit else {
@@ -171,13 +175,11 @@ struct ShardedSafetensorsFile: WeightFile {
         var names: [String] = []
         var tensors: [String: Tensor] = [:]
         var shardOf: [String: String] = [:]
+        var format = "safetensors"
         for shard in shards {
-            let file: SafetensorsFile
-            do throws(ModelError) {
-                file = try SafetensorsFile(try MappedFile(directory: directory, name: shard))
-            } catch {
-                throw fail("needs the shard \(error)")
-            }
+            let file: any WeightFile
+            do throws(ModelError) { file = try open(shard) } catch { throw fail("needs the shard \(error)") }
+            format = file.format
             for name in file.names {
                 if let other = shardOf[name] {
                     throw fail("tensor \(quoted(name)) is in two shards, \(quoted(other)) and \(quoted(shard))")
@@ -190,6 +192,7 @@ struct ShardedSafetensorsFile: WeightFile {
         for (name, value) in map.members where shardOf[name] != value.string {
             throw fail("says tensor \(quoted(name)) is in \(quoted(value.string ?? "")), which does not hold it")
         }
+        self.format = format
         self.names = names
         self.tensors = tensors
     }

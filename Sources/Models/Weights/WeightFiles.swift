@@ -4,7 +4,8 @@ import Glibc
 public enum WeightFiles {
     /// Looked for in this order where config.json names no file.
     public static let candidates = [
-        "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "model.npz", "model.pt", "model.pth",
+        "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
+        "pytorch_model.bin.index.json", "model.npz", "model.pt", "model.pth",
         "weights.safetensors", "weights.npz", "weights.pt",
     ]
 
@@ -40,7 +41,13 @@ public enum WeightFiles {
     private static func open(directory: String, name: String) throws(ModelError) -> any WeightFile {
         let file = try MappedFile(directory: directory, name: name)
         if name.hasSuffix(".safetensors") { return try SafetensorsFile(file) }
-        if name.hasSuffix(".json") { return try ShardedSafetensorsFile(directory: directory, index: file) }
+        if name.hasSuffix(".json") {
+            return try ShardedFile(directory: directory, index: file) { shard throws(ModelError) in
+                // An index names no other.
+                guard !shard.hasSuffix(".json") else { throw ModelError(file: shard, "is no file of weights") }
+                return try open(directory: directory, name: shard)
+            }
+        }
         if file.bytes.starts(with: Array("PK".utf8)) {
             let archive = try ZipArchive(file)
             if archive.members.contains(where: { $0.name == "data.pkl" || $0.name.hasSuffix("/data.pkl") }) {

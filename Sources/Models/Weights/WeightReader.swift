@@ -43,6 +43,8 @@ public final class WeightReader {
 
     /// The file's names that something has asked for, and the use that needs them most exactly.
     public private(set) var uses: [String: Use] = [:]
+    /// Those of them that are factors, and the like, of quantised weights.
+    private var companions: Set<String> = []
     /// Converted copies by the file's name; tensors read in place are not kept here.
     private var converted: [String: FloatTensor] = [:]
 
@@ -74,7 +76,7 @@ public final class WeightReader {
     /// One or more `[outputs_i, inputs]` tensors stacked by rows (query, key and value become one) and packed. The
     /// mapped pages they came from are given back to the system.
     ///
-    /// Weights that the file holds as i8, each row with its scale in `NAME_scale` [outputs], are taken as they are.
+    /// Weights that the file holds as bytes (`StoredWeight`) are taken as they are where the precision is int8.
     /// - Parameter precision: the network's own unless told.
     public func packed(
         _ parts: [(name: String, outputs: Int)], inputs: Int, precision: Precision? = nil
@@ -83,27 +85,27 @@ public final class WeightReader {
         let outputs = parts.reduce(0) { $0 + $1.outputs }
         let weight = try allocate(dense, name: parts.first?.name ?? "", outputs: outputs, inputs: inputs)
         let storage = weight.storage
-        if let pack = dense.packQuantised, parts.contains(where: { isQuantised($0.name) }) {
+        if let pack = dense.packQuantised, parts.allSatisfy({ isQuantised($0.name) }) {
             try packBytes(parts, inputs: inputs) { pack($0, $1, outputs, inputs, storage) }
             return weight
         }
-        var tensors: [Tensor] = []
+        var tensors: [StoredWeight] = []
         let use: Use = dense.precision == self.precision ? .dense : .values
-        for part in parts { tensors.append(try find(part.name, [part.outputs, inputs], use: use)) }
-        if tensors.count == 1, let values = tensors[0].floatsInPlace?.baseAddress {
+        for part in parts { tensors.append(try stored(part.name, [part.outputs, inputs], use: use)) }
+        if tensors.count == 1, let values = tensors[0].tensor.floatsInPlace?.baseAddress {
             dense.pack(values, inputs, outputs, inputs, storage)
         } else {
             // A panel may span two parts, so they are packed from one stacked copy.
             let stacked = UnsafeMutablePointer<Float>.allocate(capacity: max(outputs * inputs, 1))
             defer { stacked.deallocate() }
             var row = 0
-            for tensor in tensors {
-                _ = tensor.convert(to: stacked + row * inputs)
-                row += tensor.shape[0]
+            for weight in tensors {
+                weight.convert(to: stacked + row * inputs)
+                row += weight.tensor.shape[0]
             }
             dense.pack(stacked, inputs, outputs, inputs, storage)
         }
-        for tensor in tensors { (tensor.owner as? MappedFile)?.release(tensor.bytes) }
+        for weight in tensors { (weight.tensor.owner as? MappedFile)?.release(weight.tensor.bytes) }
         return weight
     }
 
@@ -124,17 +126,8 @@ public final class WeightReader {
         return PackedWeight(outputs: outputs, inputs: inputs, dense: dense, storage: storage)
     }
 
-    /// Scales of a weight that the file holds as bytes.
-    func quantisedScales(_ name: String, outputs: Int) throws(ModelError) -> [Float] {
-        let scale = try floats((names[name] ?? name) + "_scale", shape: [outputs])
-        return withExtendedLifetime(scale) { Array(scale.values) }
-    }
-
-    /// So many products of 255 and 127 fit into 32 bits.
-    static let int8Inputs = Int(Int32.max) / (255 * 127)
-
-    /// Whether the file holds the weight as bytes.
-    public func isQuantised(_ name: String) -> Bool { file.tensor(names[name] ?? name)?.dataType == .i8 }
+    /// So many products of 255 and -128 fit into 32 bits.
+    static let int8Inputs = Int(Int32.max) / (255 * 128)
 
     /// Stacks quantised parts, by rows, and their scales.
     private func packBytes(
@@ -145,10 +138,10 @@ public final class WeightReader {
         var scales: [Float] = []
         bytes.reserveCapacity(parts.reduce(0) { $0 + $1.outputs } * inputs)
         for part in parts {
-            let tensor = try find(part.name, [part.outputs, inputs], types: [.i8], use: .dense)
-            bytes.append(contentsOf: tensor.bytes.bindMemory(to: Int8.self))
-            scales.append(contentsOf: try quantisedScales(part.name, outputs: part.outputs))
-            (tensor.owner as? MappedFile)?.release(tensor.bytes)
+            let weight = try stored(part.name, [part.outputs, inputs], use: .dense)
+            bytes.append(contentsOf: weight.tensor.bytes.bindMemory(to: Int8.self))
+            scales.append(contentsOf: weight.scales ?? [])
+            (weight.tensor.owner as? MappedFile)?.release(weight.tensor.bytes)
         }
         bytes.withUnsafeBufferPointer { bytes in
             scales.withUnsafeBufferPointer { scales in
@@ -175,12 +168,15 @@ public final class WeightReader {
     /// The file's tensors that nothing has asked for.
     public var unused: [String] { file.names.filter { uses[$0] == nil } }
 
-    /// Values of all tensors in use but scales.
+    /// Values of all tensors in use but those that say how others are quantised.
     public var parameters: Int {
-        uses.keys.reduce(0) { sum, name in
-            if name.hasSuffix("_scale"), isQuantised(String(name.dropLast("_scale".count))) { return sum }
-            return sum + (file.tensor(name)?.count ?? 0)
-        }
+        uses.keys.reduce(0) { $0 + (companions.contains($1) ? 0 : file.tensor($1)?.count ?? 0) }
+    }
+
+    /// Notes a tensor as used that says how another is quantised.
+    func noteCompanion(_ fileName: String) {
+        companions.insert(fileName)
+        uses[fileName] = .values
     }
 
     func floatCopy(
@@ -216,7 +212,7 @@ public final class WeightReader {
                 file: file.path,
                 "tensor \(shown) holds \(tensor.dataType.rawValue) values, but "
                     + (quantised
-                        ? "it is quantised, which only --precision int8 computes with" : "weights must be \(wanted)"))
+                        ? "only the weights of dense layers may be quantised" : "weights must be \(wanted)"))
         }
         guard !tensor.bytes.isEmpty else { throw ModelError(file: file.path, "tensor \(shown) is empty: \(shape)") }
         switch (uses[fileName], use) {

@@ -223,7 +223,7 @@ struct EncodeAnswer: Sendable {
 
     private func writeLabels(_ logits: [Float], _ json: inout JSONWriter) {
         guard let names = model.description.labels, names.count == logits.count else { return }
-        let order = EncodeAnswer.scores(logits).enumerated().sorted {
+        let order = model.description.scores.scores(logits).enumerated().sorted {
             ($1.element, $0.offset) < ($0.element, $1.offset)
         }
         json.key("labels")
@@ -239,14 +239,6 @@ struct EncodeAnswer: Sendable {
         }
     }
 
-    /// Softmax; of a single logit, its sigmoid (as transformers' TextClassificationPipeline).
-    static func scores(_ logits: [Float]) -> [Float] {
-        if logits.count == 1 { return [Float(1 / (1 + exp(-Double(logits[0]))))] }
-        let largest = Double(logits.max() ?? 0)
-        let powers = logits.map { exp(Double($0) - largest) }
-        let sum = powers.reduce(0, +)
-        return powers.map { Float($0 / sum) }
-    }
 }
 
 extension Matrix {

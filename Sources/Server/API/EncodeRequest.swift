@@ -119,9 +119,25 @@ struct EncodePlan {
                 "'layer' is \(request.layer); this model has 0 (its embeddings) … \(count - 1), or -1 … \(-count).")
         }
         var selection = OutputSelection()
-        let size = layer == count - 1 ? description.embeddingSize : description.stateSizes[layer]
+        let morePooling = request.pooling == nil ? description.morePooling : []
+        let isLast = layer == count - 1
+        var size = description.stateSizes[layer] * (1 + morePooling.count)
+        // A recurrent model's pooled vector has a width of its own; modules of sentence-transformers change it.
+        if isLast, description.pooledSize != nil || morePooling == description.morePooling {
+            size = description.embeddingSize
+        }
         if outputs.contains(.embedding) {
+            if isLast, let wanted = description.pooledSize,
+                wanted != description.stateSizes[layer] * (1 + morePooling.count)
+            {
+                throw APIError(
+                    422, "wrong_pooling_width", param: "pooling",
+                    "A module behind the pooling takes \(wanted) values, which this model's own pooling makes; one way of "
+                        + "pooling makes \(description.stateSizes[layer]). Leave 'pooling' out, or ask for another 'layer'."
+                )
+            }
             selection.embedding = request.pooling ?? description.pooling
+            selection.morePooling = morePooling
             selection.embeddingLayer = layer
         }
         if outputs.contains(.states) { selection.stateLayers = [layer] }

@@ -44,7 +44,9 @@ struct ModelsRoute {
         members.append("heads", .integer(description.heads))
         members.append("directions", .integer(description.directions))
         members.append("max_length", description.maxLength.map { .integer($0) } ?? .null)
-        members.append("pooling", .string(description.pooling.rawValue))
+        // Several as sentence-transformers' Pooling.get_pooling_mode_str writes them.
+        let pooling = ([description.pooling] + description.morePooling).map(\.rawValue)
+        members.append("pooling", .string(pooling.joined(separator: "+")))
         members.append("normalize", .bool(description.normalize))
         members.append("logits_size", description.logitsSize.map { .integer($0) } ?? .null)
         members.append("logits_per_token", .bool(description.logitsPerToken))

@@ -195,7 +195,7 @@ struct SequenceReader {
                 "The tokenizer of '\(model.name)' made token \(token.id), for which the model has no embedding "
                     + "(0 … \(vocabularySize - 1)).")
         }
-        if let count = description.tokenTypes,
+        if model.takesTokenTypes, let count = description.tokenTypes,
             let token = tokens.first(where: { !(0..<count).contains(Int($0.typeID)) })
         {
             throw APIError(
@@ -203,7 +203,7 @@ struct SequenceReader {
                 "The tokenizer of '\(model.name)' gives a token type \(token.typeID), but the model knows only types 0 … "
                     + "\(count - 1)" + (pair == nil ? "." : "; send one text, not a pair."))
         }
-        let types = tokens.contains { $0.typeID != 0 } ? tokens.map(\.typeID) : []
+        let types = model.takesTokenTypes && tokens.contains { $0.typeID != 0 } ? tokens.map(\.typeID) : []
         var sequence = ReadSequence(
             input: .tokens(ids: tokens.map(\.id), typeIDs: types), truncated: encoding.truncated, tokens: tokens)
         if !prompt.isEmpty, !description.poolsPrompt {
@@ -214,6 +214,9 @@ struct SequenceReader {
         return sequence
     }
 
+    /// The end of ids that is cut off: as of a text.
+    private var side: Truncation.Side { model.tokenizer?.truncationSide ?? .right }
+
     /// nil where something is wrong with an id, for `readIDs` to say what.
     private func readPackedIDs(
         _ numbers: JSONNumbers, _ param: String, _ vocabularySize: Int
@@ -222,7 +225,7 @@ struct SequenceReader {
         guard numbers.areIntegers, numbers.floats.allSatisfy({ $0 >= 0 && $0 < limit }) else { return nil }
         let count = try kept(numbers.floats.count, param)
         return ReadSequence(
-            input: .tokens(ids: numbers.floats.prefix(count).map { Int32($0) }, typeIDs: []),
+            input: .tokens(ids: Truncation.kept(numbers.floats, count, cutting: side).map { Int32($0) }, typeIDs: []),
             truncated: count < numbers.floats.count)
     }
 
@@ -231,7 +234,7 @@ struct SequenceReader {
         guard !items.isEmpty else { throw SequenceReader.empty(param, "a sequence has at least one token id") }
         let count = try kept(items.count, param)
         var ids: [Int32] = []
-        ids.reserveCapacity(count)
+        ids.reserveCapacity(items.count)
         for (position, item) in items.enumerated() {
             let param = "\(param)[\(position)]"
             guard let number = item.double else { throw .type(param, "a token id, a whole number", found: item) }
@@ -245,9 +248,11 @@ struct SequenceReader {
                     "'\(param)' is \(item.int.map { "\($0)" } ?? "\(number)"), outside the vocabulary of '\(model.name)': 0 … "
                         + "\(vocabularySize - 1).")
             }
-            if position < count { ids.append(narrow) }
+            ids.append(narrow)
         }
-        return ReadSequence(input: .tokens(ids: ids, typeIDs: []), truncated: count < items.count)
+        return ReadSequence(
+            input: .tokens(ids: Array(Truncation.kept(ids, count, cutting: side)), typeIDs: []),
+            truncated: count < items.count)
     }
 
     // MARK: Feature models

@@ -32,7 +32,7 @@ enum Albert {
                 .sequenceClassification: EncoderHeadPlan(
                     rows: .first, inner: [.init(name: "pooler", inBase: true, activation: .tanh)],
                     output: .init(name: "classifier")),
-                .tokenClassification: Bert.tokens,
+                .tokenClassification: Bert.tokens, .questionAnswering: Bert.answers,
             ])
         parts.vocabularyHead = VocabularyHeadPlan(
             transform: "predictions.dense", activation: shape.activation, norm: "predictions.LayerNorm",

@@ -12,7 +12,7 @@ enum Bert {
                 .sequenceClassification: EncoderHeadPlan(
                     rows: .first, inner: [.init(name: "pooler.dense", inBase: true, activation: .tanh)],
                     output: .init(name: "classifier")),
-                .tokenClassification: tokens,
+                .tokenClassification: tokens, .questionAnswering: answers,
             ])
         parts.vocabularyHead = .bert(shape.activation, shape.epsilon, width: shape.hidden)
         return parts
@@ -20,6 +20,9 @@ enum Bert {
 
     /// A linear layer over every token, as most families classify them.
     static let tokens = EncoderHeadPlan(rows: .all, output: .init(name: "classifier"))
+
+    /// Where an answer starts and ends, of every token.
+    static let answers = EncoderHeadPlan(rows: .all, output: .init(name: "qa_outputs"))
 
     /// Two layers over the first token's states that lie under `classifier.`: RobertaClassificationHead and its copies.
     static func sequences(_ activation: Activation) -> EncoderHeadPlan {

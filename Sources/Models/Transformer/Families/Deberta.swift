@@ -88,10 +88,25 @@ enum Deberta {
                         .init(name: "pooler.dense", activation: try c.activation("pooler_hidden_act", default: "gelu"))
                     ],
                     output: .init(name: "classifier")),
-                .tokenClassification: Bert.tokens,
+                .tokenClassification: Bert.tokens, .questionAnswering: Bert.answers,
             ])
         parts.stack.scale = shape.scale
+        parts.vocabularyHead = try vocabularyHead(c, bert, base)
         return parts
+    }
+
+    /// `legacy` tells which of two heads it is; published files say nothing and may have either.
+    private static func vocabularyHead(
+        _ c: Configuration, _ bert: BertShape, _ base: WeightScope
+    ) throws(ModelError) -> VocabularyHeadPlan {
+        let width = try c.int("embedding_size", in: 1...65_536, default: bert.hidden)
+        let name = "lm_predictions.lm_head"
+        let isThere = base.around(having: name + ".dense.weight").has(name + ".dense.weight")
+        if try c.bool("legacy", default: true), !isThere { return .bert(bert.activation, bert.epsilon, width: width) }
+        return VocabularyHeadPlan(
+            transform: name + ".dense", activation: bert.activation, norm: name + ".LayerNorm", epsilon: bert.epsilon,
+            // Always the table of words.
+            decoder: "", biases: [name + ".bias"], width: width)
     }
 
     /// - Parameters:

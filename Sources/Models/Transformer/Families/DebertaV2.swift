@@ -35,16 +35,6 @@ enum DebertaV2 {
                         })))
         }
         var parts = try Deberta.parts(source, shape, base, layers)
-        let width = try c.int("embedding_size", in: 1...65_536, default: bert.hidden)
-        let isLegacy = try c.bool("legacy", default: true)
-        parts.vocabularyHead =
-            isLegacy
-            ? .bert(bert.activation, bert.epsilon, width: width)
-            : VocabularyHeadPlan(
-                transform: "lm_predictions.lm_head.dense", activation: bert.activation,
-                norm: "lm_predictions.lm_head.LayerNorm", epsilon: bert.epsilon,
-                // Always the table of words.
-                decoder: "", biases: ["lm_predictions.lm_head.bias"], width: width)
         parts.stack.convolution = try convolution(c, base("encoder.conv"), bert)
         return parts
     }

@@ -49,7 +49,7 @@ enum DistilBert {
                 .sequenceClassification: EncoderHeadPlan(
                     rows: .first, inner: [.init(name: "pre_classifier", activation: .relu)],
                     output: .init(name: "classifier")),
-                .tokenClassification: Bert.tokens,
+                .tokenClassification: Bert.tokens, .questionAnswering: Bert.answers,
             ], base: base, vocabularySize: vocabulary, positions: positions)
         parts.vocabularyHead = VocabularyHeadPlan(
             transform: "vocab_transform", activation: activation, norm: "vocab_layer_norm", epsilon: 1e-12,

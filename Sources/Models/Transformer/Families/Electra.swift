@@ -18,7 +18,10 @@ enum Electra {
         for i in 0..<shape.layers { layers.append(try Bert.layer(base("encoder.layer.\(i)"), shape)) }
         var parts = Bert.parts(
             source, shape, base, embeddings, layers,
-            heads: [.sequenceClassification: Bert.sequences(.gelu), .tokenClassification: Bert.tokens])
+            heads: [
+                .sequenceClassification: Bert.sequences(.gelu), .tokenClassification: Bert.tokens,
+                .questionAnswering: Bert.answers,
+            ])
         parts.vocabularyHead = VocabularyHeadPlan(
             transform: "generator_predictions.dense", activation: .gelu, norm: "generator_predictions.LayerNorm",
             epsilon: shape.epsilon, decoder: "generator_lm_head.weight", biases: ["generator_lm_head.bias"],

@@ -88,6 +88,7 @@ enum Llama {
             .tokenClassification: EncoderHeadPlan(
                 rows: .all,
                 output: .init(name: "score", bias: try c.bool("token_classification_bias", default: true))),
+            .questionAnswering: Bert.answers,
         ]
     }
 

@@ -87,6 +87,7 @@ enum ModernBert {
             .sequenceClassification: EncoderHeadPlan(
                 rows: rows == .cls ? .first : .mean, inner: [head], output: .init(name: "classifier")),
             .tokenClassification: EncoderHeadPlan(rows: .all, inner: [head], output: .init(name: "classifier")),
+            .questionAnswering: EncoderHeadPlan(rows: .all, inner: [head], output: .init(name: "classifier")),
         ]
     }
 }

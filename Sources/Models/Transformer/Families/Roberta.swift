@@ -14,6 +14,7 @@ enum Roberta {
 
     static let heads: [EncoderTask: EncoderHeadPlan] = [
         .sequenceClassification: Bert.sequences(.tanh), .tokenClassification: Bert.tokens,
+        .questionAnswering: Bert.answers,
     ]
 
     static func numbering(_ c: Configuration, _ shape: BertShape) throws(ModelError) -> PositionNumbering {
@@ -56,8 +57,10 @@ enum XLMRobertaXL {
                     feedForward: try Bert.feedForward(names, shape),
                     feedForwardNorms: SublayerNorms(before: try norm(names, "LayerNorm"))))
         }
-        return Bert.parts(
+        var parts = Bert.parts(
             source, shape, base, embeddings, layers, finalNorm: try norm(base, "encoder.LayerNorm"),
             heads: Roberta.heads, reserved: numbering.reserved)
+        parts.vocabularyHead = .roberta(shape.epsilon, width: shape.hidden)
+        return parts
     }
 }
