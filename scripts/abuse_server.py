@@ -1,6 +1,7 @@
 """What soak.py and drain.py share: a server process under observation, and clients that know exactly what they get."""
 import json
 import os
+import platform
 import re
 import socket
 import ssl
@@ -112,6 +113,7 @@ class Client:
         if context:
             self.socket = context.wrap_socket(self.socket, server_hostname="localhost")
         self.buffer = b""
+        self.has_begun = False
 
     def __enter__(self):
         return self
@@ -124,6 +126,7 @@ class Client:
         if not part:
             raise EOFError(f"the server closed; last {self.buffer[-80:]!r}")
         self.buffer += part
+        self.has_begun = True
 
     def _until(self, mark):
         while mark not in self.buffer:
@@ -138,7 +141,8 @@ class Client:
         return found
 
     def answer(self):
-        """The next answer, its body without codings."""
+        """The next answer, its body without codings; `has_begun` tells whether any of it has come."""
+        self.has_begun = bool(self.buffer)
         lines = self._until(b"\r\n\r\n").decode("latin-1").split("\r\n")
         headers = {name.lower(): value.strip() for name, value in (line.split(":", 1) for line in lines[1:])}
         if headers.get("transfer-encoding") == "chunked":
@@ -157,3 +161,16 @@ class Client:
     def ask(self, data):
         self.socket.sendall(data)
         return self.answer()
+
+
+# Reports
+
+
+def row(*cells):
+    return "| " + " | ".join(str(cell) for cell in cells) + " |"
+
+
+def machine():
+    with open("/proc/cpuinfo") as file:
+        model = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), platform.machine())
+    return f"{model}, {len(os.sched_getaffinity(0))} processors, Linux {platform.release()}"

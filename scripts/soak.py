@@ -10,7 +10,6 @@ lowest priority and at fixed rates, since they stand for other machines.
 import collections
 import json
 import os
-import platform
 import resource
 import subprocess
 import sys
@@ -18,7 +17,7 @@ import time
 
 from abuse_bad import HERDS
 from abuse_good import CONNECTIONS, PERIOD
-from abuse_server import Client, Server, connect, request, reset
+from abuse_server import Client, Server, connect, machine, request, reset, row
 
 SCRIPTS = os.path.dirname(os.path.abspath(__file__))
 # Defaults but for the limits that a short run is to meet.
@@ -41,10 +40,6 @@ class Demands:
     def __call__(self, met, text):
         self.failed |= not met
         self.lines.append(f"- {'met' if met else '**NOT MET**'}: {text}")
-
-
-def row(*cells):
-    return "| " + " | ".join(str(cell) for cell in cells) + " |"
 
 
 class Soak:
@@ -199,12 +194,6 @@ class Soak:
 
 def counts(outcomes):
     return ", ".join(f"{count:,} × {name}" for name, count in sorted(outcomes.items(), key=lambda item: -item[1]))
-
-
-def machine():
-    with open("/proc/cpuinfo") as file:
-        model = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), platform.machine())
-    return f"{model}, {len(os.sched_getaffinity(0))} processors, Linux {platform.release()}"
 
 
 def main():

@@ -80,6 +80,12 @@ struct Serve: ParsableCommand {
         _ = try selectedKernels()
         var configuration = configuration
         if accessLog == .on { configuration.accessLog = AccessLog(logger) }
+        let descriptors = DescriptorLimit.raise(for: configuration.http)
+        if !descriptors.isEnough {
+            logger.warning(
+                "\(configuration.http.maxConnections) connections want \(descriptors.wanted) descriptors, and \(descriptors.allowed) are allowed: raise that (ulimit -Hn, LimitNOFILE=), or lower --max-connections"
+            )
+        }
         do { server = try EncoderServer(configuration: configuration) } catch { throw CommandError("\(error)") }
         // Before listening, so that an early SIGTERM drains too.
         drainOnSignals(server, logger)

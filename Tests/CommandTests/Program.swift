@@ -21,10 +21,11 @@ struct Program {
 
     static func model(_ name: String) -> String { "\(root)/models/\(name)" }
 
-    static func process(_ arguments: [String], environment: [String: String]) -> Process {
+    /// - Parameter limit: what the shell's `ulimit` is to be told first, such as `-n 60`.
+    static func process(_ arguments: [String], environment: [String: String], limit: String? = nil) -> Process {
         let process = Process()
-        process.executableURL = URL(fileURLWithPath: path)
-        process.arguments = arguments
+        process.executableURL = URL(fileURLWithPath: limit == nil ? path : "/bin/sh")
+        process.arguments = limit.map { ["-c", "ulimit \($0) && exec \"$0\" \"$@\"", path] + arguments } ?? arguments
         var all = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("ENCODERD_") }
         all["SWIFT_BACKTRACE"] = "enable=no"
         for (name, value) in environment { all[name] = value }
@@ -92,10 +93,10 @@ final class RunningServer: @unchecked Sendable {
     let port: Int
     private let log: TemporaryFile
 
-    init(_ arguments: [String], environment: [String: String] = [:]) throws {
+    init(_ arguments: [String], environment: [String: String] = [:], limit: String? = nil) throws {
         log = try TemporaryFile()
         process = Program.process(
-            ["serve"] + arguments, environment: ["ENCODERD_PORT": "0"].merging(environment) { $1 })
+            ["serve"] + arguments, environment: ["ENCODERD_PORT": "0"].merging(environment) { $1 }, limit: limit)
         process.standardOutput = FileHandle.nullDevice
         process.standardError = try FileHandle(forWritingTo: log.url)
         try process.run()

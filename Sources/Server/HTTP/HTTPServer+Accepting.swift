@@ -22,7 +22,7 @@ extension HTTPServer {
 
     private func take(_ descriptor: Int32, from listener: HTTPListener) {
         // The refusals' answers need descriptors too; past those, nothing but closing is left.
-        guard connections.count < limits.maxConnections + 256 else {
+        guard connections.count < limits.maxConnections + HTTPLimits.maxRefusals else {
             _ = Glibc.close(descriptor)
             return
         }
