@@ -56,12 +56,6 @@ class Server:
         return {"descriptors": len(os.listdir(f"/proc/{self.pid}/fd")), "threads": self.status("Threads"),
                 "resident MiB": round(self.status("VmRSS") / 1024, 1)}
 
-    def cpu(self):
-        """Processor seconds so far (proc_pid_stat(5))."""
-        with open(f"/proc/{self.pid}/stat") as file:
-            fields = file.read().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
     def metrics(self):
         """The samples of /metrics, by name with labels."""
         with Client(self.plain) as client:
@@ -161,6 +155,13 @@ class Client:
     def ask(self, data):
         self.socket.sendall(data)
         return self.answer()
+
+
+def cpu_seconds(pid):
+    """Processor time so far (proc_pid_stat(5))."""
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 # Reports

@@ -344,6 +344,42 @@ import Testing
         }
     }
 
+    /// Silent connections and unfinished heads give way, those first that came first; a body on its way and connections
+    /// that have had an answer do not, nor what is being refused.
+    @Test func makesRoomInAFullHouse() throws {
+        try withServer(
+            limits {
+                $0.maxConnections = 4
+                $0.newcomerSeconds = 0.3
+            }
+        ) { server, port in
+            let body = try TestClient(port: port)
+            try body.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nh")
+            let settled = try TestClient(port: port)
+            try settled.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try settled.receive().status == 200)
+            let (silent, slow) = (try TestClient(port: port), try TestClient(port: port))
+            try slow.send("GET / HT")
+            #expect(eventually { server.connectionCount == 4 })
+            let early = try TestClient(port: port)
+            #expect(try early.receive().status == 503)
+            usleep(400_000)
+            var inside: [TestClient] = []
+            for first in [silent, slow] {
+                let client = try TestClient(port: port)
+                try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                #expect(try client.receive().status == 200)
+                #expect(try first.isEnded())
+                inside.append(client)
+            }
+            #expect(try TestClient(port: port).receive().status == 503)
+            try body.send("i")
+            #expect(try body.receive().status == 200)
+            try settled.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try settled.receive().status == 200)
+        }
+    }
+
     /// Clients that reset at every stage of a request leave nothing behind.
     @Test func leaksNoDescriptorUnderResets() throws {
         var used = 0
