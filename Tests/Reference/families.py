@@ -67,12 +67,14 @@ class Options:
     options   values by the option's name, or tuples of values by a tuple of names that only fit together
     maximum   the most tokens a sequence may have, of a configuration
     headless  those of the classes whose logits encoderd does not answer
+    scale     of the random weights, as for `write`
     """
     config: typing.Callable
     classes: list
     options: dict
     maximum: typing.Callable = lambda c: c.max_position_embeddings
     headless: tuple = ()
+    scale: float = 1.0
 
 
 def fresh(*families):
@@ -125,6 +127,7 @@ def prepared(model, dtype=torch.float16, scale=1.0):
 
 def save(model, folder, dtype=torch.float16):
     """What save_pretrained writes, the parameters as `dtype`."""
+    folder.mkdir(parents=True, exist_ok=True)
     copy.deepcopy(model).to(dtype).save_pretrained(folder)
     (folder / "generation_config.json").unlink(missing_ok=True)
 

@@ -116,45 +116,45 @@ LIKE_ROBERTA = LIKE_BERT | dict(pad_token_id=[0, 1, 1, 7])
 FACTORISED = dict(embedding_size=[16, 20, 32, 80, 128])
 LIKE_DEBERTA = LIKE_BERT | dict(
     type_vocab_size=[0, 0, 2], relative_attention=[True, True, False], max_relative_positions=[-1, 14, 60, 300], pooler_hidden_act=ACTIVATIONS,
-    pos_att_type=["c2p|p2c", ["p2c", "c2p"], ["c2p"], "p2c", None], position_biased_input=[False, True], embedding_size=[ABSENT, 16, 48],
+    pos_att_type=["c2p|p2c", ["p2c", "c2p"], ["c2p"], "p2c", None], position_biased_input=[False, True],
 ) | {
+    ("embedding_size", "legacy"): [(ABSENT, ABSENT), (ABSENT, False), (16, ABSENT), (48, ABSENT)],
     ("hidden_size", "num_attention_heads"): [(32, 4), (36, 3), (20, 5), (80, 2), (128, 2), (96, 6)]}
 
 
 def after_padding(c): return c.max_position_embeddings - c.pad_token_id - 1
 
 
-def like_roberta(config, *classes): return Options(config, list(classes), LIKE_ROBERTA, after_padding)
+def every(name):
+    """A family's model alone and under each of its heads."""
+    heads = ("Model", "ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering", "ForMaskedLM")
+    return [getattr(t, name + head) for head in heads]
+
+
+def like_roberta(name): return Options(getattr(t, name + "Config"), every(name), LIKE_ROBERTA, after_padding)
 
 
 OPTIONS = {
-    "bert": Options(t.BertConfig, [t.BertModel, t.BertForSequenceClassification, t.BertForTokenClassification], LIKE_BERT),
+    "bert": Options(t.BertConfig, every("Bert"), LIKE_BERT),
     "distilbert": Options(
-        t.DistilBertConfig, [t.DistilBertModel, t.DistilBertForSequenceClassification, t.DistilBertForTokenClassification],
-        {k: v for k, v in SIZES.items() if k != "intermediate_size"} | dict(
+        t.DistilBertConfig, every("DistilBert"), {k: v for k, v in SIZES.items() if k != "intermediate_size"} | dict(
             activation=ACTIVATIONS, hidden_dim=SIZES["intermediate_size"], sinusoidal_pos_embds=[False, True])),
-    "roberta": like_roberta(t.RobertaConfig, t.RobertaModel, t.RobertaForSequenceClassification, t.RobertaForTokenClassification),
-    "xlm-roberta": like_roberta(t.XLMRobertaConfig, t.XLMRobertaModel, t.XLMRobertaForSequenceClassification, t.XLMRobertaForTokenClassification),
-    "camembert": like_roberta(t.CamembertConfig, t.CamembertModel, t.CamembertForSequenceClassification, t.CamembertForTokenClassification),
-    "data2vec-text": like_roberta(
-        t.Data2VecTextConfig, t.Data2VecTextModel, t.Data2VecTextForSequenceClassification, t.Data2VecTextForTokenClassification),
-    "xlm-roberta-xl": like_roberta(
-        t.XLMRobertaXLConfig, t.XLMRobertaXLModel, t.XLMRobertaXLForSequenceClassification, t.XLMRobertaXLForTokenClassification),
-    "electra": Options(
-        t.ElectraConfig, [t.ElectraModel, t.ElectraForPreTraining, t.ElectraForMaskedLM, t.ElectraForSequenceClassification,
-                          t.ElectraForTokenClassification], LIKE_BERT | FACTORISED, headless=(t.ElectraForPreTraining, t.ElectraForMaskedLM)),
-    "albert": Options(
-        t.AlbertConfig, [t.AlbertModel, t.AlbertForSequenceClassification, t.AlbertForTokenClassification],
-        LIKE_BERT | FACTORISED | dict(num_hidden_groups=[1, 1, 2, 3], inner_group_num=[1, 1, 2])),
+    "roberta": like_roberta("Roberta"),
+    "xlm-roberta": like_roberta("XLMRoberta"),
+    "camembert": like_roberta("Camembert"),
+    "data2vec-text": like_roberta("Data2VecText"),
+    "xlm-roberta-xl": like_roberta("XLMRobertaXL"),
+    "electra": Options(t.ElectraConfig, every("Electra") + [t.ElectraForPreTraining], LIKE_BERT | FACTORISED, headless=(t.ElectraForPreTraining,)),
+    "albert": Options(t.AlbertConfig, every("Albert"), LIKE_BERT | FACTORISED | dict(num_hidden_groups=[1, 1, 2, 3], inner_group_num=[1, 1, 2])),
     "mpnet": Options(
-        t.MPNetConfig, [t.MPNetModel, t.MPNetForSequenceClassification, t.MPNetForTokenClassification],
+        t.MPNetConfig, every("MPNet"),
         SIZES | dict(hidden_act=ACTIVATIONS, relative_attention_num_buckets=[32, 40], max_position_embeddings=[26, 150, 402]),
         lambda c: c.max_position_embeddings - 2),
     "deberta-v2": Options(
-        t.DebertaV2Config, [t.DebertaV2Model, t.DebertaV2ForSequenceClassification, t.DebertaV2ForTokenClassification],
-        LIKE_DEBERTA | dict(position_buckets=[ABSENT, -1, 3, 8, 9, 20], share_att_key=[False, True], conv_kernel_size=[ABSENT, 0, 1, 3, 7],
-                            norm_rel_ebd=[ABSENT, "none", "layer_norm"], conv_groups=[1, 2, 4], conv_act=[ABSENT] + ACTIVATIONS)),
-    "deberta": Options(t.DebertaConfig, [t.DebertaModel, t.DebertaForSequenceClassification, t.DebertaForTokenClassification], LIKE_DEBERTA),
+        t.DebertaV2Config, every("DebertaV2"), LIKE_DEBERTA | dict(
+            position_buckets=[ABSENT, -1, 3, 8, 9, 20], share_att_key=[False, True], conv_kernel_size=[ABSENT, 0, 1, 3, 7],
+            norm_rel_ebd=[ABSENT, "none", "layer_norm"], conv_groups=[1, 2, 4], conv_act=[ABSENT] + ACTIVATIONS)),
+    "deberta": Options(t.DebertaConfig, every("Deberta"), LIKE_DEBERTA),
 }
 ALL = {f.__name__: f for f in (bert, distilbert, roberta, xlm_roberta, camembert, data2vec_text, electra, albert, mpnet,
                                   deberta_v2, deberta)}

@@ -10,14 +10,16 @@ from torch import nn
 from torch.nn import functional as F
 from transformers.modeling_outputs import BaseModelOutput
 from transformers import (
-    Gemma3ForCausalLM, Gemma3TextConfig, Gemma3TextForSequenceClassification, Gemma3TextModel, LlamaConfig, LlamaForTokenClassification,
-    LlamaModel, MistralConfig, MistralModel, ModernBertConfig, ModernBertForSequenceClassification, ModernBertForTokenClassification,
-    ModernBertModel, MT5Config, MT5EncoderModel, NomicBertConfig, NomicBertForSequenceClassification,
-    NomicBertForTokenClassification, NomicBertModel, Qwen2Config, Qwen2ForTokenClassification, Qwen2Model, Qwen3Config,
-    Qwen3ForCausalLM, Qwen3ForSequenceClassification, Qwen3Model, T5Config, T5EncoderModel, T5ForConditionalGeneration,
+    Gemma3ForCausalLM, Gemma3TextConfig, Gemma3TextForSequenceClassification, Gemma3TextModel, LlamaConfig,
+    LlamaForQuestionAnswering, LlamaForSequenceClassification, LlamaForTokenClassification, LlamaModel, MT5Config, MT5EncoderModel,
+    MistralConfig, MistralForSequenceClassification, MistralForTokenClassification, MistralModel, ModernBertConfig,
+    ModernBertForQuestionAnswering, ModernBertForSequenceClassification, ModernBertForTokenClassification, ModernBertModel,
+    NomicBertConfig, NomicBertForSequenceClassification, NomicBertForTokenClassification, NomicBertModel, Qwen2Config,
+    Qwen2ForSequenceClassification, Qwen2ForTokenClassification, Qwen2Model, Qwen3Config, Qwen3ForCausalLM,
+    Qwen3ForSequenceClassification, Qwen3ForTokenClassification, Qwen3Model, T5Config, T5EncoderModel, T5ForConditionalGeneration,
     T5ForTokenClassification, UMT5Config, UMT5EncoderModel)
 import families
-from families import TINY, fresh, write
+from families import ABSENT, ACTIVATIONS, SIZES, TINY, Options, fresh, write
 
 LONGEST = TINY["max_position_embeddings"]
 
@@ -275,7 +277,97 @@ def gemma3():
     write("gemma3-classes", Gemma3TextForSequenceClassification(Gemma3TextConfig(**sizes, num_labels=3, sliding_window=100)))
 
 
+# What may vary ---------------------------------------------------------------------------------------------------------
+
+HEADS = ("hidden_size", "num_attention_heads")
+#: Heads of an even width, which turning wants.
+EVEN = SIZES | {HEADS: [(32, 4), (36, 3), (20, 5), (24, 1), (80, 2), (128, 2), (96, 6)]}
+WIDTHS = [ABSENT, ABSENT, 4, 12, 16, 26]
+TYPES = ["full_attention", "sliding_attention"]
+#: Layers and which of them see all positions.
+LAYERS = {("num_hidden_layers", "layer_types"): [
+    (1, TYPES[:1]), (1, TYPES[1:]), (2, TYPES), (3, TYPES[::-1] + TYPES[1:]), (3, ABSENT), (4, ABSENT)]}
+
+
+def turns():
+    """Ways of turning that any width of heads fits."""
+    return [ABSENT, dict(rope_type="default", rope_theta=100.0), dict(rope_type="linear", factor=3.0, rope_theta=1e4),
+            dict(rope_type="dynamic", factor=2.0, rope_theta=5e3),
+            dict(rope_type="yarn", factor=2.5, rope_theta=1e4, original_max_position_embeddings=20),
+            dict(rope_type="yarn", factor=4.0, rope_theta=1e6, original_max_position_embeddings=40, attention_factor=0.8, beta_fast=16.0),
+            dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, rope_theta=5e3,
+                 original_max_position_embeddings=16)]
+
+
+def rope_of_both():
+    """ModernBERT's and Gemma 3's: one for layers that see all positions, one for those that see some."""
+    return [ABSENT] + [dict(full_attention=a, sliding_attention=b) for a, b in (
+        (dict(rope_type="default", rope_theta=500.0), dict(rope_type="default", rope_theta=20.0)),
+        (dict(rope_type="linear", factor=8.0, rope_theta=1e5), dict(rope_type="default", rope_theta=1e3)),
+        (dict(rope_type="yarn", factor=2.0, rope_theta=1e3, original_max_position_embeddings=20),
+         dict(rope_type="linear", factor=3.0, rope_theta=100.0)))]
+
+
+#: A decoder's: `None` heads of keys are as many as of queries.
+GROUPS = {("hidden_size", "num_attention_heads", "num_key_value_heads", "head_dim"): [
+    (32, 4, 4, ABSENT), (32, 4, 2, ABSENT), (24, 6, 3, 8), (36, 3, 1, 10), (80, 2, 2, 16), (128, 8, 1, ABSENT), (96, 6, 2, 12)]}
+LIKE_LLAMA = SIZES | GROUPS | dict(
+    hidden_act=ACTIVATIONS, rms_norm_eps=[1e-6, 1e-5, 1e-2], attention_bias=[False, True], pad_token_id=[0],
+    rope_parameters=turns(), is_causal=[ABSENT, ABSENT, False])
+del LIKE_LLAMA[HEADS]
+SLIDING = LAYERS | dict(use_sliding_window=[True], sliding_window=[1, 5, 16, 300], max_window_layers=[0, 1, 2])
+
+
+def without(options, *names): return {k: v for k, v in options.items() if k not in names}
+
+
+OPTIONS = {
+    "nomic-bert": Options(NomicBertConfig, [NomicBertModel, NomicBertForSequenceClassification, NomicBertForTokenClassification], EVEN | dict(
+        hidden_act=ACTIVATIONS, head_dim=WIDTHS, type_vocab_size=[1, 2, 3], layer_norm_eps=[1e-12, 1e-5, 1e-2], rope_parameters=turns())),
+    "nomic-own": Options(lambda **keys: keys, [lambda keys: Nomic(**keys)], {
+        "vocab_size": [29, 64, 101], ("n_embd", "n_head"): EVEN[HEADS], "n_layer": [1, 2, 3], "n_inner": [48, 200, 256, 300],
+        "n_positions": [24, 64, 150], "max_trained_positions": [40, 150],
+        "activation_function": ["swiglu", "geglu", "glu", "gelu", "gelu_new"],
+        "rotary_emb_fraction": [0.0, 1.0, 1.0, 1.0], "rotary_emb_interleaved": [False, True], "rotary_emb_base": [1000, 20.0],
+        "rotary_scaling_factor": [None, 2, 4.0], "qkv_proj_bias": [False, True], "mlp_fc1_bias": [False, True], "mlp_fc2_bias": [False, True],
+        "type_vocab_size": [0, 2], "layer_norm_epsilon": [1e-12, 1e-3], "pad_vocab_size_multiple": [1, 16, 64]}),
+    "modernbert": Options(
+        ModernBertConfig, [ModernBertModel, ModernBertForSequenceClassification, ModernBertForTokenClassification,
+                           ModernBertForQuestionAnswering],
+        without(EVEN, "num_hidden_layers") | LAYERS | dict(
+            hidden_activation=ACTIVATIONS, local_attention=[1, 2, 7, 16, 128, 500], norm_bias=[False, True], attention_bias=[False, True],
+            mlp_bias=[False, True], norm_eps=[1e-5, 1e-2], classifier_pooling=["cls", "mean"], classifier_bias=[False, True],
+            classifier_activation=ACTIVATIONS, rope_parameters=rope_of_both(), pad_token_id=[0], bos_token_id=[1], eos_token_id=[2],
+            cls_token_id=[1], sep_token_id=[2], global_attn_every_n_layers=[ABSENT, 2, 3])),
+    "t5": Options(
+        T5Config, [T5EncoderModel, T5ForTokenClassification], LIKE_T5 := dict(
+            vocab_size=[29, 64, 101], d_model=[20, 32, 80], d_kv=[4, 8, 20], d_ff=[17, 48, 130], num_layers=[1, 2, 3], num_heads=[1, 3, 4],
+            relative_attention_num_buckets=[8, 12, 32], relative_attention_max_distance=[20, 128], layer_norm_epsilon=[1e-6, 1e-2],
+            num_labels=[1, 3], feed_forward_proj=["relu", "gated-gelu", "gated-silu", "gelu", "tanh", "gated-relu"]),
+        lambda c: 150, scale=0.6),
+    "mt5": Options(MT5Config, [MT5EncoderModel], LIKE_T5, lambda c: 150, scale=0.6),
+    "umt5": Options(UMT5Config, [UMT5EncoderModel], LIKE_T5, lambda c: 150, scale=0.6),
+    "llama": Options(LlamaConfig, [LlamaModel, LlamaForSequenceClassification, LlamaForTokenClassification, LlamaForQuestionAnswering],
+                     LIKE_LLAMA | dict(mlp_bias=[False, True])),
+    "mistral": Options(MistralConfig, [MistralModel, MistralForSequenceClassification, MistralForTokenClassification],
+                       without(LIKE_LLAMA, "attention_bias") | dict(sliding_window=[None, 1, 5, 16, 300])),
+    "qwen2": Options(Qwen2Config, [Qwen2Model, Qwen2ForSequenceClassification, Qwen2ForTokenClassification],
+                     without(LIKE_LLAMA, "attention_bias", "num_hidden_layers") | SLIDING),
+    "qwen3": Options(Qwen3Config, [Qwen3Model, Qwen3ForSequenceClassification, Qwen3ForTokenClassification],
+                     without(LIKE_LLAMA, "num_hidden_layers") | SLIDING),
+    # A width that is left out is 256, and `query_pre_attn_scalar` then 256 too: scores larger than a trained model's would
+    # show f32's rounding, torch's as well as any other's.
+    "gemma3": Options(
+        Gemma3TextConfig, [Gemma3TextModel, Gemma3TextForSequenceClassification],
+        without(LIKE_LLAMA, *GROUPS, "hidden_act", "num_hidden_layers", "is_causal") | LAYERS | dict(
+            hidden_activation=ACTIVATIONS, sliding_window=[2, 5, 16, 300], rope_parameters=rope_of_both(),
+            sliding_window_pattern=[ABSENT, 2, 3], use_bidirectional_attention=[False, True, True],
+        ) | {tuple(GROUPS)[0] + ("query_pre_attn_scalar",): [
+            (32, 4, 4, ABSENT, ABSENT), (32, 4, 2, 16, 24), (24, 6, 3, 8, 8), (36, 3, 1, 10, 256), (128, 8, 1, ABSENT, 256)]}),
+}
+
 ALL = {f.__name__: f for f in (nomic, modernbert, t5, llama, qwen2, qwen3, gemma3)}
-for name in sys.argv[1:] or ALL:
-    fresh(name)
-    ALL[name]()
+if __name__ == "__main__":
+    for name in sys.argv[1:] or ALL:
+        fresh(name)
+        ALL[name]()

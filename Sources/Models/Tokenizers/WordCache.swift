@@ -4,6 +4,9 @@ import Synchronization
 /// walks tables. Results never differ from the model's, as a word's tokens depend on nothing but the word.
 ///
 /// 8,192 lines of 64 bytes; a new word takes the place of the one whose line it shares. Used by one thread at a time.
+///
+/// MB/s of one Zen 4 core with and without it (WordPiece, byte-level BPE, Unigram): English lines 31 and 29, 20 and 15,
+/// 22 and 17; lines in a hundred languages, whose words seldom come again, 13 and 14, 9.5 and 10, 11 and 12.
 final class WordCache: @unchecked Sendable {
     private static let lines = 8192
     private static let maxTokens = 6
