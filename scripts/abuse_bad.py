@@ -177,7 +177,8 @@ def cut_tls(target, sent_bytes=None, received_bytes=None):
     return "cut" if received_bytes is not None else f"whole {sent} {received}"
 
 
-# What a connection sends is 765 bytes: its hello, Finished, the request in a record. It gets 1,473: the handshake, tickets, an answer.
+# What a connection sends is 765 bytes: its hello, Finished, the request in a record. It gets 1,473: the handshake, tickets,
+# an answer.
 def cut_tls_request(target, turn):
     return (yield from cut_tls(target, sent_bytes=turn % 770))
 
@@ -292,11 +293,12 @@ def reads_slowly(target, turn):
 def admitted(connection):
     """Whether the server has room: its first answer is no 503."""
     yield from sending(connection, request("GET", "/health"))
-    while True:
-        part = heard(connection)
-        if part is not None:
-            return status(part) == "200"
+    end = time.monotonic() + 20
+    while (part := heard(connection)) is None:
+        if time.monotonic() > end:
+            raise TimeoutError
         yield 0.005
+    return status(part) == "200"
 
 
 def half_closed(target, turn):

@@ -137,8 +137,8 @@ class Soak:
         refused = [ms for outcomes, ms in fresh if len(outcomes) > 1]
         lost = [outcomes for outcomes, _ in fresh if outcomes[-1] != "200"]
         once = [ms for outcomes, ms in fresh if outcomes == ["200"]]
-        print(f"\nNew connections, two a second, which compete with the flood for room: {len(fresh)}, of which {len(once)} were answered "
-              f"at once (p99 {percentile(once, .99):.1f} ms) and {len(refused)} were first told that there is no room "
+        print(f"\nNew connections, two a second, which compete with the flood for room: {len(fresh)}, of which "
+              f"{len(once)} were answered at once (p99 {percentile(once, .99):.1f} ms) and {len(refused)} were first told that there is no room "
               f"(at most {max(refused, default=0) / 1e3:.2f} s until they were served).\n")
 
         print(row("abuse", "clients", "tries", "a second", "what became of them") + "\n|---|---:|---:|---:|---|")
@@ -156,7 +156,8 @@ class Soak:
                     never.append(f"{scenario.title}: not once {', '.join(missing)}")
                 if scenario.positions and self.seconds >= 600 and tries < scenario.positions:
                     never.append(f"{scenario.title}: {tries} of {scenario.positions} positions")
-        print("\n" + row("of the server", *before, "processors busy: the server", "good clients", "bad ones") + "\n|---" + "|---:" * 6 + "|")
+        print("\n" + row("of the server", *before, "processors busy: the server", "good clients", "bad ones"))
+        print("|---" + "|---:" * 6 + "|")
         print(row("before the abuse", *before.values(), *busy(self.quiet)))
         print(row("most during it", *(self.abuse["most"][name] for name in before), *busy(self.abuse)))
         print(row("afterwards", *after.values(), *busy(self.calm)) + "\n")
@@ -167,8 +168,10 @@ class Soak:
         self.demand(not lost, f"every new connection was served within {FRESH_PATIENCE:g} s, however often it was refused: "
                     f"{lost[:3] or len(fresh)}")
         quiet, abuse = (percentile([s[2] for s in samples(w)], .99) for w in (self.quiet, self.abuse))
-        self.demand(abuse <= 2 * quiet, f"p99 of the good ones at most doubles: {quiet:.2f} to {abuse:.2f} ms, × {abuse / quiet:.2f}")
-        self.demand(after["descriptors"] <= before["descriptors"], f"descriptors return: {before['descriptors']} to {after['descriptors']}")
+        self.demand(abuse <= 2 * quiet,
+                    f"p99 of the good ones at most doubles: {quiet:.2f} to {abuse:.2f} ms, × {abuse / quiet:.2f}")
+        self.demand(after["descriptors"] <= before["descriptors"],
+                    f"descriptors return: {before['descriptors']} to {after['descriptors']}")
         self.demand(after["threads"] <= before["threads"] + THREADS,
                     f"threads return, but for {THREADS} of Dispatch's pool: {before['threads']} to {after['threads']}")
         self.demand(after["resident MiB"] <= before["resident MiB"] * MEMORY,
@@ -179,11 +182,13 @@ class Soak:
                     f"it does not grow with time: MiB, median of each fifth of the abuse: {', '.join(map(str, medians))}")
         cancelled = sum(n for name, n in metrics.items() if name.startswith("encoderd_requests_total") and 'status="499"' in name)
         self.demand(cancelled > 0, f"work whose client had gone was not begun ({cancelled:.0f} requests)")
-        left = {name: metrics[name] for name in ("encoderd_queue_tokens", "encoderd_queue_sequences", "encoderd_requests_in_progress")}
+        left = {f"encoderd_{name}": metrics[f"encoderd_{name}"]
+                for name in ("queue_tokens", "queue_sequences", "requests_in_progress")}
         # The question itself is not counted; good clients may be asking.
         self.demand(metrics["encoderd_queue_tokens"] < 1000 and left["encoderd_requests_in_progress"] <= CONNECTIONS,
                     f"no work is left: {left}")
-        self.demand(not never, "every abuse ended as it must, and met the limit that is meant for it" + "".join(f"; {n}" for n in never))
+        self.demand(not never, "every abuse ended as it must, and met the limit that is meant for it"
+                    + "".join(f"; {n}" for n in never))
 
     def out_of_descriptors(self):
         """64 descriptors, 200 clients that stay."""
@@ -218,8 +223,8 @@ class Soak:
         finally:
             server.process.terminate()
             code = server.process.wait(40)
-        print(f"\nOut of descriptors: 64 allowed, 4 clients that keep asking, 200 that stay for 5 s. Descriptors before, at most and "
-              f"after: {before}, {most}, {after}; processors busy: {cpu:.3f}.\n")
+        print(f"\nOut of descriptors: 64 allowed, 4 clients that keep asking, 200 that stay for 5 s. "
+              f"Descriptors before, at most and after: {before}, {most}, {after}; processors busy: {cpu:.3f}.\n")
         self.demand(failed == 0, f"without descriptors established connections are served ({asked} requests)")
         self.demand(cpu < 0.1, f"the server does not spin ({cpu:.3f} processors busy)")
         self.demand(again == 200 and after <= before and code == 0,
