@@ -70,7 +70,7 @@ let package = Package(
         .executableTarget(
             name: "encoderd",
             dependencies: [
-                "Server", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Server", "CSystem", .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict),
 

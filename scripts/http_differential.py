@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CASES = json.load(open(os.path.join(ROOT, "Tests/Reference/data/http_cases.json")))
@@ -148,10 +149,10 @@ def main():
         [f"{ROOT}/.build/release/encoderd", "serve", "--model", f"m={ROOT}/models/g2p", "--port", str(ours)],
         stderr=subprocess.DEVNULL)
     try:
-        for each in (port, ours):
+        for url in (f"http://127.0.0.1:{port}/", f"http://127.0.0.1:{ours}/ready"):
             for _ in range(100):
                 try:
-                    socket.create_connection(("127.0.0.1", each)).close()
+                    urllib.request.urlopen(url).close()
                     break
                 except OSError:
                     time.sleep(0.05)

@@ -15,6 +15,11 @@ struct HTTPOptions: ParsableArguments {
     var maxConnections = HTTPLimits().maxConnections
     @Option(
         help: ArgumentHelp(
+            "How long a connection may go without a request before it loses its place to a new one, when all are taken.",
+            valueName: "seconds"))
+    var newcomerSeconds = HTTPLimits().newcomerSeconds
+    @Option(
+        help: ArgumentHelp(
             "Bytes of requests and answers on their way, over all connections; beyond that bodies get 503.",
             valueName: "bytes"))
     var maxBufferedBytes = HTTPLimits().maxBufferedBytes
@@ -46,6 +51,7 @@ struct HTTPOptions: ParsableArguments {
         l.maxTargetBytes = maxTargetBytes
         l.maxHeaderFields = maxHeaders
         l.maxConnections = maxConnections
+        l.newcomerSeconds = newcomerSeconds
         l.maxBufferedBytes = maxBufferedBytes
         l.handshakeSeconds = handshakeSeconds
         l.firstByteSeconds = firstByteSeconds
@@ -64,7 +70,8 @@ struct HTTPOptions: ParsableArguments {
             ("max-headers", maxHeaders), ("max-connections", maxConnections), ("max-buffered-bytes", maxBufferedBytes),
         ])
         try Check.seconds([
-            ("handshake-seconds", handshakeSeconds), ("first-byte-seconds", firstByteSeconds),
+            ("newcomer-seconds", newcomerSeconds), ("handshake-seconds", handshakeSeconds),
+            ("first-byte-seconds", firstByteSeconds),
             ("head-seconds", headSeconds), ("body-idle-seconds", bodyIdleSeconds),
             ("write-idle-seconds", writeIdleSeconds), ("keep-alive-seconds", keepAliveSeconds),
             ("linger-seconds", lingerSeconds),

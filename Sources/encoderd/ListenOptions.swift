@@ -9,7 +9,7 @@ struct ListenOptions: ParsableArguments {
     var port = 8080
     @Option(
         help: ArgumentHelp(
-            "HOST:PORT or unix:PATH to listen on, not --host and --port; repeat it for more. Also systemd's sockets.",
+            "HOST:PORT, http://HOST:PORT (never TLS) or unix:PATH to listen on, not --host and --port; repeat it for more. Also systemd's sockets.",
             valueName: "address"))
     var listen: [String] = []
     @Option(help: ArgumentHelp("A certificate, with its chain, in PEM: TCP clients speak TLS.", valueName: "file"))
@@ -34,7 +34,7 @@ struct ListenOptions: ParsableArguments {
     func validate() throws {
         guard (0...65_535).contains(port) else { throw ValidationError("--port takes 0 to 65535, not \(port).") }
         for text in listen where HTTPAddress(text) == nil {
-            throw ValidationError("--listen takes HOST:PORT or unix:PATH, not '\(text)'.")
+            throw ValidationError("--listen takes HOST:PORT, http://HOST:PORT or unix:PATH, not '\(text)'.")
         }
         if CORSPolicy(corsOrigin) == nil {
             throw ValidationError(

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CSystem
 import Foundation
 import Glibc
 import KernelSelection
@@ -71,21 +72,34 @@ struct Serve: ParsableCommand {
     }
 
     func run() throws {
+        encoderd_return_memory()
         var logger = Logger(label: "encoderd", factory: StreamLogHandler.standardError(label:))
         logger.logLevel = logLevel
         let server: EncoderServer
-        let loaded = try load(logger)
+        let wanted = try wantedModels()
+        _ = try selectedKernels()
         var configuration = configuration
         if accessLog == .on { configuration.accessLog = AccessLog(logger) }
-        do { server = try EncoderServer(models: loaded, configuration: configuration) } catch {
-            throw CommandError("\(error)")
+        let descriptors = DescriptorLimit.raise(for: configuration.http)
+        if !descriptors.isEnough {
+            logger.warning(
+                "\(configuration.http.maxConnections) connections want \(descriptors.wanted) descriptors, and \(descriptors.allowed) are allowed: raise that (ulimit -Hn, LimitNOFILE=), or lower --max-connections"
+            )
         }
+        do { server = try EncoderServer(configuration: configuration) } catch { throw CommandError("\(error)") }
         // Before listening, so that an early SIGTERM drains too.
         drainOnSignals(server, logger)
         reloadOnSIGHUP(server, logger)
         let names: [String]
         do { names = try server.start(listening.addresses()) } catch { throw CommandError("\(error)") }
-        for name in names { logger.info("listening on \(name), \(server.engine.threads) worker threads") }
+        for name in names { logger.info("opened \(name), loading \(wanted.map(\.name).joined(separator: ", "))") }
+        do {
+            let threads = try server.serve(wanted.map { try load($0, logger) })
+            for name in names { logger.info("listening on \(name), \(threads) worker threads") }
+        } catch {
+            server.stopListening()
+            throw CommandError("\(error)")
+        }
         dispatchMain()
     }
 
@@ -109,7 +123,8 @@ struct Serve: ParsableCommand {
         return c
     }
 
-    private func load(_ logger: Logger) throws -> [Model] {
+    /// The models that are asked for, each under a name of its own.
+    private func wantedModels() throws -> [ModelArgument] {
         var wanted: [ModelArgument] = []
         for argument in model {
             guard let parsed = ModelArgument(argument) else {
@@ -123,27 +138,28 @@ struct Serve: ParsableCommand {
                 models.map { "--models \($0) has no folder with a config.json in it." }
                     ?? "There is nothing to serve: give --model NAME=DIRECTORY, or --models DIRECTORY.")
         }
-        var loaded: [Model] = []
-        for argument in wanted {
-            if loaded.contains(where: { $0.name == argument.name }) {
-                throw ValidationError("Two models are named '\(argument.name)'; name one NAME=\(argument.directory).")
-            }
-            let start = ContinuousClock.now
-            let model = try argument.load(precision)
-            let d = model.description
-            let milliseconds = start.duration(to: .now) / .milliseconds(1)
-            logger.info(
-                "\(d.family) '\(model.name)' from \(argument.directory): \(d.parameters) parameters, \(d.precision), \(d.instructionSet.rawValue) kernels, loaded in \(Int(milliseconds.rounded())) ms"
-            )
-            for note in d.notes { logger.notice("'\(model.name)': \(note)") }
-            if !model.unusedTensors.isEmpty {
-                logger.debug(
-                    "'\(model.name)' has no use for \(model.unusedTensors.count) tensors: \(model.unusedTensors.joined(separator: ", "))"
-                )
-            }
-            loaded.append(model)
+        var names: Set<String> = []
+        for argument in wanted where !names.insert(argument.name).inserted {
+            throw ValidationError("Two models are named '\(argument.name)'; name one NAME=\(argument.directory).")
         }
-        return loaded
+        return wanted
+    }
+
+    private func load(_ argument: ModelArgument, _ logger: Logger) throws -> Model {
+        let start = ContinuousClock.now
+        let model = try argument.load(precision)
+        let d = model.description
+        let milliseconds = start.duration(to: .now) / .milliseconds(1)
+        logger.info(
+            "\(d.family) '\(model.name)' from \(argument.directory): \(d.parameters) parameters, \(d.precision), \(d.instructionSet.rawValue) kernels, loaded in \(Int(milliseconds.rounded())) ms"
+        )
+        for note in d.notes { logger.notice("'\(model.name)': \(note)") }
+        if !model.unusedTensors.isEmpty {
+            logger.debug(
+                "'\(model.name)' has no use for \(model.unusedTensors.count) tensors: \(model.unusedTensors.joined(separator: ", "))"
+            )
+        }
+        return model
     }
 
     /// New certificates serve new connections, new keys new requests; what cannot be used leaves the old ones in place.

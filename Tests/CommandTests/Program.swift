@@ -21,10 +21,11 @@ struct Program {
 
     static func model(_ name: String) -> String { "\(root)/models/\(name)" }
 
-    static func process(_ arguments: [String], environment: [String: String]) -> Process {
+    /// - Parameter limit: what the shell's `ulimit` is to be told first, such as `-n 60`.
+    static func process(_ arguments: [String], environment: [String: String], limit: String? = nil) -> Process {
         let process = Process()
-        process.executableURL = URL(fileURLWithPath: path)
-        process.arguments = arguments
+        process.executableURL = URL(fileURLWithPath: limit == nil ? path : "/bin/sh")
+        process.arguments = limit.map { ["-c", "ulimit \($0) && exec \"$0\" \"$@\"", path] + arguments } ?? arguments
         var all = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("ENCODERD_") }
         all["SWIFT_BACKTRACE"] = "enable=no"
         for (name, value) in environment { all[name] = value }
@@ -92,10 +93,10 @@ final class RunningServer: @unchecked Sendable {
     let port: Int
     private let log: TemporaryFile
 
-    init(_ arguments: [String], environment: [String: String] = [:]) throws {
+    init(_ arguments: [String], environment: [String: String] = [:], limit: String? = nil) throws {
         log = try TemporaryFile()
         process = Program.process(
-            ["serve"] + arguments, environment: ["ENCODERD_PORT": "0"].merging(environment) { $1 })
+            ["serve"] + arguments, environment: ["ENCODERD_PORT": "0"].merging(environment) { $1 }, limit: limit)
         process.standardOutput = FileHandle.nullDevice
         process.standardError = try FileHandle(forWritingTo: log.url)
         try process.run()
@@ -158,7 +159,9 @@ final class RunningServer: @unchecked Sendable {
         return try RunningServer.finish(descriptor, Data((head + "Connection: close\r\n\r\n").utf8) + body)
     }
 
-    func open() throws -> Int32 {
+    func open() throws -> Int32 { try RunningServer.open(port: port) }
+
+    static func open(port: Int) throws -> Int32 {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var patience = timeval(tv_sec: 20, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
@@ -184,16 +187,46 @@ final class RunningServer: @unchecked Sendable {
         }
     }
 
+    /// Sends a request that has a small answer, and reads its status; the connection stays open.
+    static func next(_ descriptor: Int32, _ bytes: Data) throws -> Int? {
+        send(descriptor, bytes)
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        let count = recv(descriptor, &buffer, buffer.count, 0)
+        return count > 12 ? Int(String(decoding: buffer[9..<12], as: UTF8.self)) : nil
+    }
+
     /// Sends, and reads until the server closes.
     static func finish(_ descriptor: Int32, _ bytes: Data) throws -> Answer {
         send(descriptor, bytes)
+        return try answer(readAll(descriptor))
+    }
+
+    /// All answers until the server closes, each with its Content-Length.
+    static func finishAll(_ descriptor: Int32) throws -> [Answer] {
+        var rest = readAll(descriptor)
+        var answers: [Answer] = []
+        while !rest.isEmpty {
+            var next = try answer(rest)
+            let length = try #require(next.headers["content-length"].flatMap { Int($0) })
+            try #require(next.body.count >= length)
+            rest = Data(next.body.dropFirst(length))
+            next.body = next.body.prefix(length)
+            answers.append(next)
+        }
+        return answers
+    }
+
+    private static func readAll(_ descriptor: Int32) -> Data {
         var received = Data()
         var buffer = [UInt8](repeating: 0, count: 65_536)
         while true {
             let count = recv(descriptor, &buffer, buffer.count, 0)
-            if count <= 0 { break }
+            if count <= 0 { return received }
             received.append(contentsOf: buffer[..<count])
         }
+    }
+
+    private static func answer(_ received: Data) throws -> Answer {
         let end = try #require(received.firstRange(of: Data("\r\n\r\n".utf8)), "no answer")
         let lines = String(decoding: received[..<end.lowerBound], as: UTF8.self).components(separatedBy: "\r\n")
         var headers: [String: String] = [:]

@@ -333,7 +333,7 @@ import Testing
             (["--model", Program.model("g2p"), "--threads", "0"], [:], "--threads takes 1 to 1024"),
             (["--cors-origin", "a.example"], [:], "--cors-origin takes SCHEME://HOST[:PORT] or *"),
             (["--model", Program.model("g2p"), "--api-key-file", "/none"], [:], "/none"),
-            (["--listen", "8080"], [:], "--listen takes HOST:PORT or unix:PATH"),
+            (["--listen", "8080"], [:], "--listen takes HOST:PORT, http://HOST:PORT or unix:PATH"),
             (["--tls-cert", "a.pem"], [:], "--tls-cert and --tls-key are given together"),
             (["--body-idle-seconds=-1"], [:], "--body-idle-seconds takes 0 to 86400"),
             ([], ["ENCODERD_MIN_BODY_RATE": "x"], "'x' is invalid for '--min-body-rate"),
@@ -378,12 +378,9 @@ import Testing
 
     /// Without descriptors for all clients the server neither spins nor ends, and has room again when they have gone.
     @Test func survivesRunningOutOfDescriptors() throws {
-        let server = try RunningServer(["--model", "m=\(Program.model("g2p"))"])
+        let server = try RunningServer(["--model", "m=\(Program.model("g2p"))"], limit: "-n 60")
+        #expect(try server.logText().contains("10000 connections want 10320 descriptors, and 60 are allowed"))
         let identifier = server.process.processIdentifier
-        let prlimit = try Process.run(
-            URL(fileURLWithPath: "/usr/bin/prlimit"), arguments: ["--pid", "\(identifier)", "--nofile=60:60"])
-        prlimit.waitUntilExit()
-        try #require(prlimit.terminationStatus == 0)
         func descriptors() throws -> Int {
             try FileManager.default.contentsOfDirectory(atPath: "/proc/\(identifier)/fd").count
         }
@@ -394,16 +391,113 @@ import Testing
             return try #require(Int(fields[11])) + #require(Int(fields[12]))
         }
         let before = try descriptors()
+        let loyal = try server.open()
+        func ask() throws -> Int? {
+            try RunningServer.next(loyal, Data("GET /health HTTP/1.1\r\nHost: t\r\n\r\n".utf8))
+        }
+        #expect(try ask() == 200)
         var clients: [Int32] = []
         for _ in 0..<200 { clients.append(try server.open()) }
         let start = try ticks()
         usleep(1_000_000)
         #expect(try ticks() - start < 50)
         #expect(try descriptors() <= 60)
-        for client in clients { close(client) }
-        #expect(try server.get("/health").status == 200)
+        #expect(try ask() == 200)
+        for client in clients + [loyal] { close(client) }
+        // One that is taken while there is still no room is closed.
+        #expect((0..<20).contains { _ in (try? server.get("/health").status) == 200 })
         for _ in 0..<500 where try descriptors() > before { usleep(10_000) }
         #expect(try descriptors() <= before)
+    }
+
+    /// The soft limit is raised to what the connections need, and no further.
+    @Test(arguments: [("300", 620), ("100", 420), ("10", 400)])
+    func raisesTheLimitOfDescriptors(_ connections: String, _ expected: Int) throws {
+        let server = try RunningServer(
+            ["--model", "m=\(Program.model("g2p"))", "--max-connections", connections], limit: "-S -n 400")
+        let limits = try String(contentsOfFile: "/proc/\(server.process.processIdentifier)/limits", encoding: .utf8)
+        let line = try #require(limits.split(separator: "\n").first { $0.hasPrefix("Max open files") })
+        #expect(line.split(separator: " ").compactMap { Int($0) }.first == expected)
+        #expect(try !server.logText().contains("descriptors"))
+    }
+
+    /// It listens while models load; one that cannot be loaded ends it with a sentence.
+    @Test func listensBeforeModelsAreLoaded() throws {
+        let folder = try TemporaryFolder()
+        let socket = folder.path + "/socket"
+        let log = try TemporaryFile()
+        let models = (0..<8).flatMap { ["--model", "m\($0)=\(Program.model("minilm"))"] }
+        let process = Program.process(
+            ["serve", "--listen", "127.0.0.1:0", "--listen", "unix:\(socket)"] + models
+                + ["--model", "none=\(folder.path)"], environment: [:])
+        process.standardError = try FileHandle(forWritingTo: log.url)
+        try process.run()
+        defer { if process.isRunning { process.terminate() } }
+        var port: UInt16?
+        for _ in 0..<2000 where port == nil && process.isRunning {
+            usleep(5000)
+            port = try log.text().split(separator: "\n").first { $0.contains("opened http://") }
+                .flatMap { $0.split(separator: ",").first?.split(separator: ":").last }.flatMap { UInt16($0) }
+        }
+        let found = try #require(port)
+        func answer(_ path: String) throws -> RunningServer.Answer {
+            let descriptor = try RunningServer.open(port: Int(found))
+            defer { close(descriptor) }
+            return try RunningServer.finish(
+                descriptor, Data("GET \(path) HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n".utf8))
+        }
+        for (path, status) in [("/health", 200), ("/ready", 503), ("/v1/models", 503)] {
+            let answer = try answer(path)
+            #expect(answer.status == status && (answer.headers["retry-after"] == "1") == (status == 503))
+        }
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 1 && process.terminationReason == .exit)
+        let lines = try log.text().split(separator: "\n")
+        #expect(lines.last == "Error: \(folder.path): holds no config.json, which says what kind of model it is")
+        #expect(lines.count { $0.hasPrefix("Error") } == 1 && !lines.contains { $0.contains("listening on") })
+        #expect(!FileManager.default.fileExists(atPath: socket))
+    }
+
+    /// SIGTERM amid 24 connections that ask for 40 passes, some of them pipelined: all are answered. A probe is told meanwhile.
+    @Test func drainsAmidManyRequests() throws {
+        let server = try RunningServer(
+            ["--model", "m=\(Program.model("minilm"))", "--drain-accept-seconds", "0.5", "--access-log", "off"])
+        let text = String(repeating: "word ", count: 200)
+        let request = Data(
+            "POST /v1/encode HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nContent-Length: \(text.utf8.count + 13)\r\n\r\n{\"input\": \"\(text)\"}"
+                .utf8)
+        let clients = try (0..<24).map { index in (descriptor: try server.open(), count: index % 3 == 0 ? 3 : 1) }
+        defer { for client in clients { close(client.descriptor) } }
+        for client in clients {
+            RunningServer.send(client.descriptor, Data((0..<client.count).flatMap { _ in request }))
+        }
+        let idle = try server.open()
+        defer { close(idle) }
+        kill(server.process.processIdentifier, SIGTERM)
+        for _ in 0..<200 where try !server.logText().contains("SIGTERM") { usleep(1000) }
+        #expect(try server.get("/ready").status == 503)
+        #expect(try server.get("/health").status == 200)
+        for client in clients {
+            let answers = try RunningServer.finishAll(client.descriptor)
+            #expect(answers.map(\.status) == Array(repeating: 200, count: client.count))
+            #expect(answers.last?.headers["connection"] == "close")
+        }
+        server.process.waitUntilExit()
+        #expect(server.process.terminationStatus == 0 && server.process.terminationReason == .exit)
+    }
+
+    /// Whoever cannot wait sends a second signal.
+    @Test func endsAtOnceOnASecondSignal() throws {
+        let server = try RunningServer(
+            ["--model", "m=\(Program.model("g2p"))", "--drain-accept-seconds", "20", "--drain-seconds", "20"])
+        let identifier = server.process.processIdentifier
+        kill(identifier, SIGTERM)
+        for _ in 0..<500 where try !server.logText().contains("SIGTERM") { usleep(1000) }
+        let start = ContinuousClock.now
+        kill(identifier, SIGTERM)
+        server.process.waitUntilExit()
+        #expect(start.duration(to: .now) < .seconds(2))
+        #expect(server.process.terminationStatus == 1 && server.process.terminationReason == .exit)
     }
 
     /// SIGTERM while a request is being computed: it is answered, and the process ends with 0.

@@ -19,6 +19,39 @@ import Testing
         #expect(response.headers["X-Request-Id"] != nil)
     }
 
+    /// It listens before there are models.
+    @Test func saysThatItLoads() throws {
+        let api = try TestAPI()
+        let handler = APIHandler(metrics: Metrics())
+        func get(_ path: String, method: String = "GET") -> HTTPResponse {
+            let writer = TestWriter()
+            handler.handle(HTTPRequest(method: method, path: path), writer)
+            return writer.response
+        }
+        let answers: [(method: String, path: String, status: Int)] = [
+            ("GET", "/health", 200), ("GET", "/metrics", 200), ("GET", "/openapi.json", 200), ("GET", "/", 200),
+            ("GET", "/ready", 503), ("GET", "/v1/models", 503), ("GET", "/v1/models/text", 503),
+            ("POST", "/v1/encode", 503), ("POST", "/v1/attention", 503), ("GET", "/v1/attention", 503),
+        ]
+        for (method, path, status) in answers {
+            let response = get(path, method: method)
+            #expect(response.status == status)
+            #expect(response.headers["Retry-After"] == (status == 503 ? "1" : nil))
+            if status == 503 { #expect(response.error["code"]?.string == "loading") }
+        }
+        handler.serve(Toy.models, engine: api.engine)
+        #expect(get("/ready").status == 200)
+        #expect(get("/v1/models").json["data"]?.array?.count == Toy.models.count)
+        handler.becomeUnready()
+        #expect(get("/ready").error["code"]?.string == "draining")
+        #expect(get("/v1/models").status == 200)
+        let early = APIHandler(metrics: Metrics())
+        early.becomeUnready()
+        let writer = TestWriter()
+        early.handle(HTTPRequest(method: "GET", path: "/ready"), writer)
+        #expect(writer.response.error["code"]?.string == "draining")
+    }
+
     @Test func documentsEveryRoute() throws {
         let document = try JSONValue(parsing: Array(OpenAPI.document.utf8))
         let paths = try #require(document["paths"]?.object).keys.sorted()

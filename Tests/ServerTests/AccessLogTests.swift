@@ -82,7 +82,8 @@ private func entry(_ path: String = "/v1/encode", out: Int? = 120) -> AccessLog.
         let (log, lines) = log()
         let engine = try InferenceEngine(networks: Toy.models.map(\.network), threads: 1)
         defer { engine.stop() }
-        let handler = APIHandler(models: Toy.models, engine: engine, metrics: Metrics(models: 4), log: log)
+        let handler = APIHandler(metrics: Metrics(), log: log)
+        handler.serve(Toy.models, engine: engine)
         func send(_ method: String, _ path: String, _ body: String = "") {
             let writer = TestWriter()
             handler.handle(

@@ -222,7 +222,8 @@ private struct WaitingWriter: ResponseWriter {
     func theRouteIsServedThroughTheQueue(_ http: HTTPRequest, _ status: Int) async throws {
         let engine = try InferenceEngine(networks: [bert.network], threads: 1)
         defer { engine.stop() }
-        let handler = APIHandler(models: [bert], engine: engine, metrics: Metrics(models: 1))
+        let handler = APIHandler(metrics: Metrics())
+        handler.serve([bert], engine: engine)
         let response = await withCheckedContinuation { handler.handle(http, WaitingWriter(continuation: $0)) }
         #expect(response.status == status)
         #expect(response.headers["Server-Timing"] != nil)

@@ -344,6 +344,42 @@ import Testing
         }
     }
 
+    /// Silent connections and unfinished heads give way, those first that came first; a body on its way and connections
+    /// that have had an answer do not, nor what is being refused.
+    @Test func makesRoomInAFullHouse() throws {
+        try withServer(
+            limits {
+                $0.maxConnections = 4
+                $0.newcomerSeconds = 0.3
+            }
+        ) { server, port in
+            let body = try TestClient(port: port)
+            try body.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nh")
+            let settled = try TestClient(port: port)
+            try settled.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try settled.receive().status == 200)
+            let (silent, slow) = (try TestClient(port: port), try TestClient(port: port))
+            try slow.send("GET / HT")
+            #expect(eventually { server.connectionCount == 4 })
+            let early = try TestClient(port: port)
+            #expect(try early.receive().status == 503)
+            usleep(400_000)
+            var inside: [TestClient] = []
+            for first in [silent, slow] {
+                let client = try TestClient(port: port)
+                try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                #expect(try client.receive().status == 200)
+                #expect(try first.isEnded())
+                inside.append(client)
+            }
+            #expect(try TestClient(port: port).receive().status == 503)
+            try body.send("i")
+            #expect(try body.receive().status == 200)
+            try settled.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try settled.receive().status == 200)
+        }
+    }
+
     /// Clients that reset at every stage of a request leave nothing behind.
     @Test func leaksNoDescriptorUnderResets() throws {
         var used = 0
@@ -396,6 +432,28 @@ import Testing
         #expect(throws: (any Error).self) { try TestClient(port: port) }
     }
 
+    /// Requests that came together are all answered, and the last answer says that it is.
+    @Test func drainsWithEveryPipelinedAnswerGiven() throws {
+        let server = HTTPServer(handler: handler, limits: limits { $0.lingerSeconds = 0.3 })
+        let port = try server.start(host: "127.0.0.1", port: 0)
+        let done = DispatchSemaphore(value: 0)
+        let clients = try (0..<8).map { _ in try TestClient(port: port) }
+        for (count, client) in clients.enumerated() {
+            try client.send(String(repeating: "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n", count: count + 1))
+        }
+        #expect(eventually { handler.handled.load(ordering: .relaxed) >= 8 })
+        server.drain { done.signal() }
+        for (count, client) in clients.enumerated() {
+            for number in 0...count {
+                let answer = try client.receive()
+                #expect(answer.text == "slow")
+                if number == count { #expect(answer.headers["connection"] == "close") }
+            }
+            #expect(try client.isEnded())
+        }
+        #expect(done.wait(timeout: .now() + 5) == .success)
+    }
+
     @Test func reportsWhereItCannotListen() throws {
         try withServer { _, port in
             let second = HTTPServer(handler: handler)
@@ -423,6 +481,8 @@ import Testing
         arguments: [
             ("127.0.0.1:80", .tcp(host: "127.0.0.1", port: 80)), ("[::1]:0", .tcp(host: "::1", port: 0)),
             (":8080", .tcp(host: "", port: 8080)), ("name:65535", .tcp(host: "name", port: 65535)),
+            ("http://127.0.0.1:80", .plain(host: "127.0.0.1", port: 80)), ("https://127.0.0.1:80", nil),
+            ("http://[::1]:0", .plain(host: "::1", port: 0)), ("http://a", nil),
             ("unix:/run/a:1", .unix(path: "/run/a:1")), ("unix:", nil), ("80", nil), ("::1:80", nil), ("a:65536", nil),
             ("a:", nil), ("a:-1", nil), ("a:8x", nil), ("", nil),
         ] as [(String, HTTPAddress?)])

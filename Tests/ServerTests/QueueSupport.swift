@@ -144,14 +144,15 @@ final class TestAPI {
     let handler: APIHandler
 
     init(_ models: [Model] = Toy.models, threads: Int = 2, queue: QueueLimits = QueueLimits()) throws {
-        let metrics = Metrics(models: models.count)
+        let metrics = Metrics()
         engine = try InferenceEngine(networks: models.map(\.network), threads: threads, limits: queue) {
             metrics.countBatch(model: $0, sequences: $1, tokens: $2, seconds: $3.milliseconds / 1e3)
         }
         var limits = RequestLimits()
         limits.maxSequences = 40
         limits.maxTokens = 200
-        handler = APIHandler(models: models, engine: engine, metrics: metrics, limits: limits)
+        handler = APIHandler(metrics: metrics, limits: limits)
+        handler.serve(models, engine: engine)
     }
 
     deinit { engine.stop() }

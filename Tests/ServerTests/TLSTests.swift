@@ -51,6 +51,23 @@ import Testing
         }
     }
 
+    /// An inner address beside the outer one.
+    @Test func leavesPlainAddressesInTheClear() throws {
+        let server = HTTPServer(handler: handler)
+        try server.useTLS(TestCertificates.server)
+        let names = try server.start([.tcp(host: "127.0.0.1", port: 0), .plain(host: "127.0.0.1", port: 0)])
+        #expect(names.map { $0.prefix { $0 != ":" } } == ["https", "http"])
+        let ports = names.compactMap { $0.split(separator: ":").last.flatMap { Int($0) } }
+        try #require(ports.count == 2)
+        for client in [try TestClient(port: ports[0], tls: .init()), try TestClient(port: ports[1])] {
+            try client.send(Self.request)
+            #expect(try client.receive().text == "GET /a - 0")
+        }
+        let done = DispatchSemaphore(value: 0)
+        server.drain(deadlineSeconds: 0.05) { done.signal() }
+        #expect(done.wait(timeout: .now() + 5) == .success)
+    }
+
     @Test func pipelinesWithinOneRecord() throws {
         try withServer { _, port in
             let client = try TestClient(port: port, tls: .init())

@@ -29,6 +29,10 @@ static inline void encoderd_pause(void) {
 // The monotonic clock.
 long encoderd_nanoseconds(void);
 
+// Large blocks go back to the system when they are freed. Left alone, glibc raises the size from which it does so to the
+// largest block freed so far, up to 32 MiB, and twice that stays in every heap: after one large body, for good (mallopt(3)).
+void encoderd_return_memory(void);
+
 // futex(2), private to this process. Sleeps while `*word` is `value`, and may return at any time.
 void encoderd_futex_wait(const void *word, unsigned value);
 void encoderd_futex_wake(const void *word, int threads);

@@ -2,10 +2,13 @@ import JSON
 import Models
 import Synchronization
 
-/// Answers every request of the HTTP contract.
+/// Answers every request of the HTTP contract: of the models' routes, those that come once there are models.
 public final class APIHandler: RequestHandler {
-    let models: ModelSet
-    let engine: InferenceEngine
+    private struct Service {
+        let models: ModelSet
+        let engine: InferenceEngine
+    }
+
     let metrics: Metrics
     let limits: RequestLimits
     let attentionLimits: AttentionLimits
@@ -14,16 +17,15 @@ public final class APIHandler: RequestHandler {
     private let page: StaticAnswer
     private let openAPI: StaticAnswer
     private let router = Router()
-    private let notReady = Atomic(false)
+    /// nil: the models are being loaded.
+    private let service = Locked<Service?>(nil)
+    private let isDraining = Atomic(false)
     private let connectionCount = Locked<@Sendable () -> Int>({ 0 })
 
     public init(
-        models: [Model], engine: InferenceEngine, metrics: Metrics, limits: RequestLimits = RequestLimits(),
-        attentionLimits: AttentionLimits = AttentionLimits(), compression: CompressionPolicy = .auto,
-        log: AccessLog? = nil
+        metrics: Metrics, limits: RequestLimits = RequestLimits(), attentionLimits: AttentionLimits = AttentionLimits(),
+        compression: CompressionPolicy = .auto, log: AccessLog? = nil
     ) {
-        self.models = ModelSet(models: models)
-        self.engine = engine
         self.metrics = metrics
         self.limits = limits
         self.attentionLimits = attentionLimits
@@ -33,8 +35,14 @@ public final class APIHandler: RequestHandler {
         openAPI = StaticAnswer(OpenAPI.document, "application/json", compression: compression)
     }
 
+    /// Answers for these models from now on; until then their routes say 503, and so does /ready.
+    public func serve(_ models: [Model], engine: InferenceEngine) {
+        metrics.use(models: models.count)
+        service.withLock { $0 = Service(models: ModelSet(models: models), engine: engine) }
+    }
+
     /// From now on /ready answers 503, while requests are still taken.
-    public func becomeUnready() { notReady.store(true, ordering: .relaxed) }
+    public func becomeUnready() { isDraining.store(true, ordering: .relaxed) }
 
     /// Tells /metrics where to ask for the number of open connections.
     public func countConnections(_ count: @escaping @Sendable () -> Int) { connectionCount.withLock { $0 = count } }
@@ -45,20 +53,22 @@ public final class APIHandler: RequestHandler {
         do throws(APIError) {
             switch try match.route.get() {
             case .encode:
-                let route = EncodeRoute(models: models, engine: engine, limits: limits)
-                try work(context) { exchange throws(APIError) in try route.prepare(exchange) }
+                let service = try loaded()
+                let route = EncodeRoute(models: service.models, engine: service.engine, limits: limits)
+                try work(context, service.engine) { exchange throws(APIError) in try route.prepare(exchange) }
             case .attention:
+                let service = try loaded()
                 let route = AttentionRoute(
-                    models: models, engine: engine, limits: limits, answerLimits: attentionLimits)
-                try work(context) { exchange throws(APIError) in try route.prepare(exchange) }
+                    models: service.models, engine: service.engine, limits: limits, answerLimits: attentionLimits)
+                try work(context, service.engine) { exchange throws(APIError) in try route.prepare(exchange) }
             case .health: context.respond(APIHandler.status("ok", 200))
             case .ready:
-                let ready = !notReady.load(ordering: .relaxed) && !engine.status.draining
-                if !ready { throw APIError(.draining) }
+                if isDraining.load(ordering: .relaxed) { throw APIError(.draining) }
+                if try loaded().engine.status.draining { throw APIError(.draining) }
                 context.respond(APIHandler.status("ready", 200))
             case .metrics: context.respond(metricsPage())
-            case .models: context.respond(ModelsRoute(models: models).list())
-            case .model(let name): context.respond(try ModelsRoute(models: models).one(name))
+            case .models: context.respond(ModelsRoute(models: try loaded().models).list())
+            case .model(let name): context.respond(try ModelsRoute(models: try loaded().models).one(name))
             case .openAPI:
                 context.respond(openAPI.response(request.acceptEncoding))
             case .methods(let list): context.respond(HTTPResponse(status: 204, headers: ["Allow": list]))
@@ -90,11 +100,19 @@ public final class APIHandler: RequestHandler {
         text("{\"status\":\"\(word)\"}", "application/json")
     }
 
+    private func loaded() throws(APIError) -> Service {
+        if let service = service.withLock({ $0 }) { return service }
+        if isDraining.load(ordering: .relaxed) { throw APIError(.draining) }
+        throw APIError(
+            503, "loading", "The models are being loaded; try again in 1 s.", headers: ["Retry-After": "1"])
+    }
+
     private func metricsPage() -> HTTPResponse {
         let count = connectionCount.withLock { $0 }
+        let service = service.withLock { $0 }
         let page = MetricsPage(
-            metrics: metrics, queue: engine.status, threads: engine.threads, models: models.models, connections: count()
-        )
+            metrics: metrics, queue: service?.engine.status ?? QueueStatus(), threads: service?.engine.threads ?? 0,
+            models: service?.models.models ?? [], connections: count())
         return APIHandler.text(page.text(), "text/plain; version=0.0.4; charset=utf-8")
     }
 
@@ -102,7 +120,8 @@ public final class APIHandler: RequestHandler {
 
     /// Has a worker do what an admitted request asks.
     private func work(
-        _ context: RequestContext, _ body: @escaping @Sendable (Exchange) throws(APIError) -> Void
+        _ context: RequestContext, _ engine: InferenceEngine,
+        _ body: @escaping @Sendable (Exchange) throws(APIError) -> Void
     ) throws(APIError) {
         let deadline = try APIHandler.deadline(context)
         let admission: Admission

@@ -28,40 +28,45 @@ public struct ServerConfiguration: Sendable {
     public init() {}
 }
 
-/// The server: models behind HTTP.
+/// The server: models behind HTTP. It listens before there are models, so that a probe of /ready is told that they are
+/// being loaded.
 public final class EncoderServer: Sendable {
     public let configuration: ServerConfiguration
-    public let engine: InferenceEngine
-    public let handler: APIHandler
+    private let metrics = Metrics()
+    private let handler: APIHandler
     private let access: AccessHandler
     private let http: HTTPServer
+    private let engine = Locked<InferenceEngine?>(nil)
 
-    public init(models: [Model], configuration: ServerConfiguration = ServerConfiguration()) throws(HTTPServerError) {
-        let metrics = Metrics(models: models.count)
+    public init(configuration: ServerConfiguration = ServerConfiguration()) throws(HTTPServerError) {
+        handler = APIHandler(
+            metrics: metrics, limits: configuration.requests, attentionLimits: configuration.attention,
+            compression: configuration.compression, log: configuration.accessLog)
+        access = AccessHandler(handler, cors: configuration.cors)
+        http = HTTPServer(handler: access, limits: configuration.http)
+        self.configuration = configuration
+        handler.countConnections { [weak http] in http?.connectionCount ?? 0 }
+        try reload()
+    }
+
+    /// Answers for these models from now on. To be called once.
+    /// - Returns: the number of worker threads.
+    @discardableResult
+    public func serve(_ models: [Model]) throws(HTTPServerError) -> Int {
         let engine: InferenceEngine
         do throws(QueueError) {
             engine = try InferenceEngine(
                 networks: models.map(\.network), threads: configuration.threads ?? Processors.usable,
                 limits: configuration.queue
-            ) { model, sequences, tokens, time in
+            ) { [metrics] model, sequences, tokens, time in
                 metrics.countBatch(model: model, sequences: sequences, tokens: tokens, seconds: time.milliseconds / 1e3)
             }
         } catch {
             throw HTTPServerError(description: "no worker thread could be started")
         }
-        let handler = APIHandler(
-            models: models, engine: engine, metrics: metrics, limits: configuration.requests,
-            attentionLimits: configuration.attention, compression: configuration.compression,
-            log: configuration.accessLog)
-        let access = AccessHandler(handler, cors: configuration.cors)
-        let http = HTTPServer(handler: access, limits: configuration.http)
-        handler.countConnections { [weak http] in http?.connectionCount ?? 0 }
-        self.configuration = configuration
-        self.engine = engine
-        self.handler = handler
-        self.access = access
-        self.http = http
-        try reload()
+        self.engine.withLock { $0 = engine }
+        handler.serve(models, engine: engine)
+        return engine.threads
     }
 
     /// Listens on the configured host and port.
@@ -72,6 +77,9 @@ public final class EncoderServer: Sendable {
 
     /// - Returns: what clients call the addresses, such as `http://127.0.0.1:8080`.
     public func start(_ addresses: [HTTPAddress]) throws(HTTPServerError) -> [String] { try http.start(addresses) }
+
+    /// Takes no more clients, at once; for a server whose models cannot be loaded.
+    public func stopListening() { http.stopListening() }
 
     /// Reads the configured keys and files of TLS again; when one cannot be used, nothing changes.
     public func reload() throws(HTTPServerError) {
@@ -87,11 +95,11 @@ public final class EncoderServer: Sendable {
         http.drain(
             acceptSeconds: configuration.drainAcceptSeconds, deadlineSeconds: configuration.drainDeadlineSeconds
         ) { [engine] in
-            engine.drain()
+            engine.withLock { $0 }?.drain()
             completion()
         }
     }
 
     /// Ends the workers; for after draining. Not to be called on one of them.
-    public func stop() { engine.stop() }
+    public func stop() { engine.withLock { $0 }?.stop() }
 }

@@ -310,7 +310,7 @@ enum OpenAPI {
                     }
                   },
                   "503": {
-                    "description": "Draining",
+                    "description": "Loading (see Retry-After) or draining",
                     "content": {
                       "application/json": {
                         "schema": {
@@ -546,7 +546,7 @@ enum OpenAPI {
                     }
                   },
                   "503": {
-                    "description": "Draining",
+                    "description": "Loading (see Retry-After) or draining",
                     "content": {
                       "application/json": {
                         "schema": {
@@ -825,7 +825,7 @@ enum OpenAPI {
                     }
                   },
                   "503": {
-                    "description": "Draining",
+                    "description": "Loading (see Retry-After) or draining",
                     "content": {
                       "application/json": {
                         "schema": {
@@ -852,6 +852,7 @@ enum OpenAPI {
                 "operationId": "models",
                 "summary": "The loaded models",
                 "responses": {
+                  "503": {"$ref": "#/components/responses/Loading"},
                   "401": {"$ref": "#/components/responses/Unauthorized"},
                   "200": {
                     "description": "A list",
@@ -879,6 +880,7 @@ enum OpenAPI {
                   }
                 ],
                 "responses": {
+                  "503": {"$ref": "#/components/responses/Loading"},
                   "401": {"$ref": "#/components/responses/Unauthorized"},
                   "200": {
                     "description": "The model",
@@ -939,7 +941,7 @@ enum OpenAPI {
                     }
                   },
                   "503": {
-                    "description": "Loading or draining",
+                    "description": "Loading (see Retry-After) or draining",
                     "content": {
                       "application/json": {
                         "schema": {
@@ -1021,6 +1023,11 @@ enum OpenAPI {
               "Unauthorized": {
                 "description": "No key, or a wrong one",
                 "headers": {"WWW-Authenticate": {"schema": {"type": "string"}}},
+                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+              },
+              "Loading": {
+                "description": "The models are being loaded",
+                "headers": {"Retry-After": {"schema": {"type": "integer"}}},
                 "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
               },
               "LengthRequired": {

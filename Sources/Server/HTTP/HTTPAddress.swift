@@ -4,11 +4,13 @@ import Glibc
 public enum HTTPAddress: Sendable, Equatable, CustomStringConvertible {
     /// Port 0 takes a free one.
     case tcp(host: String, port: Int)
+    /// As `tcp`, but never TLS, also where there is a certificate: for probes and scrapers on the inside.
+    case plain(host: String, port: Int)
     case unix(path: String)
     /// A stream socket that listens already, handed over by whoever started the process.
     case inherited(descriptor: Int32)
 
-    /// `HOST:PORT`, `[::1]:PORT`, `:PORT` (all addresses) or `unix:PATH`.
+    /// `HOST:PORT`, `[::1]:PORT`, `:PORT` (all addresses), any of them after `http://`, or `unix:PATH`.
     public init?(_ text: String) {
         if text.hasPrefix("unix:") {
             let path = String(text.dropFirst(5))
@@ -16,18 +18,22 @@ public enum HTTPAddress: Sendable, Equatable, CustomStringConvertible {
             self = .unix(path: path)
             return
         }
+        let isPlain = text.hasPrefix("http://")
+        let text = isPlain ? text.dropFirst(7) : text[...]
         guard let colon = text.lastIndex(of: ":") else { return nil }
         let (host, digits) = (text[..<colon], text[text.index(after: colon)...])
         let isBracketed = host.hasPrefix("[") && host.hasSuffix("]")
         guard isBracketed || !host.contains(":"), !digits.isEmpty, digits.utf8.allSatisfy(HTTPGrammar.isDigit),
             let port = Int(digits), 0...65535 ~= port
         else { return nil }
-        self = .tcp(host: isBracketed ? String(host.dropFirst().dropLast()) : String(host), port: port)
+        let name = isBracketed ? String(host.dropFirst().dropLast()) : String(host)
+        self = isPlain ? .plain(host: name, port: port) : .tcp(host: name, port: port)
     }
 
     public var description: String {
         switch self {
-        case .tcp(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        case .tcp(let host, let port), .plain(let host, let port):
+            host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
         case .unix(let path): "unix:\(path)"
         case .inherited(let descriptor): "descriptor \(descriptor)"
         }

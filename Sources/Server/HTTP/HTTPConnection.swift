@@ -18,6 +18,8 @@ final class HTTPConnection: @unchecked Sendable {
     let descriptor: Int32
     /// Tells this connection from an earlier one of the same descriptor.
     let generation: UInt32
+    /// In seconds of the server's clock.
+    let arrival: Double
     private(set) var state = State.reading
     /// In ticks of the server's clock; `Int.max` for none.
     private(set) var deadline = Int.max
@@ -52,9 +54,14 @@ final class HTTPConnection: @unchecked Sendable {
         self.generation = generation
         self.transport = transport
         self.server = server
+        arrival = server.now
         parser = HTTPParser(limits: server.limits)
     }
 
+    /// Whether it came when there was no room.
+    private(set) var isRefused = false
+    /// Whether its first request's head has not come whole.
+    var isNewcomer: Bool { state == .reading && requestNumber == 0 && parser.phase != .body }
     /// Whether no request has begun.
     var isIdle: Bool { state == .reading && parser.phase == .start && readAhead.isEmpty }
     var hasServed: Bool { requestNumber > 0 }
@@ -69,6 +76,8 @@ final class HTTPConnection: @unchecked Sendable {
     /// Answers 503 to a connection over the cap, whatever it asks.
     func refuse() {
         server.assertOnLoop()
+        isRefused = true
+        server.refusals += 1
         fail(HTTPParseError(503, "too_many_connections", "The server has as many connections as it takes."))
         if !isEstablished { setDeadline(limits.handshakeSeconds) }
         updateInterest()
@@ -251,6 +260,11 @@ final class HTTPConnection: @unchecked Sendable {
     func answer(_ response: HTTPResponse, to number: UInt64) {
         server.assertOnLoop()
         guard state == .handling, number == requestNumber else { return }
+        // Whether this answer is the last depends on whether another request has come.
+        if server.isDraining {
+            readAvailable()
+            guard state == .handling else { return }
+        }
         send(response)
         // epoll does not know of bytes that lie in the transport.
         if transport.hasBufferedInput { readAvailable() }
@@ -279,7 +293,9 @@ final class HTTPConnection: @unchecked Sendable {
         stream = hasBody ? response.stream : nil
         if stream == nil { cancellation = nil }
         // HTTP/1.0 knows no chunks: the body ends with the connection.
-        if server.isDraining || (stream != nil && answering.minorVersion == 0) { closeAfterAnswer = true }
+        if stream != nil, answering.minorVersion == 0 { closeAfterAnswer = true }
+        // Requests that came before this answer are accepted too.
+        if server.isDraining, readAhead.isEmpty { closeAfterAnswer = true }
         let head = server.encoder.head(of: response, close: closeAfterAnswer, minorVersion: answering.minorVersion)
         output.append(ArraySegment(head))
         if hasBody, stream == nil { for segment in response.body { output.append(segment) } }

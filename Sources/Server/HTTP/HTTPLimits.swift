@@ -38,6 +38,11 @@ public struct HTTPLimits: Sendable {
     public var maxBufferedBytes = 1 << 30
     /// Further connections are answered with 503.
     public var maxConnections = 10_000
+    /// In a full house a new connection takes the place of one that has had so long and not asked for anything yet: a
+    /// flood of silent ones has to bring `maxConnections` more in this time, again and again, to keep others out.
+    public var newcomerSeconds = 1.0
+    /// How many may be refused with an answer at a time; past those, new ones are closed without a word.
+    static let maxRefusals = 256
     /// What is read of the next requests while an answer is outstanding.
     public var maxReadAheadBytes = 16 << 10
     /// How long accepting stops when descriptors run out.

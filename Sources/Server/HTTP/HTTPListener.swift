@@ -10,12 +10,23 @@ struct HTTPListener {
     let isLocal: Bool
 
     var port: Int {
-        if case .tcp(_, let port) = address { port } else { 0 }
+        switch address {
+        case .tcp(_, let port), .plain(_, let port): port
+        case .unix, .inherited: 0
+        }
+    }
+
+    /// Whether its clients speak TLS where the server has a certificate.
+    var speaksTLS: Bool {
+        if case .plain = address { false } else { !isLocal }
     }
 
     static func open(_ address: HTTPAddress, backlog: Int32) throws(HTTPServerError) -> HTTPListener {
         switch address {
-        case .tcp(let host, let port): try open(host: host, port: port, backlog: backlog)
+        case .tcp(let host, let port):
+            try open(host: host, port: port, backlog: backlog) { .tcp(host: $0, port: $1) }
+        case .plain(let host, let port):
+            try open(host: host, port: port, backlog: backlog) { .plain(host: $0, port: $1) }
         case .unix(let path): try open(path: path, backlog: backlog)
         case .inherited(let descriptor): try adopt(descriptor)
         }
@@ -29,7 +40,10 @@ struct HTTPListener {
     // MARK: TCP
 
     /// Listens on the first of the host's addresses that can be bound.
-    private static func open(host: String, port: Int, backlog: Int32) throws(HTTPServerError) -> HTTPListener {
+    /// - Parameter address: of a host and the port that was taken.
+    private static func open(
+        host: String, port: Int, backlog: Int32, address: (String, Int) -> HTTPAddress
+    ) throws(HTTPServerError) -> HTTPListener {
         guard 0...65535 ~= port else { throw HTTPServerError(description: "There is no port \(port).") }
         var hints = addrinfo()
         hints.ai_family = AF_UNSPEC
@@ -49,7 +63,7 @@ struct HTTPListener {
             let descriptor = listen(info.pointee, backlog: backlog)
             if descriptor >= 0 {
                 return HTTPListener(
-                    descriptor: descriptor, address: .tcp(host: name, port: boundPort(descriptor)), isLocal: false)
+                    descriptor: descriptor, address: address(name, boundPort(descriptor)), isLocal: false)
             }
             reason = String(cString: strerror(errno))
             next = info.pointee.ai_next

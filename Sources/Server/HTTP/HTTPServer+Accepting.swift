@@ -21,8 +21,9 @@ extension HTTPServer {
     }
 
     private func take(_ descriptor: Int32, from listener: HTTPListener) {
+        if isFull { makeRoom() }
         // The refusals' answers need descriptors too; past those, nothing but closing is left.
-        guard connections.count < limits.maxConnections + 256 else {
+        guard !isFull || refusals < HTTPLimits.maxRefusals else {
             _ = Glibc.close(descriptor)
             return
         }
@@ -32,6 +33,32 @@ extension HTTPServer {
         }
         add(descriptor, from: listener)
     }
+
+    // MARK: A full house
+
+    var isFull: Bool { connections.count - refusals >= limits.maxConnections }
+
+    /// Remembers a connection that may have to give up its place.
+    func rememberNewcomer(_ connection: HTTPConnection) {
+        newcomers.append(token(connection))
+        forgetSettled()
+    }
+
+    /// Closes the connection that has waited longest with its first request, if that is long.
+    func makeRoom() {
+        forgetSettled()
+        guard let name = newcomers.first, let connection = connection(named: name),
+            connection.arrival + limits.newcomerSeconds < now
+        else { return }
+        _ = newcomers.popFirst()
+        connection.close()
+    }
+
+    private func forgetSettled() {
+        while let name = newcomers.first, connection(named: name)?.isNewcomer != true { _ = newcomers.popFirst() }
+    }
+
+    // MARK: Descriptors
 
     /// Out of descriptors: the one in reserve takes a client off the backlog, and accepting rests for a moment.
     private func pauseAccepting(_ listener: HTTPListener) {

@@ -31,6 +31,10 @@ public final class HTTPServer: @unchecked Sendable {
     private var timer: (any DispatchSourceTimer)?
     private(set) var connections: [Int32: HTTPConnection] = [:]
     private(set) var generation: UInt32 = 0
+    /// In the order in which they came, those that may not have asked for anything yet.
+    var newcomers = FIFO<UInt64>()
+    /// Connections over the cap that are being told so.
+    var refusals = 0
     private var wheel = TimerWheel()
     private var drainCompletion: (@Sendable () -> Void)?
     private let openConnections = Atomic(0)
@@ -84,12 +88,14 @@ public final class HTTPServer: @unchecked Sendable {
     }
 
     private func name(_ listener: HTTPListener) -> String {
-        guard case .tcp = listener.address else { return listener.address.description }
-        return "\(tls != nil && !listener.isLocal ? "https" : "http")://\(listener.address)"
+        switch listener.address {
+        case .unix, .inherited: listener.address.description
+        case .tcp, .plain: "\(tls != nil && listener.speaksTLS ? "https" : "http")://\(listener.address)"
+        }
     }
 
-    /// Speaks TLS with all clients but those of Unix-domain sockets, from the next connection on. Files that cannot be used
-    /// change nothing.
+    /// Speaks TLS with all clients but those of plain addresses and Unix-domain sockets, from the next connection on. Files
+    /// that cannot be used change nothing.
     public func useTLS(_ files: TLSFiles) throws(HTTPServerError) {
         let context = try TLSContext(files)
         queue.async { [self] in tls = context }
@@ -147,29 +153,29 @@ public final class HTTPServer: @unchecked Sendable {
         }
         let connection = HTTPConnection(
             descriptor: descriptor, generation: generation, transport: transport, server: self)
-        let isFull = connections.count >= limits.maxConnections
+        let isFull = isFull
         connections[descriptor] = connection
         openConnections.store(connections.count, ordering: .relaxed)
         var event = epoll_event(events: 0, data: epoll_data_t(u64: token(connection)))
         guard epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0 else { return connection.close() }
         connection.open()
-        if isFull { connection.refuse() }
+        if isFull { connection.refuse() } else { rememberNewcomer(connection) }
     }
 
     private func transport(_ descriptor: Int32, _ listener: HTTPListener) -> (any HTTPTransport)? {
-        guard let tls, !listener.isLocal else { return PlainTransport(descriptor: descriptor) }
+        guard let tls, listener.speaksTLS else { return PlainTransport(descriptor: descriptor) }
         return TLSTransport(descriptor: descriptor, context: tls, scratch: cipherBuffer)
     }
 
     func token(_ listener: HTTPListener) -> UInt64 { UInt64(UInt32(bitPattern: listener.descriptor)) }
 
     /// A connection's name in epoll and on the wheel; a listener's has no generation.
-    private func token(_ connection: HTTPConnection) -> UInt64 {
+    func token(_ connection: HTTPConnection) -> UInt64 {
         UInt64(connection.generation) << 32 | UInt64(UInt32(bitPattern: connection.descriptor))
     }
 
     /// The connection of that name, unless it has been closed.
-    private func connection(named token: UInt64) -> HTTPConnection? {
+    func connection(named token: UInt64) -> HTTPConnection? {
         guard let connection = connections[Int32(truncatingIfNeeded: token & 0xFFFF_FFFF)],
             connection.generation == UInt32(truncatingIfNeeded: token >> 32)
         else { return nil }
@@ -184,6 +190,7 @@ public final class HTTPServer: @unchecked Sendable {
     func forget(_ connection: HTTPConnection) {
         assertOnLoop()
         connections[connection.descriptor] = nil
+        if connection.isRefused { refusals -= 1 }
         openConnections.store(connections.count, ordering: .relaxed)
         if connections.isEmpty { queue.async { [self] in finishDrainIfDone() } }
     }
@@ -240,6 +247,9 @@ public final class HTTPServer: @unchecked Sendable {
             }
         }
     }
+
+    /// Takes no more clients, at once.
+    public func stopListening() { queue.sync { stopAccepting() } }
 
     private func stopAccepting() {
         guard !listeners.isEmpty else { return }

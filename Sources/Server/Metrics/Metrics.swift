@@ -32,12 +32,15 @@ public final class Metrics: Sendable {
     struct State {
         var requests: [RouteStatus: Int] = [:]
         var latency: [String: Histogram] = [:]
-        var models: [ModelCounts]
+        var models: [ModelCounts] = []
     }
 
-    private let state: Locked<State>
+    private let state = Locked(State())
 
-    public init(models: Int) { state = Locked(State(models: Array(repeating: ModelCounts(), count: models))) }
+    public init() {}
+
+    /// Counts for so many models, from nothing.
+    func use(models: Int) { state.withLock { $0.models = Array(repeating: ModelCounts(), count: models) } }
 
     func countRequest(route: String, status: Int, seconds: Double) {
         state.withLock { state in

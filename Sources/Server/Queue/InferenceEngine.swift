@@ -4,11 +4,11 @@ import Synchronization
 
 /// What the engine tells of itself, for `/metrics` and tests.
 public struct QueueStatus: Sendable, Equatable {
-    public var requests: Int
-    public var queuedSequences: Int
-    public var queuedTokens: Int
-    public var busyWorkers: Int
-    public var draining: Bool
+    public var requests = 0
+    public var queuedSequences = 0
+    public var queuedTokens = 0
+    public var busyWorkers = 0
+    public var draining = false
 }
 
 /// A fixed set of worker threads, each with its own scratch memory, that prepare requests, run forward passes and write
