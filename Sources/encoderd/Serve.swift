@@ -180,9 +180,11 @@ struct Serve: ParsableCommand {
         source.activate()
     }
 
-    /// The first signal drains and ends the process; a second one ends it at once.
+    /// The first signal drains and ends the process; a second one ends it at once. Neither waits for whoever reads the
+    /// log: a pipe that nobody empties must not keep a server from ending.
     private func drainOnSignals(_ server: EncoderServer, _ logger: Logger) {
         let queue = DispatchQueue(label: "encoderd.signals")
+        let log = DispatchQueue(label: "encoderd.signals.log")
         nonisolated(unsafe) var draining = false
         for (number, name) in [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT")] {
             signal(number, SIG_IGN)
@@ -190,23 +192,35 @@ struct Serve: ParsableCommand {
             source.setEventHandler {
                 _ = source
                 if draining {
-                    logger.warning("\(name) again: ending at once")
-                    _exit(1)
+                    end(1, after: log) { logger.warning("\(name) again: ending at once") }
                 }
                 draining = true
-                logger.info("\(name): finishing what was accepted")
+                log.async { logger.info("\(name): finishing what was accepted") }
                 server.drain {
                     // Workers are joined on this queue, not on the event loop that calls.
                     queue.async {
                         server.stop()
-                        server.configuration.accessLog?.flush()
-                        logger.info("done")
-                        Glibc.exit(0)
+                        end(0, after: log) {
+                            server.configuration.accessLog?.flush()
+                            logger.info("done")
+                        }
                     }
                 }
             }
             source.activate()
         }
+    }
+
+    /// Ends the process when the last lines are written, or cannot be in a second.
+    private func end(_ code: Int32, after log: DispatchQueue, _ lines: @escaping @Sendable () -> Void) -> Never {
+        let written = DispatchSemaphore(value: 0)
+        log.async {
+            lines()
+            written.signal()
+        }
+        _ = written.wait(timeout: .now() + 1)
+        // Not `exit`, which would wait for the lock of a standard error that is being written to.
+        _exit(code)
     }
 }
 

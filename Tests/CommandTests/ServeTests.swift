@@ -500,6 +500,36 @@ import Testing
         #expect(server.process.terminationStatus == 1 && server.process.terminationReason == .exit)
     }
 
+    /// Whoever reads the log has stopped: the pipe is full, and SIGTERM ends the process all the same.
+    @Test func endsWhenNobodyReadsItsLog() throws {
+        let log = Pipe()
+        let path = TemporaryFolder.unmade()
+        let process = Program.process(
+            ["serve", "--listen", "unix:\(path)", "--model", "g2p=\(Program.model("g2p"))"], environment: [:])
+        process.standardOutput = FileHandle.nullDevice
+        process.standardError = log
+        try process.run()
+        defer { process.terminate() }
+        var said = ""
+        while !said.contains("listening on") {
+            let data = log.fileHandleForReading.availableData
+            try #require(!data.isEmpty, "\(said)")
+            said += String(decoding: data, as: UTF8.self)
+        }
+        // A description of its own: that of the process keeps on waiting for room.
+        let full = open("/proc/\(process.processIdentifier)/fd/2", O_WRONLY | O_NONBLOCK)
+        try #require(full >= 0)
+        while write(full, [UInt8](repeating: 0x2E, count: 4096), 4096) > 0 {}
+        close(full)
+        kill(process.processIdentifier, SIGTERM)
+        for _ in 0..<1000 where process.isRunning { usleep(10_000) }
+        #expect(!process.isRunning)
+        if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+        process.waitUntilExit()
+        #expect(process.terminationReason == .exit)
+        #expect(process.terminationStatus == 0)
+    }
+
     /// SIGTERM while a request is being computed: it is answered, and the process ends with 0.
     @Test func drainsOnSIGTERM() throws {
         let server = try RunningServer(["--model", "m=\(Program.model("minilm"))"])
