@@ -7,7 +7,7 @@ THREADS ?= 1
 # One line per loaded model: NAME=DIRECTORY.
 MODELS ?= minilm=models/minilm g2p=models/g2p resemblyzer=models/resemblyzer
 
-.PHONY: help run build models system test tsan asan lint format image image-test bench bench-kernels kernel-report http-differential soak drain idle-connections fidelity families-check check-symbols fresh-kernels clean
+.PHONY: help run build models system test tsan asan lint format image image-test bench bench-kernels kernel-report http-differential soak drain idle-connections bench-http fidelity families-check check-symbols fresh-kernels clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ soak: build models ## abuse from all sides for SOAK_SECONDS (600) while good cli
 
 drain: build models ## kill -TERM in the middle of 64 concurrent requests, 50 times: every accepted one is answered
 	$(PYTHON) scripts/drain.py 50
+
+bench-http: build models ## /health beside nginx, and what is added to a forward pass (needs wrk, nginx)
+	$(PYTHON) scripts/bench_http.py
 
 idle-connections: build models ## what 10,000 idle connections cost, plain and over TLS
 	$(PYTHON) scripts/http_idle.py

@@ -37,7 +37,7 @@ def measure(encrypted):
     options = ["--tls-cert", f"{TLS}/server-chain.pem", "--tls-key", f"{TLS}/server.key"] if encrypted else []
     server = subprocess.Popen(
         [os.path.join(ROOT, ".build/release/encoderd"), "serve", "--model", f"m={MODEL}", "--port", "0", "--threads", "1",
-         "--max-connections", str(COUNT + 10), "--keep-alive-seconds", "3600", *options],
+         "--max-connections", str(COUNT + 10), "--keep-alive-seconds", "3600", "--access-log", "off", *options],
         stderr=subprocess.PIPE, text=True)
     try:
         line = next(line for line in server.stderr if "listening on" in line)
