@@ -7,7 +7,7 @@ THREADS ?= 1
 # One line per loaded model: NAME=DIRECTORY.
 MODELS ?= minilm=models/minilm g2p=models/g2p resemblyzer=models/resemblyzer
 
-.PHONY: help run build models system test tsan asan lint format image image-test bench bench-kernels kernel-report http-differential soak drain idle-connections bench-http fidelity families-check check-symbols fresh-kernels clean
+.PHONY: help run build models system test tsan asan fuzz lint format image image-test bench bench-kernels kernel-report http-differential soak drain idle-connections bench-http fidelity families-check check-symbols fresh-kernels clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,11 @@ tsan: system fresh-kernels ## the server's tests under the thread sanitizer
 asan: system models fresh-kernels ## every test but those of the command under the address sanitizer
 	$(SWIFT) build --build-tests --sanitize=address --scratch-path .build-asan
 	ASAN_OPTIONS=detect_leaks=0 $(SANITIZED) --sanitize=address --scratch-path .build-asan --skip CommandTests
+
+# Every target of Tests/FuzzTests for FUZZ_SECONDS (60), FUZZ_JOBS at a time. FUZZ_KEEP=1 writes the kept corpora anew.
+fuzz: system fresh-kernels ## fuzz all that reads bytes nobody trusts; findings fail, and are kept as tests once mended
+	ENCODERD_FUZZER=1 $(SWIFT) build -c release --sanitize=fuzzer --sanitize=address -Xswiftc -enable-testing --scratch-path .build-fuzz --product FuzzTests
+	$(PYTHON) scripts/fuzz.py --seconds $(or $(FUZZ_SECONDS),60) --jobs $(or $(FUZZ_JOBS),2) $(if $(FUZZ_KEEP),--keep) .build-fuzz/release/FuzzTests $(FUZZ_TARGETS)
 
 # SwiftPM's incremental build does not see that an inlinable body changed, so the targets that compile the bodies are
 # marked as changed with them.

@@ -26,6 +26,21 @@ let vectorTargets: [Target] = []
 let vectorDependencies: [Target.Dependency] = []
 #endif
 
+// What fuzzers run on each input (Tests/FuzzTests) is part of the tests, which run it on the inputs that are kept; where
+// ENCODERD_FUZZER is set (`make fuzz`) it becomes a program of libFuzzer instead.
+let fuzzDependencies: [Target.Dependency] = [
+    "Server", "Models", "KernelSelection", "JSON", "CZlib",
+]
+let fuzzTarget: Target =
+    Context.environment["ENCODERD_FUZZER"] == nil
+    ? .testTarget(
+        name: "FuzzTests", dependencies: fuzzDependencies, exclude: ["Corpora", "Findings", "LibFuzzer.swift"],
+        swiftSettings: strict)
+    : .executableTarget(
+        name: "FuzzTests", dependencies: fuzzDependencies, path: "Tests/FuzzTests",
+        exclude: ["Corpora", "Findings", "CorpusTests.swift"],
+        swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])])
+
 let package = Package(
     name: "encoderd",
     products: [
@@ -38,6 +53,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
     ],
     targets: vectorTargets + [
+        fuzzTarget,
         // Instructions that Swift's SIMD types cannot spell.
         .target(name: "CIntrinsics"),
         // System calls that `import Glibc` lacks: epoll, accept4, madvise.

@@ -41,6 +41,9 @@ final class TestClient {
             }
         }
         guard status == 0 else { throw ClientError.system("connect", errno) }
+        // What is sent goes at once.
+        var immediately: Int32 = 1
+        setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &immediately, 4)
         if let options { tls = try TestTLS(descriptor, options) }
     }
 

@@ -8,10 +8,19 @@ final class MappedFile: @unchecked Sendable {
     /// Relative to the model directory, for messages.
     let path: String
     let bytes: UnsafeRawBufferPointer
+    private let isMapped: Bool
+
+    /// Bytes in memory, which the caller keeps for as long as this object lives.
+    init(name: String, bytes: UnsafeRawBufferPointer) {
+        path = name
+        self.bytes = bytes
+        isMapped = false
+    }
 
     /// - Throws: `ModelError` where the file cannot be opened, is not a regular file, or is empty.
     init(directory: String, name: String) throws(ModelError) {
         path = name
+        isMapped = true
         // O_NONBLOCK: a FIFO in place of the file is refused below rather than waited for.
         let descriptor = open(directory + "/" + name, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw MappedFile.systemError(name, "cannot be opened") }
@@ -30,11 +39,11 @@ final class MappedFile: @unchecked Sendable {
         madvise(address, size, Int32(MADV_WILLNEED))
     }
 
-    deinit { munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count) }
+    deinit { if isMapped { munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count) } }
 
     /// Lets the whole pages inside `range` leave the resident set; touching them again reads them from the file.
     func release(_ range: UnsafeRawBufferPointer) {
-        guard let base = bytes.baseAddress, let start = range.baseAddress else { return }
+        guard isMapped, let base = bytes.baseAddress, let start = range.baseAddress else { return }
         let from = start - base
         guard from >= 0, from <= bytes.count, range.count <= bytes.count - from else { return }
         let page = sysconf(Int32(_SC_PAGESIZE))

@@ -1,0 +1,95 @@
+import Foundation
+import JSON
+import KernelSelection
+
+@testable import Models
+
+/// Configurations that do not fit their weights: refused, or a network that computes within its memory.
+enum ModelTargets {
+    static let all = [FuzzTarget(name: "configurations", maxLength: 128, run: configurations)]
+
+    private struct Base {
+        /// With a link to the weights.
+        let directory: String
+        let configuration: JSONValue
+    }
+
+    private static let names = [
+        "families/albert", "families/albert-groups", "families/bert", "families/bert-classes", "families/bert-masked",
+        "families/deberta-v1", "families/deberta-v2-conv", "families/deberta-v2-answers", "families/distilbert",
+        "families/electra-classes", "families/gemma3", "families/llama-3", "families/llama-longrope",
+        "families/modernbert", "families/modernbert-older", "families/mpnet", "families/nomic", "families/nomic-own",
+        "families/qwen2-window", "families/qwen3-yarn", "families/roberta-tokens", "families/t5", "families/t5-gated",
+        "families/t5-umt5", "families/xlm-roberta-xl", "recurrent/lstm-proj", "recurrent/gru-ids", "recurrent/rnn-head",
+        "transformer/plain", "transformer/post-gelu-learned-ids", "transformer/self-cosine", "forms/bitsandbytes",
+        "forms/compressed-channel",
+    ]
+
+    private static let bases = names.compactMap { name -> Base? in
+        let manager = FileManager.default
+        let source = Folder.reference + "/" + name
+        let root = manager.fileExists(atPath: "/dev/shm") ? "/dev/shm" : NSTemporaryDirectory()
+        let directory = "\(root)/encoderd-fuzz-\(getpid())/" + name.replacing("/", with: "-")
+        guard let bytes = manager.contents(atPath: source + "/config.json"),
+            let configuration = try? JSONValue(parsing: [UInt8](bytes)),
+            (try? manager.createDirectory(atPath: directory, withIntermediateDirectories: true)) != nil
+        else { return nil }
+        for file in (try? manager.contentsOfDirectory(atPath: source)) ?? [] where file != "config.json" {
+            try? manager.createSymbolicLink(atPath: directory + "/" + file, withDestinationPath: source + "/" + file)
+        }
+        return Base(directory: directory, configuration: configuration)
+    }
+
+    /// What other configurations say of the same.
+    private static let pool = bases.flatMap { JSONEdits.nodes($0.configuration) }
+    /// Members that configurations have: an input may add any.
+    private static let members = bases.flatMap { $0.configuration.object?.members ?? [] }
+
+    /// A configuration chosen and edited, with members of others; then its network is loaded, and runs.
+    private static func configurations(_ input: UnsafeRawBufferPointer) throws {
+        try check(bases.count == names.count, "\(bases.count) of \(names.count) models in \(Folder.reference)")
+        var choices = Choices(input)
+        let base = bases[choices.byte() % bases.count]
+        var configuration = base.configuration
+        if var object = configuration.object {
+            for _ in 0..<(choices.byte() % 3) {
+                let member = members[choices.below(members.count)]
+                object.append(member.key, member.value)
+            }
+            configuration = .object(object)
+        }
+        let text = JSONEdits.text(JSONEdits.apply(configuration, &choices, pool: pool))
+        let isWritten = FileManager.default.createFile(
+            atPath: base.directory + "/config.json", contents: Data(text))
+        try check(isWritten, "config.json cannot be written")
+        guard
+            let model = try? Model.load(directory: base.directory, name: "m", kernels: KernelSelection.select(nil))
+        else { return }
+        let d = model.description
+        let length = min(3, d.positions ?? 3)
+        let sequence: SequenceInput =
+            switch d.input {
+            case .tokens(let size):
+                .tokens(ids: (0..<length).map { Int32(clamping: $0 % max(size, 1)) }, typeIDs: [])
+            case .features(let size): .features(Array(repeating: 0.5, count: length * size), steps: length)
+            }
+        var outputs = OutputSelection()
+        outputs.stateLayers = Array(0..<d.stateSizes.count)
+        outputs.logits = d.logitsSize != nil
+        outputs.embedding = d.pooling
+        outputs.morePooling = d.morePooling
+        outputs.embeddingLayer = d.stateSizes.count - 1
+        outputs.sparse = d.sparse
+        outputs.finalState = d.stateShape != nil
+        if let method = d.attentionMethods.first {
+            outputs.attention = AttentionSelection(
+                method: method, layers: Array(0..<d.layers), heads: method == .raw ? Array(0..<d.heads) : [0],
+                queries: nil)
+        }
+        let results = model.network.forward([SequenceRequest(input: sequence, outputs: outputs)], scratch: Scratch())
+        try check(results.count == 1 && results[0].states.count == d.stateSizes.count, "\(results.count) results")
+        for (states, size) in zip(results[0].states, d.stateSizes) {
+            try check(states.rows == length && states.columns == size, "states [\(states.rows), \(states.columns)]")
+        }
+    }
+}
