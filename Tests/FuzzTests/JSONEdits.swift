@@ -4,10 +4,12 @@ import JSON
 enum JSONEdits {
     private static let integers = [
         0, 1, -1, 2, 3, 4, 5, 7, 8, 12, 16, 31, 32, 33, 63, 64, 100, 127, 128, 255, 256, 512, 1023, 1024, 4096, 65535,
-        65536, 1 << 20, 1 << 24, Int(Int32.max), 1 << 31, 1 << 32, 1 << 40, 1 << 53, 1 << 62, .max, .min, Int(Int32.min),
+        65536, 1 << 20, 1 << 24, Int(Int32.max), 1 << 31, 1 << 32, 1 << 40, 1 << 53, 1 << 62, .max, .min,
+        Int(Int32.min),
     ]
     private static let numbers = [
-        0.5, -0.5, 0.0, -0.0, 1e-12, 1e-300, .leastNonzeroMagnitude, 1e300, -1e300, 1.5, 2.0, 10000, 0.1, 1e18, 9.3e18, 3e38, 4e38,
+        0.5, -0.5, 0.0, -0.0, 1e-12, 1e-300, .leastNonzeroMagnitude, 1e300, -1e300, 1.5, 2.0, 10000, 0.1, 1e18, 9.3e18,
+        3e38, 4e38,
     ]
 
     /// - Parameter pool: values that may stand in for any other.
@@ -24,7 +26,9 @@ enum JSONEdits {
                     case 2: return .string(choices.text(choices.byte() % 24))
                     case 3: return nil
                     case 4, 5: return pool.isEmpty ? old : pool[choices.below(pool.count)]
-                    case 6: return [.null, .bool(true), .bool(false), .array([]), .object([:]), .string("")][choices.below(6)]
+                    case 6:
+                        return [.null, .bool(true), .bool(false), .array([]), .object([:]), .string("")][
+                            choices.below(6)]
                     default: return .array([old, old])
                     }
                 } ?? .null

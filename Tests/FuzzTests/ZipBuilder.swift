@@ -10,7 +10,8 @@ enum ZipBuilder {
             let common =
                 le16(20) + le16(0) + le16(deflating ? 8 : 0) + le32(0) + le32(Int(crc)) + le32(data.count)
                 + le32(bytes.count) + le16(name.utf8.count) + le16(0)
-            directory += le32(0x0201_4b50) + le16(20) + common + le16(0) + le16(0) + le16(0) + le32(0) + le32(file.count)
+            directory +=
+                le32(0x0201_4b50) + le16(20) + common + le16(0) + le16(0) + le16(0) + le32(0) + le32(file.count)
             directory += name.utf8
             file += le32(0x0403_4b50) + common + name.utf8 + data
         }

@@ -15,31 +15,12 @@ struct NumpyArchive: WeightFile {
         var tensors: [String: Tensor] = [:]
         for member in archive.members where member.name.hasSuffix(".npy") {
             let name = String(member.name.dropLast(4))
-            let (bytes, owner) = try archive.read(member)
-            do throws(NumpyHeader.Refusal) {
-                let header = try NumpyHeader(bytes)
-                guard let data = bytes.slice(header.dataOffset, header.byteCount),
-                    header.dataOffset + header.byteCount == bytes.count
-                else {
-                    throw NumpyHeader.Refusal(
-                        reason: "has \(bytes.count - header.dataOffset) bytes of data, but its shape \(header.shape) "
-                            + "needs \(header.byteCount)")
+            tensors[name] = try archive.read(member) { (bytes, owner) throws(ModelError) in
+                do throws(NumpyHeader.Refusal) {
+                    return try NumpyArchive.tensor(name, bytes, owner)
+                } catch {
+                    throw ModelError(file: archive.file.path, "array \(quoted(name)) \(error.reason)")
                 }
-                if header.isFortranOrder && header.shape.count > 1 {
-                    var strides: [Int] = []
-                    var stride = 1
-                    for dimension in header.shape {
-                        strides.append(stride)
-                        stride *= dimension
-                    }
-                    tensors[name] = stridedCopy(
-                        name: name, shape: header.shape, strides: strides, dataType: header.dataType, from: data)
-                } else {
-                    tensors[name] = Tensor(
-                        name: name, shape: header.shape, dataType: header.dataType, bytes: data, owner: owner)
-                }
-            } catch {
-                throw ModelError(file: archive.file.path, "array \(quoted(name)) \(error.reason)")
             }
             names.append(name)
         }
@@ -48,6 +29,30 @@ struct NumpyArchive: WeightFile {
     }
 
     func tensor(_ name: String) -> Tensor? { tensors[name] }
+
+    /// The array in the file's own bytes, or a copy in row-major order.
+    private static func tensor(
+        _ name: String, _ bytes: UnsafeRawBufferPointer, _ owner: AnyObject
+    ) throws(NumpyHeader.Refusal) -> Tensor {
+        let header = try NumpyHeader(bytes)
+        guard let data = bytes.slice(header.dataOffset, header.byteCount),
+            header.dataOffset + header.byteCount == bytes.count
+        else {
+            throw NumpyHeader.Refusal(
+                reason: "has \(bytes.count - header.dataOffset) bytes of data, but its shape \(header.shape) needs "
+                    + "\(header.byteCount)")
+        }
+        guard header.isFortranOrder && header.shape.count > 1 else {
+            return Tensor(name: name, shape: header.shape, dataType: header.dataType, bytes: data, owner: owner)
+        }
+        var strides: [Int] = []
+        var stride = 1
+        for dimension in header.shape {
+            strides.append(stride)
+            stride *= dimension
+        }
+        return stridedCopy(name: name, shape: header.shape, strides: strides, dataType: header.dataType, from: data)
+    }
 }
 
 /// A row-major copy of the elements of `source` at the sums of index × stride. The caller has checked that all of them

@@ -22,20 +22,20 @@ struct PyTorchFile: WeightFile {
         else { throw ModelError(file: path, "holds neither a data.pkl nor .npy arrays") }
         let prefix = String(main.name.dropLast("data.pkl".count))
         if let order = archive.member(prefix + "byteorder") {
-            guard try archive.read(order).bytes.utf8 == "little" else {
+            let isLittle = try archive.read(order) { bytes, _ in bytes.elementsEqual("little".utf8) }
+            guard isLittle else {
                 throw ModelError(file: path, "is not little-endian; save it on a little-endian machine")
             }
         }
-        let content = try archive.read(main)
-        let pickle = try withExtendedLifetime(content.owner) { () throws(ModelError) in
-            try PyTorchFile.pickle(content.bytes, path)
+        let pickle = try archive.read(main) { (bytes, _) throws(ModelError) in
+            try PyTorchFile.pickle(bytes, archive.file.path)
         }
         var storages: [String: Bytes] = [:]
         for storage in pickle.storages where storages[storage.key] == nil {
             guard let member = archive.member(prefix + "data/" + storage.key) else {
                 throw ModelError(file: path, "lacks the storage \(quoted(prefix + "data/" + storage.key))")
             }
-            storages[storage.key] = try archive.read(member)
+            storages[storage.key] = try archive.read(member) { ($0, $1) }
         }
         try collect(pickle, storages, limit: archive.file.bytes.count)
     }

@@ -83,9 +83,12 @@ struct ZipArchive {
 
     func member(_ name: String) -> Member? { index[name].map { members[$0] } }
 
-    /// A member's bytes and what keeps them valid: the mapping, or the memory inflated into.
+    /// Calls `body` with a member's bytes and what keeps them valid beyond the call: the mapping, or the memory inflated
+    /// into. Nothing else does: memory is freed after its owner's last use, whatever pointers into it are left.
     /// - Throws: `ModelError` where the data does not inflate to the size and CRC-32 that the directory gives.
-    func read(_ member: Member) throws(ModelError) -> (bytes: UnsafeRawBufferPointer, owner: AnyObject) {
+    func read<Result>(
+        _ member: Member, _ body: (_ bytes: UnsafeRawBufferPointer, _ owner: AnyObject) throws(ModelError) -> Result
+    ) throws(ModelError) -> Result {
         var bytes = member.raw
         var owner: AnyObject = file
         if member.isDeflated {
@@ -102,7 +105,7 @@ struct ZipArchive {
             throw ModelError(
                 file: file.path, "member \(quoted(member.name)) has a CRC-32 that its bytes do not: it is damaged")
         }
-        return (bytes, owner)
+        return try withExtendedLifetime(owner) { () throws(ModelError) in try body(bytes, owner) }
     }
 
     private struct Directory {

@@ -5,7 +5,7 @@ import CZlib
 /// What strangers send first: requests, chunked bodies, compressed bodies.
 enum HTTPTargets {
     static let all = [
-        FuzzTarget(name: "http", maxLength: 4096, run: http), FuzzTarget(name: "chunks", maxLength: 1024, run: chunks),
+        FuzzTarget(name: "http", maxLength: 1536, run: http), FuzzTarget(name: "chunks", maxLength: 512, run: chunks),
         FuzzTarget(name: "inflate", maxLength: 2048, run: inflate),
     ]
 
@@ -40,17 +40,16 @@ enum HTTPTargets {
         var status: Int?
     }
 
-    /// The first byte chooses the limits; requests, one after another, follow.
+    /// The first byte chooses the limits and how the bytes are cut; requests, one after another, follow.
     private static func http(_ input: UnsafeRawBufferPointer) throws {
         guard let first = input.first else { return }
         let bytes = UnsafeBufferPointer(rebasing: input.bindMemory(to: UInt8.self)[1...])
         let limits = first & 1 == 0 ? HTTPLimits() : narrow
         let whole = read(bytes, limits) { $0 }
         // However the bytes are cut, the same is said of them.
-        let byByte = read(bytes, limits) { _ in 1 }
-        try check(byByte == whole, "byte by byte \(byByte), whole \(whole)")
-        var state = UInt64(first) &+ 1
+        var state = UInt64(bytes.count) &+ 1
         let cut = read(bytes, limits) { left in
+            if first & 2 == 0 { return 1 }
             state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
             return min(left, Int(state >> 60) + 1)
         }
@@ -141,18 +140,17 @@ enum HTTPTargets {
         var status: Int?
     }
 
-    /// A chunked body, read whole, by bytes, and by a reader that knows nothing of pieces. After 0x80 and above: a body
-    /// that is cut into chunks as the input says.
+    /// After a byte that chooses the limits and how the bytes are cut: a chunked body, read whole, in pieces, and by a reader
+    /// that knows nothing of pieces. From 0x80 on: a body that is cut into chunks as the input says.
     private static func chunks(_ input: UnsafeRawBufferPointer) throws {
         guard let first = input.first else { return }
         let limits = first & 1 == 0 ? HTTPLimits() : narrow
         guard first < 0x80 else { return try roundTrip(input, limits) }
         let bytes = UnsafeBufferPointer(rebasing: input.bindMemory(to: UInt8.self)[1...])
         let whole = decode(bytes, limits, step: .max)
-        for step in [1, 2, 7] {
-            let parts = decode(bytes, limits, step: step)
-            try check(parts == whole, "in steps of \(step) \(parts), whole \(whole)")
-        }
+        let step = [1, 2, 7][Int(first >> 1) % 3]
+        let parts = decode(bytes, limits, step: step)
+        try check(parts == whole, "in steps of \(step) \(parts), whole \(whole)")
         if whole.isDone { try check(plain(bytes[..<whole.used]) == whole.body, "\(whole) is not what the chunks hold") }
     }
 
@@ -178,7 +176,9 @@ enum HTTPTargets {
         var rest = Array(bytes)[...]
         var body: [UInt8] = []
         while let size = Int(String(decoding: rest.prefix { $0 != 0x0D && $0 != 0x3B }, as: UTF8.self), radix: 16) {
-            guard let line = rest.indices.first(where: { rest[$0...].starts(with: [0x0D, 0x0A]) }), size > 0 else { break }
+            guard let line = rest.indices.first(where: { rest[$0...].starts(with: [0x0D, 0x0A]) }), size > 0 else {
+                break
+            }
             rest = rest[(line + 2)...]
             body += rest.prefix(size)
             rest = rest.dropFirst(size + 2)
@@ -193,7 +193,8 @@ enum HTTPTargets {
         while !choices.isEmpty {
             let data = (0..<(1 + choices.byte() % 40)).map { _ in UInt8(choices.byte()) }
             guard body.count + data.count <= limits.maxBodyBytes else { break }
-            text += Array((String(data.count, radix: 16, uppercase: data.count % 2 == 0) + "\r\n").utf8) + data + [13, 10]
+            text +=
+                Array((String(data.count, radix: 16, uppercase: data.count % 2 == 0) + "\r\n").utf8) + data + [13, 10]
             body += data
         }
         text += Array("0\r\n\r\nrest".utf8)

@@ -4,7 +4,7 @@ import Foundation
 
 enum JSONTargets {
     static let all = [
-        FuzzTarget(name: "json", maxLength: 1024, run: json), FuzzTarget(name: "numbers", maxLength: 64, run: numbers),
+        FuzzTarget(name: "json", maxLength: 512, run: json), FuzzTarget(name: "numbers", maxLength: 48, run: numbers),
     ]
 
     /// A JSON text, read with and without packing, written and read again.
@@ -17,7 +17,8 @@ enum JSONTargets {
         try check(plain(packed) == value, "packed numbers \(packed) are not \(value)")
         let text = written(value)
         let (again, _) = read(text)
-        try check(again.map { isSame($0, value) } == true, "\(value) is written as \(String(decoding: text, as: UTF8.self))")
+        try check(
+            again.map { isSame($0, value) } == true, "\(value) is written as \(String(decoding: text, as: UTF8.self))")
         try check(written(packed) == text, "packed numbers are written otherwise than \(value)")
     }
 

@@ -36,7 +36,8 @@ enum RequestTargets {
 
     private static let pool = bodies.flatMap(JSONEdits.nodes)
     private static let accepts: [String?] = [
-        nil, "*/*", "application/json", "application/x-npy", "application/vnd.safetensors", "image/svg+xml", "image/png",
+        nil, "*/*", "application/json", "application/x-npy", "application/vnd.safetensors", "image/svg+xml",
+        "image/png",
         "text/html;q=0.9, image/*;q=0.95,,;q", "image/svg+xml;q=x, application/x-npy;q=1e9",
     ]
 

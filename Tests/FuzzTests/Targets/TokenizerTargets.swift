@@ -55,7 +55,8 @@ enum TokenizerTargets {
         let part = tokenizer.encode(text, pair: pair, maxLength: cut)
         let added = part.tokens.count(where: \.special)
         try check(part.tokens.count <= max(cut, added), "\(part.tokens.count) tokens, cut to \(cut)")
-        try check(part.untruncatedCount == whole.tokens.count, "\(part.untruncatedCount) of \(whole.tokens.count) tokens")
+        try check(
+            part.untruncatedCount == whole.tokens.count, "\(part.untruncatedCount) of \(whole.tokens.count) tokens")
         try check(part.truncated == (part.tokens.count < whole.tokens.count), "truncated: \(part.truncated)")
         if whole.tokens.count <= cut { try check(part == whole, "cut to \(cut) without need") }
     }
@@ -85,7 +86,8 @@ enum TokenizerTargets {
                 small.append(key, .object(vocabulary))
             case ("merges", .array(let merges)):
                 let possible = merges.filter { merge in
-                    let parts = merge.array?.compactMap(\.string) ?? merge.string?.split(separator: " ").map(String.init) ?? []
+                    let parts =
+                        merge.array?.compactMap(\.string) ?? merge.string?.split(separator: " ").map(String.init) ?? []
                     return parts.allSatisfy(spellings.contains) && spellings.contains(parts.joined())
                 }
                 small.append(key, .array(possible))
@@ -153,7 +155,8 @@ enum TokenizerTargets {
         let files = VocabularyFiles(directory: "", file: file, bytes: Array(input[1...]), settings: settings)
         do {
             let tokenizer = try classes[Int(first) % classes.count].make(files).tokenizer(settings, file: file)
-            try encode(tokenizer, "Ein Ăpfel, ▁two 東京 \u{0} <s>x", String(decoding: input.suffix(16), as: UTF8.self), cut: 5)
+            try encode(
+                tokenizer, "Ein Ăpfel, ▁two 東京 \u{0} <s>x", String(decoding: input.suffix(16), as: UTF8.self), cut: 5)
         } catch is ModelError {}
     }
 }

@@ -12,7 +12,9 @@ enum WeightTargets {
         do { opened = try open(MappedFile(name: "file", bytes: bytes)) } catch is ModelError { return }
         var sum: UInt8 = 0
         for name in opened.names {
-            guard let tensor = opened.tensor(name) else { throw Finding(description: "\(name) is listed, but not there") }
+            guard let tensor = opened.tensor(name) else {
+                throw Finding(description: "\(name) is listed, but not there")
+            }
             try check(
                 checkedByteCount(tensor.shape, tensor.dataType) == tensor.bytes.count,
                 "\(name) \(tensor.shape) has \(tensor.bytes.count) bytes")
@@ -72,7 +74,8 @@ enum WeightTargets {
             let zip = ZipBuilder.archive(Array(zip(names, parts(rest))), deflating: first & 0x40 != 0)
             try zip.withUnsafeBytes { bytes in try opened(bytes) { file in try PyTorchFile(ZipArchive(file)) } }
         default:
-            let head: [UInt8] = [0x80, 2, 0x8a, 10] + PyTorchFile.legacyMagic + Array(".M".utf8) + [0xe9, 3] + Array(".}.".utf8)
+            let head: [UInt8] =
+                [0x80, 2, 0x8a, 10] + PyTorchFile.legacyMagic + Array(".M".utf8) + [0xe9, 3] + Array(".}.".utf8)
             try (head + rest).withUnsafeBytes { bytes in try opened(bytes) { file in try PyTorchFile(legacy: file) } }
         }
     }
