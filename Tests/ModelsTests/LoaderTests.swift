@@ -52,6 +52,25 @@ import Testing
         ("modules.json", #"[{"type": "a.Transformer"}, {"type": "a.CNN", "path": "2_CNN"}]"#, "'a.CNN'"),
         ("modules.json", #"[{"type": "a.Transformer"}, {"type": "a.Pooling", "path": "1_P"}]"#, "no 1_P/config.json"),
         ("sentence_bert_config.json", #"{"max_seq_length": "9"}"#, "'max_seq_length' is '9'"),
+        ("sentence_bert_config.json", #"{"config_args": 3}"#, "'config_args' is 3; it should be an object"),
+        ("sentence_bert_config.json", #"{"model_args": {"x": 1}}"#, "'model_args.x' is not supported"),
+        (
+            "sentence_bert_config.json", #"{"processor_kwargs": {"truncation_side": "left"}}"#,
+            "'processor_kwargs.truncation_side' is not supported"
+        ),
+        (
+            "sentence_bert_config.json", #"{"processing_kwargs": {"text": {"max_length": 9}}}"#,
+            "'processing_kwargs.text.max_length'"
+        ),
+        ("sentence_bert_config.json", #"{"query_length": 32}"#, "'query_length' is 32; it should be null"),
+        (
+            "sentence_bert_config.json", #"{"transformer_task": "text-generation"}"#,
+            "'transformer_task' is 'text-generation'"
+        ),
+        (
+            "sentence_bert_config.json", #"{"modality_config": {"text": {"method_output_name": "pooler_output"}}}"#,
+            "'modality_config' should give 'text'"
+        ),
     ])
     func refusesSentenceTransformersFiles(file: String, text: String, message: String) throws {
         let error = #expect(throws: ModelError.self) {
@@ -61,8 +80,7 @@ import Testing
     }
 
     @Test(arguments: [
-        (#"{"pooling_mode_cls_token": false}"#, "should be one or more of cls, lasttoken"),
-        (#"{"pooling_mode": []}"#, "should be one or more of"),
+        (#"{"pooling_mode": []}"#, "should be one or more of cls, lasttoken"),
         (#"{"pooling_mode": ["mean", "attention"]}"#, "by 'attention'"),
         (#"{"pooling_mode": ["mean", 3]}"#, "by 'a number'"),
         (#"{"pooling_mode": "attention"}"#, "attention"),

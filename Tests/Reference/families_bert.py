@@ -48,7 +48,7 @@ def xlm_roberta():
     write("xlm-roberta-rank", t.XLMRobertaForSequenceClassification(t.XLMRobertaConfig(**TINY, type_vocab_size=1, num_labels=1)), maximum=130)
     write("xlm-roberta-xl", t.XLMRobertaXLModel(t.XLMRobertaXLConfig(**TINY)), maximum=130)
     write("xlm-roberta-xl-classes", t.XLMRobertaXLForSequenceClassification(
-        t.XLMRobertaXLConfig(**TINY, hidden_act="gelu_new", num_labels=3)), maximum=130)
+        t.XLMRobertaXLConfig(**TINY, hidden_act="gelu_new", num_labels=3)), maximum=130, edit=spelled(type_vocab_size=None))
 
 
 def camembert():

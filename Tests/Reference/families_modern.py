@@ -158,8 +158,10 @@ def modernbert():
     write("modernbert-older", ModernBertForSequenceClassification(ModernBertConfig(
         **dict(sizes, num_hidden_layers=3), global_attn_every_n_layers=2, local_attention=6, num_labels=3, hidden_activation="relu",
         rope_parameters=dict(full_attention=dict(rope_theta=16000.0), sliding_attention=dict(rope_theta=50.0)))), edit=older)
+    # `sliding_window`, where a file has it, is half of the window and goes before.
     write("modernbert-mean", ModernBertForSequenceClassification(ModernBertConfig(
-        **sizes, num_labels=1, classifier_pooling="mean", classifier_bias=True, norm_bias=True, classifier_activation="silu")))
+        **sizes, num_labels=1, classifier_pooling="mean", classifier_bias=True, norm_bias=True, classifier_activation="silu",
+        local_attention=6)), edit=lambda c: c | dict(local_attention=128, sliding_window=3))
     write("modernbert-tokens", ModernBertForTokenClassification(ModernBertConfig(**sizes, num_labels=5)))
 
 
@@ -186,7 +188,7 @@ def t5():
         relative_attention_num_buckets=12, relative_attention_max_distance=50, layer_norm_epsilon=1e-3)), maximum=132)
     write("t5-silu", T5ForTokenClassification(T5Config(**sizes, feed_forward_proj="gated-silu", num_labels=3)), maximum=132)
     write("t5-gelu", EncoderOf(T5ForConditionalGeneration(T5Config(**sizes, feed_forward_proj="gelu"))), maximum=132)
-    write("t5-mt5", MT5EncoderModel(MT5Config(**sizes)), maximum=132)
+    write("t5-mt5", MT5EncoderModel(MT5Config(**sizes)), maximum=132, edit=lambda c: without(c, "feed_forward_proj"))
     write("t5-umt5", UMT5EncoderModel(UMT5Config(**sizes)), maximum=300)
     small = dict(sizes, d_model=16, d_kv=4, d_ff=24, num_layers=1)
     for name in ("gelu_fast", "gelu_accurate", "quick_gelu", "relu2", "relu6", "leaky_relu", "mish", "tanh", "sigmoid", "linear"):
@@ -274,7 +276,9 @@ def gemma3():
     write("gemma3-causal", Gemma3ForCausalLM(Gemma3TextConfig(
         **sizes, sliding_window=10, sliding_window_pattern=2, attention_bias=True, rms_norm_eps=1e-3, hidden_activation="gelu",
         attn_logit_softcapping=5.0, final_logit_softcapping=7.0)), logits=False)
-    write("gemma3-classes", Gemma3TextForSequenceClassification(Gemma3TextConfig(**sizes, num_labels=3, sliding_window=100)))
+    # Padding is the token 0 where config.json says nothing, and sequences end with it.
+    write("gemma3-classes", Gemma3TextForSequenceClassification(Gemma3TextConfig(**sizes, num_labels=3, sliding_window=100)),
+          vocabulary=2, edit=lambda c: without(c, "pad_token_id"))
 
 
 # What may vary ---------------------------------------------------------------------------------------------------------

@@ -89,6 +89,29 @@ def poolings(name, modes, with_dense):
     (folder / "expected.json").write_text(json.dumps(cases))
 
 
+def encoder_alone(name):
+    """As all-mpnet-base-v2 was published: config.json names a head that the file lacks. Pooling's flags are all false, which
+    is the mean, and sentence_bert_config.json overrules config.json."""
+    torch.manual_seed(9)
+    folder = OUT / name
+    base("/tmp/sentence-base", transformers.BertModel(config()))
+    SentenceTransformer(modules=[models.Transformer("/tmp/sentence-base"), models.Pooling(16)], device="cpu").save(
+        str(folder), create_model_card=False)
+
+    def edit(file, change):
+        settings = json.loads((folder / file).read_text())
+        (folder / file).write_text(json.dumps(change(settings), indent=2) + "\n")
+
+    edit("config.json", lambda c: c | {"architectures": ["BertForMaskedLM"]})
+    edit("1_Pooling/config.json", lambda c: {"word_embedding_dimension": 16, "pooling_mode_cls_token": False, "pooling_mode_mean_tokens": False})
+    edit("sentence_bert_config.json", lambda c: c | {
+        "config_args": {"hidden_act": "relu"}, "model_args": {"add_pooling_layer": False}, "tokenizer_args": {"model_max_length": 5}})
+    model = SentenceTransformer(str(folder), device="cpu")
+    assert model[0].model.config.hidden_act == "relu" and model.max_seq_length == 5
+    cases = [{"request": {"input": text}, "embedding": model.encode(text).tolist()} for text in TEXTS]
+    (folder / "expected.json").write_text(json.dumps(cases))
+
+
 def cross(name, labels, activation=None, types=False):
     """A CrossEncoder: scores of pairs of texts."""
     torch.manual_seed(8)
@@ -114,6 +137,7 @@ if __name__ == "__main__":
     splade("splade-sum", pooling_strategy="sum", activation_function="log1p_relu")
     poolings("poolings", ["cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"], False)
     poolings("poolings-dense", ["max", "mean"], True)
+    encoder_alone("encoder-alone")
     cross("cross", 1)
     cross("cross-types", 2, torch.nn.Sigmoid(), types=True)
     cross("cross-identity", 1, torch.nn.Identity())

@@ -113,8 +113,36 @@ words = ranges(c for c in ALL if len(whitespace.pre_tokenize_str("a" + chr(c) + 
 numeric = ranges(c for c in ALL if len(digits.pre_tokenize_str("a" + chr(c) + "a")) == 3)
 LETTERS, NUMBERS = (
     f"`{c}` of its regular expressions; [first, last] pairs." for c in (r"\p{L}", r"\p{N}"))
+CATEGORY_DOC = (
+    "General categories in its regular expressions, as places in `PatternClasses.categories`: the first of the scalars "
+    "that\n    /// have one, and the place << 21; ascending.")
+SCRIPT_DOC = "Scripts in its regular expressions, `\\p{Han}`; [first, last] pairs."
 letters, numbers = matching(r"\p{L}"), matching(r"\p{N}")
 flat = lambda rows: [x for row in rows for x in row]
+
+CATEGORIES = "Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp Cc Cf Cn Co".split()
+SCRIPTS = "Arabic Cyrillic Devanagari Greek Han Hangul Hebrew Hiragana Katakana Latin Thai".split()
+categories = []
+for place, category in enumerate(CATEGORIES):
+    categories += [(first, last, place) for first, last in matching(rf"\p{{{category}}}")]
+categories.sort()
+# Each range ends where the next begins: first and category are enough.
+assert all(b[0] == a[1] + 1 or (a[1], b[0]) == (0xD7FF, 0xE000) for a, b in zip(categories, categories[1:]))
+assert categories[0][0] == 0 and categories[-1][1] == 0x10FFFF
+scripts = [(script, matching(rf"\p{{{script}}}")) for script in SCRIPTS]
+# PatternClasses makes `\w` of categories, and of the letters in circles and squares.
+symbols = [*range(0x24B6, 0x24EA), *range(0x1F130, 0x1F14A), *range(0x1F150, 0x1F16A), *range(0x1F170, 0x1F18A)]
+kinds = [CATEGORIES.index(c) for c in CATEGORIES if c[0] in "LM" or c in ("Nd", "Nl", "Pc")]
+wanted = {c for first, last, place in categories if place in kinds for c in range(first, last + 1)} | set(symbols)
+assert wanted - set(range(0xD800, 0xE000)) == {c for first, last in matching(r"\w") for c in range(first, last + 1)} - set(range(0xD800, 0xE000))
+
+
+def script_table(name, doc):
+    lines = [f"    /// {doc}", f"    static let {name}: [(name: String, ranges: [UInt32])] = ["]
+    for script, found in scripts:
+        body = array("x", "", flat(found)).splitlines()[2:-1]
+        lines += [f'        ("{script}", [', *body, "        ]),"]
+    return "\n".join(lines + ["    ]"]) + "\n"
 
 OUT.write_text(
     f"""// Written by Tests/Reference/tokenizers_unicode.py from the Hugging Face tokenizers library {tokenizers.__version__}.
@@ -133,6 +161,8 @@ enum UnicodeTables {{
 {array("compositions", "Primary composites, without Hangul syllables; [first, second, composite], ascending.", flat(sorted(compositions)))}
 {array("letters", LETTERS, flat(letters))}
 {array("numbers", NUMBERS, flat(numbers))}
+{array("categories", CATEGORY_DOC, [first | place << 21 for first, _, place in categories])}
+{script_table("scripts", SCRIPT_DOC)}
 {array("words", WORDS, flat(words))}
 {array("numeric", "What `Digits` isolates: Rust's `char::is_numeric`; [first, last] pairs.", flat(numeric))}}}
 """

@@ -46,6 +46,21 @@ import Testing
         }
     }
 
+    /// A head that config.json names is not missed where pooling makes the vector; what sentence_bert_config.json puts in
+    /// the place of config.json's keys counts.
+    @Test func embedsByTheEncoderAlone() throws {
+        let model = try model("encoder-alone")
+        #expect(
+            model.description.sparse == nil && model.description.pooling == .mean && model.description.maxLength == 5)
+        #expect(model.description.notes.contains { $0.contains("'BertForMaskedLM'") })
+        let cases = try expected("encoder-alone")
+        #expect(cases.count == 5)
+        for item in cases {
+            let found = try answer(item["request"], model)
+            #expect(try differ(found["embedding"], item["embedding"]) < 1e-5, "\(item["request"] ?? .null)")
+        }
+    }
+
     /// Several ways of pooling make one vector.
     @Test(arguments: ["poolings", "poolings-dense"])
     func joinsPoolings(_ name: String) throws {

@@ -11,6 +11,14 @@ public struct Configuration: Sendable {
         self.object = object
     }
 
+    /// With other values for some keys.
+    func overridden(by changes: JSONObject) -> Configuration {
+        if changes.isEmpty { return self }
+        var merged = changes
+        for (key, value) in object.members { merged.append(key, value) }
+        return Configuration(file: file, object: merged)
+    }
+
     /// A required whole number within `range`, under the first of `keys` that is present.
     public func int(_ keys: String..., in range: ClosedRange<Int>) throws(ModelError) -> Int {
         guard let (key, value) = find(keys) else {

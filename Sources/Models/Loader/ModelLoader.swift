@@ -29,9 +29,10 @@ extension Model {
         }
         let sentence = try SentenceSettings(directory: directory)
         let files = sentence.folder.isEmpty ? directory : directory + "/" + sentence.folder
-        guard let configuration = try Configuration.read("config.json", in: files) else {
+        guard let own = try Configuration.read("config.json", in: files) else {
             throw ModelError(file: directory, "holds no config.json, which says what kind of model it is")
         }
+        let configuration = own.overridden(by: sentence.configuration)
         try configuration.checkQuantisation()
         let reader = WeightReader(
             file: try WeightFiles.open(directory: files, configured: try configuration.string("weights")),

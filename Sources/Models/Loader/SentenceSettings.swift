@@ -30,6 +30,8 @@ public struct SentenceSettings: Sendable {
     var scoreFunction: String?
     /// `do_lower_case` of sentence_bert_config.json.
     public var lowercases = false
+    /// What `config_kwargs` of sentence_bert_config.json puts in the place of config.json's keys.
+    var configuration = JSONObject()
     /// The folder of the transformer's own files inside the model directory; empty: the directory itself.
     public var folder = ""
 
@@ -47,9 +49,7 @@ public struct SentenceSettings: Sendable {
         let files = folder.isEmpty ? directory : directory + "/" + folder
         for name in Self.transformerSettings {
             guard let settings = try Configuration.read(name, in: files) else { continue }
-            let length = try settings.int("max_seq_length", in: 0...1 << 24, default: 0)
-            maxLength = length > 0 ? length : nil
-            lowercases = try settings.bool("do_lower_case", default: false)
+            try readTransformer(settings)
             break
         }
         // transformers writes 10³⁰ for "no limit".
@@ -72,6 +72,66 @@ public struct SentenceSettings: Sendable {
                     file: settings.file, "'default_prompt_name' is \(quoted(name)), which is none of the 'prompts'")
             }
         }
+    }
+
+    /// sentence_bert_config.json: arguments of the library's Transformer
+    /// (https://github.com/huggingface/sentence-transformers/blob/main/sentence_transformers/base/modules/transformer.py).
+    private mutating func readTransformer(_ settings: Configuration) throws(ModelError) {
+        let length = try settings.int("max_seq_length", in: 0...1 << 24, default: 0)
+        maxLength = length > 0 ? length : nil
+        lowercases = try settings.bool("do_lower_case", default: false)
+        for key in ["config_args", "config_kwargs"] {
+            for (name, value) in try Self.arguments(settings, key).members { configuration.append(name, value) }
+        }
+        // What does not change the numbers, or only how many digits they have.
+        let harmless = [
+            "trust_remote_code", "revision", "token", "cache_dir", "local_files_only", "subfolder", "dtype",
+            "torch_dtype",
+            "attn_implementation", "add_pooling_layer", "device_map", "low_cpu_mem_usage", "use_safetensors",
+            "padding_side", "padding", "use_fast", "clean_up_tokenization_spaces", "return_tensors",
+        ]
+        for key in ["model_args", "model_kwargs", "tokenizer_args", "processor_kwargs"] {
+            let arguments = try Self.arguments(settings, key)
+            if maxLength == nil, key != "model_args", key != "model_kwargs",
+                let length = arguments["model_max_length"]?.int, (1...1 << 24).contains(length)
+            {
+                maxLength = length
+            }
+            let known = harmless + (key.hasPrefix("model") ? [] : ["model_max_length"])
+            if let unknown = arguments.keys.first(where: { !known.contains($0) }) {
+                throw ModelError(file: settings.file, "'\(key).\(unknown)' is not supported")
+            }
+        }
+        let processing = try Self.arguments(settings, "processing_kwargs")
+        for kind in ["common", "text"] {
+            let names = (processing[kind]?.object ?? JSONObject()).keys
+            if let unknown = names.first(where: { !harmless.contains($0) }) {
+                throw ModelError(file: settings.file, "'processing_kwargs.\(kind).\(unknown)' is not supported")
+            }
+        }
+        for key in ["query_length", "document_length", "query_expansion"] {
+            guard let value = settings.object[key], value != .null else { continue }
+            throw settings.wrong(key, value, "null: queries and documents are read alike")
+        }
+        let tasks = ["feature-extraction", "fill-mask", "sequence-classification"]
+        if let task = try settings.string("transformer_task"), !tasks.contains(task) {
+            throw settings.wrong("transformer_task", .string(task), "one of " + tasks.joined(separator: ", "))
+        }
+        if let kinds = settings.object["modality_config"], kinds != .null {
+            let outputs = ["last_hidden_state", "logits"]
+            guard let output = kinds["text"]?["method_output_name"]?.string, outputs.contains(output) else {
+                throw ModelError(
+                    file: settings.file,
+                    "'modality_config' should give 'text' a 'method_output_name' of "
+                        + outputs.joined(separator: " or "))
+            }
+        }
+    }
+
+    private static func arguments(_ settings: Configuration, _ key: String) throws(ModelError) -> JSONObject {
+        guard let value = settings.object[key], value != .null else { return JSONObject() }
+        guard let object = value.object else { throw settings.wrong(key, value, "an object") }
+        return object
     }
 
     /// Names that the library's Transformer looks for, in its order.
@@ -155,6 +215,7 @@ public struct SentenceSettings: Sendable {
         case let other?: throw settings.wrong("pooling_mode", other, "a string")
         }
         let known = Self.modes.keys.sorted().joined(separator: ", ")
+        if settings.object["pooling_mode"] == nil, modes.isEmpty { modes = ["mean"] }
         guard !modes.isEmpty, modes.count <= 16 else {
             throw ModelError(
                 file: file, "asks for \(modes.count) ways of pooling; it should be one or more of \(known)")

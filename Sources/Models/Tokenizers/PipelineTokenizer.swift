@@ -15,7 +15,8 @@ public struct PipelineTokenizer: Tokenizer {
     /// By id: the model's and the added tokens.
     private let spellings: [String?]
     private let specialIDs: Set<Int32>
-    private let specialSpellings: Set<String>
+    /// In UTF-8, for Swift would take canonically equivalent spellings for one.
+    private let specialSpellings: Set<[UInt8]>
     /// What added tokens become where a decoder puts them, if not their content: that, normalised.
     private let normalizedSpellings: [Int32: String]
     /// By id, where the template trims places.
@@ -43,7 +44,7 @@ public struct PipelineTokenizer: Tokenizer {
             if token.normalized {
                 normalizer?.normalize(&text)
                 let spelling = text.string
-                if spelling != token.content { normalizedSpellings[token.id] = spelling }
+                if !SpecialToken.isSame(spelling, token.content) { normalizedSpellings[token.id] = spelling }
                 normalized.append((text.scalars, token))
             } else {
                 raw.append((text.scalars, token))
@@ -65,7 +66,7 @@ public struct PipelineTokenizer: Tokenizer {
         self.spellings = spellings
         self.normalizedSpellings = normalizedSpellings
         specialIDs = special
-        specialSpellings = Set(added.filter(\.special).map(\.content))
+        specialSpellings = Set(added.filter(\.special).map { Array($0.content.utf8) })
         spaces =
             template.trims.isEmpty
             ? [] : spellings.map { OffsetTrim.Spaces(($0 ?? "").unicodeScalars.map(\.value)) }
@@ -131,7 +132,7 @@ public struct PipelineTokenizer: Tokenizer {
     public func decode(_ ids: [Int32], skipSpecialTokens: Bool) -> String {
         let tokens = ids.compactMap { id -> String? in
             guard let spelling = normalizedSpellings[id] ?? token(id) else { return nil }
-            return skipSpecialTokens && specialSpellings.contains(spelling) ? nil : spelling
+            return skipSpecialTokens && specialSpellings.contains(Array(spelling.utf8)) ? nil : spelling
         }
         guard let decoder else { return tokens.joined(separator: " ") }
         return decoder.decode(tokens).joined()

@@ -2,7 +2,8 @@ import COnig
 import JSON
 
 /// What `Split` and `Replace` look for: a string, or a regular expression in Oniguruma's dialect, in which tokenizer.json
-/// is written (https://github.com/kkos/oniguruma/blob/master/doc/RE); searched by that library, on scalars as they are.
+/// is written (https://github.com/kkos/oniguruma/blob/master/doc/RE); searched by that library, on scalars as they are,
+/// with classes of characters by `PatternClasses`.
 ///
 /// Matches follow each other as the library's `find_iter` finds them: leftmost first, and no empty match where the one
 /// before ended. A search that backtracks more than `retryLimit` times finds nothing more, so that no text can hang a
@@ -34,7 +35,7 @@ struct TextPattern: Sendable {
 
         init(_ pattern: String, file: TokenizerFile, at path: String) throws(ModelError) {
             _ = Regex.isReady
-            let scalars = pattern.unicodeScalars.map(\.value)
+            let scalars = PatternClasses.spelledOut(pattern.unicodeScalars.map(\.value))
             var made: OnigRegex?
             var info = OnigErrorInfo()
             var message = ""

@@ -57,8 +57,8 @@ struct EncoderHead: Sendable {
         let norm: Normalisation?
     }
 
-    /// nil where `architectures` names no head that the family has.
-    init?(_ source: ModelSource, _ parts: EncoderParts) throws(ModelError) {
+    /// nil where `architectures` names no head that the family has, or one that the file lacks and nobody needs.
+    init?(_ source: ModelSource, _ parts: EncoderParts, isNeeded: Bool) throws(ModelError) {
         guard let architecture = source.configuration.architecture,
             let found = parts.heads.first(where: { architecture.hasSuffix($0.key.rawValue) })
         else { return nil }
@@ -66,6 +66,7 @@ struct EncoderHead: Sendable {
         let hidden = parts.stack.hidden
         let beside = parts.base.around(having: plan.output.name + ".weight")
         func scope(_ layer: EncoderHeadPlan.Layer) -> WeightScope { layer.inBase ? parts.base : beside }
+        if !isNeeded, !scope(plan.output).has(plan.output.name + ".weight") { return nil }
         guard let shape = scope(plan.output).shape(plan.output.name + ".weight"), shape.count == 2,
             (1...1 << 24).contains(shape[0])
         else {

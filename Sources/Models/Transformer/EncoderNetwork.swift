@@ -31,8 +31,10 @@ struct EncoderNetwork: Network {
 
     /// - Parameter parts: of a model with a vocabulary.
     init(_ source: ModelSource, _ sentence: SentenceSettings, _ parts: EncoderParts) throws(ModelError) {
-        let head = try EncoderHead(source, parts)
-        let vocabularyHead = head == nil ? try VocabularyHead(source, parts) : nil
+        // sentence-transformers keeps the encoder alone, under the name that config.json had before.
+        let needsHead = sentence.pooling == nil
+        let head = try EncoderHead(source, parts, isNeeded: needsHead)
+        let vocabularyHead = head == nil ? try VocabularyHead(source, parts, isNeeded: needsHead) : nil
         var width = parts.stack.hidden * (1 + sentence.morePooling.count)
         let pooledSize = width
         var modules: [SentenceModule] = []

@@ -58,12 +58,12 @@ final class VocabularyHead: Sendable {
     /// Rows of logits that are made at once.
     private static let block = 32
 
-    /// nil where the file has no such head and config.json does not name one.
-    init?(_ source: ModelSource, _ parts: EncoderParts) throws(ModelError) {
+    /// nil where the file has no such head, and config.json does not name one or nobody needs it.
+    init?(_ source: ModelSource, _ parts: EncoderParts, isNeeded: Bool) throws(ModelError) {
         guard let plan = parts.vocabularyHead else { return nil }
         let root = parts.base.around(having: plan.transform + ".weight")
         let isNamed = source.configuration.architecture?.hasSuffix("ForMaskedLM") == true
-        guard isNamed || root.has(plan.transform + ".weight") else { return nil }
+        guard isNamed && isNeeded || root.has(plan.transform + ".weight") else { return nil }
         let isTied = try source.configuration.bool("tie_word_embeddings", default: true)
         self.plan = plan
         hidden = parts.stack.hidden

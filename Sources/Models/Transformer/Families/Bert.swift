@@ -118,9 +118,9 @@ struct BertShape {
 
     /// - Parameters:
     ///   - activation, epsilon: the defaults of the family's configuration.
-    ///   - types: whether its tokens have types.
+    ///   - types: of tokens, where config.json does not say how many there are; nil: the family has none.
     init(
-        _ c: Configuration, activation: String = "gelu", epsilon: Double = 1e-12, types: Bool = true
+        _ c: Configuration, activation: String = "gelu", epsilon: Double = 1e-12, types: Int? = 2
     ) throws(ModelError) {
         hidden = try c.int("hidden_size", in: 1...65_536)
         heads = try c.int("num_attention_heads", in: 1...4096)
@@ -129,7 +129,9 @@ struct BertShape {
         layers = try c.int("num_hidden_layers", in: 1...1024)
         vocabulary = try c.int("vocab_size", in: 1...1 << 28)
         positions = try c.int("max_position_embeddings", in: 1...1 << 24)
-        self.types = types ? try c.int("type_vocab_size", in: 1...65_536, default: 2) : nil
+        self.types = try types.map { types throws(ModelError) in
+            try c.int("type_vocab_size", in: 1...65_536, default: types)
+        }
         self.epsilon = Float(try c.double("layer_norm_eps", in: 0...1, default: epsilon))
         self.activation = try c.activation("hidden_act", default: activation)
         // Positions relative to the query ('relative_key'), which BERT's kin once had: transformers 5 does not.

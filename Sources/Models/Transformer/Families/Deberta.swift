@@ -139,7 +139,7 @@ struct DebertaShape {
 
     init(_ c: Configuration) throws(ModelError) {
         let types = try c.int("type_vocab_size", in: 0...65_536, default: 0)
-        bert = try BertShape(c, epsilon: 1e-7, types: types > 0)
+        bert = try BertShape(c, epsilon: 1e-7, types: types > 0 ? types : nil)
         let found = c.object["pos_att_type"] ?? .null
         var names: [String] = []
         switch found {

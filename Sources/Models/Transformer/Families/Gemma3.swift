@@ -74,7 +74,7 @@ enum Gemma3 {
                 kernels: source.weights.kernels, hidden: hidden, heads: heads, keyValueHeads: keyValueHeads,
                 headDim: headDim, scale: Float(1 / scalar.squareRoot()), layers: all,
                 finalNorm: try norm(base, "norm")),
-            heads: try Llama.heads(c), base: base, vocabularySize: vocabulary,
+            heads: try Llama.heads(c, padding: 0), base: base, vocabularySize: vocabulary,
             positions: min(global.positions, local.positions), pooling: full == .all ? .mean : .last)
     }
 

@@ -80,10 +80,11 @@ enum Llama {
     }
 
     /// transformers' GenericForSequenceClassification and GenericForTokenClassification (modeling_layers.py).
-    static func heads(_ c: Configuration) throws(ModelError) -> [EncoderTask: EncoderHeadPlan] {
+    /// - Parameter padding: `pad_token_id` where config.json has none; -1: no token is.
+    static func heads(_ c: Configuration, padding: Int = -1) throws(ModelError) -> [EncoderTask: EncoderHeadPlan] {
         [
             .sequenceClassification: EncoderHeadPlan(
-                rows: .lastBut(try c.int("pad_token_id", in: -1...1 << 28, default: -1)),
+                rows: .lastBut(try c.int("pad_token_id", in: -1...1 << 28, absent: padding) ?? -1),
                 output: .init(name: "score", bias: false)),
             .tokenClassification: EncoderHeadPlan(
                 rows: .all,

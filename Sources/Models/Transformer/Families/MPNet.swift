@@ -9,7 +9,7 @@ enum MPNet {
 
     static func parts(_ source: ModelSource) throws(ModelError) -> EncoderParts {
         let c = source.configuration
-        let shape = try BertShape(c, types: false)
+        let shape = try BertShape(c, types: nil)
         let rows = try c.int("relative_attention_num_buckets", in: buckets...65_536, default: buckets)
         // Whatever `pad_token_id` says, too.
         let numbering = try Roberta.numbering(c, shape, padding: 1)

@@ -22,7 +22,10 @@ enum ModernBert {
         let activation = try c.activation("hidden_activation", default: "gelu")
         let every = try c.int("global_attn_every_n_layers", in: 1...1024, default: 3)
         let isLocal = try c.slidingLayers(layers) { $0 % every != 0 }
-        let span = AttentionSpan.local(window: try c.int("local_attention", in: 0...1 << 24, default: 128))
+        let window = try c.int("local_attention", in: 0...1 << 24, default: 128)
+        // The class has another name for the half of it, which goes before.
+        let half = try c.int("sliding_window", in: 0...1 << 23, default: window / 2)
+        let span = AttentionSpan.local(window: 2 * half)
         let global = try RopeConfiguration(
             c, type: "full_attention", thetaKey: "global_rope_theta", theta: 160_000, scaled: true, headDim: headDim,
             maximum: positions)

@@ -40,7 +40,7 @@ enum Roberta {
 enum XLMRobertaXL {
     static func parts(_ source: ModelSource) throws(ModelError) -> EncoderParts {
         let c = source.configuration
-        let shape = try BertShape(c, epsilon: 1e-5)
+        let shape = try BertShape(c, epsilon: 1e-5, types: 1)
         let numbering = try Roberta.numbering(c, shape)
         let base = source.base(anchor: "embeddings.word_embeddings.weight")
         let embeddings = try Bert.embeddings(base("embeddings"), shape, width: shape.hidden, numbering, norm: false)

@@ -26,7 +26,8 @@ enum T5 {
                     + "\(maxDistance); the first should be even, the second above a quarter of it")
         }
         let isOwnBias = try c.string("model_type") == "umt5"
-        let (isGated, activation) = try activation(c, default: isOwnBias ? "gated-gelu" : "relu")
+        let (isGated, activation) = try activation(
+            c, default: c.string("model_type") == "t5" ? "relu" : "gated-gelu")
 
         let base = source.base(anchor: "encoder.block.0.layer.0.SelfAttention.q.weight")
         let words = ["shared.weight", "encoder.embed_tokens.weight"].first(where: base.has) ?? "shared.weight"
