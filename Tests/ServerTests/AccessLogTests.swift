@@ -40,6 +40,16 @@ private func entry(_ path: String = "/v1/encode", out: Int? = 120) -> AccessLog.
 }
 
 @Suite struct AccessLogTests {
+    @Test(arguments: [
+        (0, "0.0"), (1, "0.001"), (10, "0.01"), (100, "0.1"), (120, "0.12"), (999, "0.999"), (1000, "1.0"),
+        (1010, "1.01"),
+        (12_345, "12.345"), (3_600_000_500, "3600000.5"),
+    ])
+    func showsMilliseconds(microseconds: Int, shown: String) {
+        #expect(Duration.microseconds(microseconds).shownMilliseconds == shown)
+        #expect((Duration.microseconds(microseconds) + .nanoseconds(400)).shownMilliseconds == shown)
+    }
+
     @Test(
         arguments: [
             ("/v1/encode", 120, "POST /v1/encode 200 ms=12.345 queue=0.12 infer=11.5 in=17 out=120 id=abc"),

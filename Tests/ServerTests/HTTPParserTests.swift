@@ -88,6 +88,45 @@ enum Parsed: Equatable {
         #expect(parser.request.headers["a"] == "1")
     }
 
+    /// The headers' memory is used again, but never while somebody has the request before.
+    @Test(arguments: [Int.max / 2, 1]) func startsOver(step: Int) throws {
+        var parser = HTTPParser(limits: HTTPLimits())
+        func next(_ text: String) throws -> HTTPRequest {
+            let bytes = Array(text.utf8)
+            var used = 0
+            while used < bytes.count, parser.phase != .complete {
+                let end = min(bytes.count, used + min(step, bytes.count))
+                used += try bytes[used..<end].withUnsafeBufferPointer { (part) throws(HTTPParseError) in
+                    try parser.parse(part)
+                }
+            }
+            #expect(parser.phase == .complete && used == bytes.count)
+            defer { parser.startOver() }
+            return parser.request
+        }
+        let long = String(repeating: "v", count: 500)
+        let first = try next("POST /a?b HTTP/1.1\r\nHost: one\r\nX: \(long)\r\nContent-Length: 2\r\n\r\nhi")
+        let second = try next("GET /c HTTP/1.0\r\nY: 2\r\n\r\n")
+        #expect(first.method == "POST" && first.path == "/a" && first.query == "b" && first.body == Array("hi".utf8))
+        #expect(first.headers == ["Host": "one", "X": long, "Content-Length": "2"])
+        #expect(second.method == "GET" && second.path == "/c" && second.query == nil && second.body.isEmpty)
+        #expect(second.headers == ["Y": "2"] && second.headers["X"] == nil)
+        let capacity = parser.request.headers.capacity
+        #expect(try next("GET / HTTP/1.1\r\nHost: x\r\n\r\n").headers.capacity == capacity)
+        parser.releaseBuffers()
+        #expect(parser.request.headers.capacity <= 1024)
+        #expect(try next("GET / HTTP/1.1\r\nHost: three\r\n\r\n").headers["host"] == "three")
+    }
+
+    @Test func headersKeepTheirOrder() {
+        var headers: HTTPHeaders = ["A": "1", "b": "2", "a": "3", "": "4"]
+        #expect(headers.count == 4 && headers["a"] == "1" && headers["B"] == "2" && headers[""] == "4")
+        #expect(headers.values("A") == ["1", "3"] && headers.list("a") == "1,3" && headers.list("c") == nil)
+        headers.set("a", "5")
+        #expect(headers.fields.map(\.name) == ["b", "", "a"] && headers.fields.map(\.value) == ["2", "4", "5"])
+        #expect(headers != ["b": "2", "": "4", "A": "5"])
+    }
+
     @Test(arguments: [
         ("HTTP/1.1", "X: y", true), ("HTTP/1.1", "Connection: close", false), ("HTTP/1.1", "Connection: CLOSE", false),
         ("HTTP/1.1", "Connection: keep-alive", true), ("HTTP/1.1", "Connection: upgrade, close", false),

@@ -27,8 +27,14 @@ final class RequestContext: Sendable {
         if let sent, (1...128).contains(sent.utf8.count), sent.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) {
             return sent
         }
-        let text = String(UInt64.random(in: .min ... .max), radix: 16)
-        return String(repeating: "0", count: 16 - text.count) + text
+        let number = UInt64.random(in: .min ... .max)
+        return String(unsafeUninitializedCapacity: 16) { digits in
+            for i in 0..<16 {
+                let digit = UInt8(truncatingIfNeeded: number >> (60 - 4 * UInt64(i))) & 15
+                digits[i] = digit + (digit < 10 ? UInt8(ascii: "0") : UInt8(ascii: "a") - 10)
+            }
+            return 16
+        }
     }
 
     func respond(_ response: HTTPResponse, timing: ServerTiming = ServerTiming()) {
@@ -56,11 +62,34 @@ struct ServerTiming: Sendable {
 
     /// https://www.w3.org/TR/server-timing/
     var field: String {
-        [("tokenize", tokenize), ("queue", queue), ("infer", infer), ("serialize", serialize)]
-            .map { "\($0);dur=\(($1.milliseconds * 1000).rounded() / 1000)" }.joined(separator: ", ")
+        var text = ""
+        text.reserveCapacity(112)
+        func add(_ name: String, _ duration: Duration) {
+            text += name
+            text += duration.shownMilliseconds
+        }
+        add("tokenize;dur=", tokenize)
+        add(", queue;dur=", queue)
+        add(", infer;dur=", infer)
+        add(", serialize;dur=", serialize)
+        return text
     }
 }
 
 extension Duration {
     var milliseconds: Double { Double(components.seconds) * 1e3 + Double(components.attoseconds) / 1e15 }
+
+    /// Rounded to microseconds, with at least one decimal: `12.345`, `0.12`, `3.0`.
+    var shownMilliseconds: String {
+        let microseconds = Int((milliseconds * 1000).rounded())
+        var text = String(microseconds / 1000)
+        text += "."
+        var (rest, unit) = (microseconds % 1000, 100)
+        repeat {
+            text += String(rest / unit)
+            rest %= unit
+            unit /= 10
+        } while rest > 0
+        return text
+    }
 }

@@ -249,8 +249,7 @@ final class HTTPConnection: @unchecked Sendable {
             queue: server.queue, connection: self, requestNumber: requestNumber, cancellation: flag)
         let request = parser.request
         answering = (parser.method, parser.minorVersion)
-        // The request is the handler's alone now.
-        parser = HTTPParser(limits: limits)
+        parser.startOver()
         if peerEnded { setDeadline(limits.probeSeconds) }
         server.handler.handle(request, writer)
     }
@@ -296,9 +295,13 @@ final class HTTPConnection: @unchecked Sendable {
         if stream != nil, answering.minorVersion == 0 { closeAfterAnswer = true }
         // Requests that came before this answer are accepted too.
         if server.isDraining, readAhead.isEmpty { closeAfterAnswer = true }
-        let head = server.encoder.head(of: response, close: closeAfterAnswer, minorVersion: answering.minorVersion)
+        var head = server.encoder.head(of: response, close: closeAfterAnswer, minorVersion: answering.minorVersion)
+        let body = hasBody && stream == nil ? response.body : []
+        // A short body goes in one piece with the head.
+        let isShort = response.byteCount.map { $0 <= 4096 } == true
+        if isShort { for segment in body { segment.withBytes { head.append(contentsOf: $0) } } }
         output.append(ArraySegment(head))
-        if hasBody, stream == nil { for segment in response.body { output.append(segment) } }
+        if !isShort { for segment in body { output.append(segment) } }
         state = .writing
         setDeadline(limits.writeIdleSeconds)
         flush()
@@ -352,7 +355,10 @@ final class HTTPConnection: @unchecked Sendable {
         setDeadline(readAhead.isEmpty ? limits.keepAliveSeconds : limits.headSeconds)
         if !readAhead.isEmpty { parseReadAhead() }
         if state == .reading, peerEnded { peerDidEnd() }
-        if isIdle { transport.releaseBuffers() }
+        if isIdle {
+            transport.releaseBuffers()
+            parser.releaseBuffers()
+        }
     }
 
     // MARK: Ending

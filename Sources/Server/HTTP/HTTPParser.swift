@@ -1,6 +1,7 @@
 /// Parses one request after another (RFC 9112), incrementally: every decision depends only on the bytes before it, so the
 /// answer is the same whether they come at once or one by one. Strict where requests are smuggled: what two readers could
-/// frame differently is refused. A line that arrives whole is parsed where it lies.
+/// frame differently is refused. A line that arrives whole is parsed where it lies, and from one request to the next the
+/// memory of the headers is used again, so that a request without a body whose lines are not torn allocates nothing.
 struct HTTPParser {
     enum Phase { case start, requestLine, fields, body, complete }
 
@@ -42,6 +43,17 @@ struct HTTPParser {
     private static let methods: Set<String> = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"]
 
     init(limits: HTTPLimits) { self.limits = limits }
+
+    /// Made ready for the next request.
+    mutating func startOver() {
+        var next = HTTPParser(limits: limits)
+        // Emptied when the next request line comes: by then its handler has most likely let go of this one's.
+        swap(&next.headers, &headers)
+        self = next
+    }
+
+    /// Called between requests: keeps no more than a small head takes.
+    mutating func releaseBuffers() { if headers.capacity > 1024 { headers = HTTPHeaders() } }
 
     /// The request, once `phase` is `complete`; before that without (all of) its body.
     var request: HTTPRequest {
@@ -151,6 +163,7 @@ struct HTTPParser {
         guard let first = line.firstIndex(of: 0x20), let second = line[(first + 1)...].firstIndex(of: 0x20),
             HTTPGrammar.isToken(line[..<first]), second > first + 1, !line[(second + 1)...].contains(0x20)
         else { throw .malformed("The request line is not: method, one space, target, one space, version.") }
+        headers.removeAll()
         let target = line[(first + 1)..<second]
         try parseVersion(line[(second + 1)...])
         method = String(decoding: line[..<first], as: UTF8.self)
@@ -210,10 +223,10 @@ struct HTTPParser {
 
     private mutating func parseField(_ line: ByteSlice) throws(HTTPParseError) {
         let (name, value) = try HTTPGrammar.field(line)
-        guard headers.fields.count < limits.maxHeaderFields else {
+        guard headers.count < limits.maxHeaderFields else {
             throw HTTPParseError(431, "too_many_headers", "There are more than \(limits.maxHeaderFields) headers.")
         }
-        headers.add(String(decoding: name, as: UTF8.self), String(decoding: value, as: UTF8.self))
+        headers.add(UnsafeBufferPointer(rebasing: name), UnsafeBufferPointer(rebasing: value))
         switch name.count {
         case 4 where HTTPGrammar.equal(name, ignoringCase: "host"):
             guard !framing.hasHost else { throw .malformed("There is more than one Host header.") }

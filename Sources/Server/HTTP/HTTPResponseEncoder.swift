@@ -11,63 +11,84 @@ struct HTTPResponseEncoder {
     mutating func head(of response: HTTPResponse, close: Bool, minorVersion: Int) -> [UInt8] {
         let status = 100...999 ~= response.status ? response.status : 500
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(256)
-        bytes.append(contentsOf: "HTTP/1.1 \(status) \(Self.reason(status))\r\n".utf8)
-        for (name, value) in response.headers.fields where !Self.isOwn(name) && HTTPGrammar.isToken(name.utf8) {
-            bytes.append(contentsOf: name.utf8)
+        bytes.reserveCapacity(512)
+        bytes.append(contentsOf: "HTTP/1.1 ".utf8)
+        Self.append(status, to: &bytes)
+        bytes.append(0x20)
+        bytes.append(contentsOf: Self.reason(status).utf8)
+        Self.endLine(&bytes)
+        response.headers.forEach { name, value in
+            guard !Self.isOwn(name), HTTPGrammar.isToken(name) else { return }
+            bytes.append(contentsOf: name)
             bytes.append(0x3A)
             bytes.append(0x20)
             // A value never ends its line, whoever wrote it.
-            bytes.append(contentsOf: value.utf8.filter(HTTPGrammar.isFieldByte))
-            bytes.append(0x0D)
-            bytes.append(0x0A)
+            for byte in value where HTTPGrammar.isFieldByte(byte) { bytes.append(byte) }
+            Self.endLine(&bytes)
         }
         // RFC 9110, 8.6
         if status >= 200, status != 204, status != 304 {
             if response.stream == nil {
-                let length = response.body.reduce(0) { $0 + $1.byteCount }
-                bytes.append(contentsOf: "Content-Length: \(length)\r\n".utf8)
+                bytes.append(contentsOf: "Content-Length: ".utf8)
+                Self.append(response.byteCount ?? 0, to: &bytes)
+                Self.endLine(&bytes)
             } else if minorVersion > 0 {
                 bytes.append(contentsOf: "Transfer-Encoding: chunked\r\n".utf8)
             }
         }
-        bytes.append(contentsOf: date())
+        appendDate(&bytes)
         if close {
             bytes.append(contentsOf: "Connection: close\r\n".utf8)
         } else if minorVersion == 0 {
             bytes.append(contentsOf: "Connection: keep-alive\r\n".utf8)
         }
+        Self.endLine(&bytes)
+        return bytes
+    }
+
+    private static func endLine(_ bytes: inout [UInt8]) {
         bytes.append(0x0D)
         bytes.append(0x0A)
-        return bytes
+    }
+
+    private static func append(_ number: Int, to bytes: inout [UInt8]) {
+        if number >= 10 { append(number / 10, to: &bytes) }
+        bytes.append(0x30 + UInt8(truncatingIfNeeded: number % 10))
     }
 
     static func hasBody(status: Int, method: String) -> Bool {
         method != "HEAD" && status >= 200 && status != 204 && status != 304
     }
 
-    private static func isOwn(_ name: String) -> Bool {
-        HTTPGrammar.equal(name.utf8, ignoringCase: "content-length")
-            || HTTPGrammar.equal(name.utf8, ignoringCase: "date")
-            || HTTPGrammar.equal(name.utf8, ignoringCase: "connection")
-            || HTTPGrammar.equal(name.utf8, ignoringCase: "transfer-encoding")
+    private static func isOwn(_ name: ArraySlice<UInt8>) -> Bool {
+        switch name.count {
+        case 4: HTTPGrammar.equal(name, ignoringCase: "date")
+        case 10: HTTPGrammar.equal(name, ignoringCase: "connection")
+        case 14: HTTPGrammar.equal(name, ignoringCase: "content-length")
+        case 17: HTTPGrammar.equal(name, ignoringCase: "transfer-encoding")
+        default: false
+        }
     }
 
     /// Date: IMF-fixdate (RFC 9110, 5.6.7), made once a second.
-    private mutating func date() -> [UInt8] {
-        var now = Glibc.time(nil)
-        if now == dateSecond { return dateLine }
+    private mutating func appendDate(_ bytes: inout [UInt8]) {
+        let now = Glibc.time(nil)
+        if now != dateSecond { dateLine = Self.dateLine(now) }
         dateSecond = now
+        bytes.append(contentsOf: dateLine)
+    }
+
+    private static func dateLine(_ second: time_t) -> [UInt8] {
+        var second = second
         var parts = tm()
-        gmtime_r(&now, &parts)
+        gmtime_r(&second, &parts)
         let days = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
         let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
         func two(_ value: Int32) -> String { value < 10 ? "0\(value)" : "\(value)" }
         let day = days[Int(parts.tm_wday) % 7]
         let month = months[Int(parts.tm_mon) % 12]
         let clock = "\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec))"
-        dateLine = Array("Date: \(day), \(two(parts.tm_mday)) \(month) \(parts.tm_year + 1900) \(clock) GMT\r\n".utf8)
-        return dateLine
+        return Array("Date: \(day), \(two(parts.tm_mday)) \(month) \(parts.tm_year + 1900) \(clock) GMT\r\n".utf8)
     }
 
     /// RFC 9110, 15

@@ -28,6 +28,7 @@ struct OutputQueue {
 
     mutating func write(to transport: any HTTPTransport) -> IOResult {
         var vectors: [iovec] = []
+        vectors.reserveCapacity(min(segments.count - index, Self.maxVectors))
         var result = IOResult.bytes(0)
         gather(index, offset, Self.maxBytesPerWrite, &vectors) { result = transport.write($0) }
         if case .bytes(let count) = result { advance(count) }

@@ -53,10 +53,9 @@ public final class AccessLog: Sendable {
     public func flush() { queue.sync {} }
 
     static func line(_ entry: Entry) -> String {
-        func rounded(_ duration: Duration) -> Double { (duration.milliseconds * 1000).rounded() / 1000 }
         let out = entry.bytesOut.map(String.init) ?? "stream"
-        return "\(shown(entry.method)) \(shown(entry.path)) \(entry.status) ms=\(rounded(entry.total)) "
-            + "queue=\(rounded(entry.timing.queue)) infer=\(rounded(entry.timing.infer)) in=\(entry.bytesIn) out=\(out) "
+        return "\(shown(entry.method)) \(shown(entry.path)) \(entry.status) ms=\(entry.total.shownMilliseconds) "
+            + "queue=\(entry.timing.queue.shownMilliseconds) infer=\(entry.timing.infer.shownMilliseconds) in=\(entry.bytesIn) out=\(out) "
             + "id=\(entry.id)"
     }
 

@@ -45,10 +45,8 @@ public final class AccessHandler: RequestHandler {
 
     private func problem(_ request: HTTPRequest) -> (code: String, message: String)? {
         guard let keys = keys.withLock({ $0 }), !Self.open.contains(request.path) else { return nil }
-        let fields = request.headers.fields.filter {
-            HTTPGrammar.equal($0.name.utf8, ignoringCase: "authorization")
-        }
-        guard let shown = fields.first?.value.utf8, fields.count == 1,
+        let values = request.headers.values("Authorization")
+        guard let shown = values.first?.utf8, values.count == 1,
             HTTPGrammar.equal(shown.prefix(7), ignoringCase: "bearer ")
         else { return ("missing_key", "Send a key with 'Authorization: Bearer KEY'.") }
         return keys.contain(Array(shown.dropFirst(7).drop { $0 == 0x20 }))
