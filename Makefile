@@ -7,7 +7,7 @@ THREADS ?= 1
 # One line per loaded model: NAME=DIRECTORY.
 MODELS ?= minilm=models/minilm g2p=models/g2p resemblyzer=models/resemblyzer
 
-.PHONY: help run build models system test tsan asan fuzz lint format image image-test bench bench-kernels kernel-report http-differential soak drain idle-connections bench-http fidelity families-check check-symbols fresh-kernels clean
+.PHONY: help run build models system test tsan asan sanitizers fuzz lint format image image-test bench bench-kernels kernel-report http-differential soak drain idle-connections bench-http fidelity families-check check-symbols fresh-kernels clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,13 +34,17 @@ test: system models fresh-kernels ## build and pass every test, on every kernel 
 # are not laid out at random: the thread sanitizer needs room for its shadow.
 SANITIZED = SWIFT_BACKTRACE=enable=no $(shell setarch -R true 2>/dev/null && echo setarch -R) $(SWIFT) test --skip-build
 
-tsan: system fresh-kernels ## the server's tests under the thread sanitizer
+tsan: TESTS ?= ServerTests
+tsan: system models fresh-kernels ## the server's tests under the thread sanitizer; TESTS= all of them
 	$(SWIFT) build --build-tests --sanitize=thread --scratch-path .build-tsan
-	TSAN_OPTIONS=exitcode=66 $(SANITIZED) --sanitize=thread --scratch-path .build-tsan --filter ServerTests
+	TSAN_OPTIONS=exitcode=66 $(SANITIZED) --sanitize=thread --scratch-path .build-tsan $(if $(TESTS),--filter $(TESTS))
 
-asan: system models fresh-kernels ## every test but those of the command under the address sanitizer
+asan: system models fresh-kernels ## every test under the address sanitizer
 	$(SWIFT) build --build-tests --sanitize=address --scratch-path .build-asan
-	ASAN_OPTIONS=detect_leaks=0 $(SANITIZED) --sanitize=address --scratch-path .build-asan --skip CommandTests
+	ASAN_OPTIONS=detect_leaks=0 $(SANITIZED) --sanitize=address --scratch-path .build-asan
+
+sanitizers: asan ## every test under the address sanitizer, then under the thread sanitizer
+	$(MAKE) tsan TESTS=
 
 # Every target of Tests/FuzzTests for FUZZ_SECONDS (60), FUZZ_JOBS at a time. FUZZ_KEEP=1 writes the kept corpora anew.
 fuzz: system fresh-kernels ## fuzz all that reads bytes nobody trusts; findings fail, and are kept as tests once mended

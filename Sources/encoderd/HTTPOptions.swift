@@ -5,12 +5,18 @@ import Server
 struct HTTPOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Bytes in one request's body.", valueName: "bytes"))
     var maxBodyBytes = HTTPLimits().maxBodyBytes
+    @Option(help: ArgumentHelp("Bytes that a compressed body may become for each of its own.", valueName: "count"))
+    var maxInflateRatio = RequestLimits().maxInflateRatio
     @Option(help: ArgumentHelp("Bytes in a request's line and headers.", valueName: "bytes"))
     var maxHeadBytes = HTTPLimits().maxHeadBytes
     @Option(help: ArgumentHelp("Bytes in a request's target.", valueName: "bytes"))
     var maxTargetBytes = HTTPLimits().maxTargetBytes
     @Option(help: ArgumentHelp("Headers in one request.", valueName: "count"))
     var maxHeaders = HTTPLimits().maxHeaderFields
+    @Option(help: ArgumentHelp("Bytes in the extensions of a body's chunks.", valueName: "bytes"))
+    var maxChunkExtensionBytes = HTTPLimits().maxChunkExtensionBytes
+    @Option(help: ArgumentHelp("Bytes in the trailers behind a body's chunks.", valueName: "bytes"))
+    var maxTrailerBytes = HTTPLimits().maxTrailerBytes
     @Option(help: ArgumentHelp("Open connections; beyond that they get 503.", valueName: "count"))
     var maxConnections = HTTPLimits().maxConnections
     @Option(
@@ -50,6 +56,8 @@ struct HTTPOptions: ParsableArguments {
         l.maxHeadBytes = maxHeadBytes
         l.maxTargetBytes = maxTargetBytes
         l.maxHeaderFields = maxHeaders
+        l.maxChunkExtensionBytes = maxChunkExtensionBytes
+        l.maxTrailerBytes = maxTrailerBytes
         l.maxConnections = maxConnections
         l.newcomerSeconds = newcomerSeconds
         l.maxBufferedBytes = maxBufferedBytes
@@ -68,6 +76,8 @@ struct HTTPOptions: ParsableArguments {
         try Check.counts([
             ("max-body-bytes", maxBodyBytes), ("max-head-bytes", maxHeadBytes), ("max-target-bytes", maxTargetBytes),
             ("max-headers", maxHeaders), ("max-connections", maxConnections), ("max-buffered-bytes", maxBufferedBytes),
+            ("max-inflate-ratio", maxInflateRatio), ("max-chunk-extension-bytes", maxChunkExtensionBytes),
+            ("max-trailer-bytes", maxTrailerBytes),
         ])
         try Check.seconds([
             ("newcomer-seconds", newcomerSeconds), ("handshake-seconds", handshakeSeconds),

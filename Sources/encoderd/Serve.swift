@@ -116,6 +116,7 @@ struct Serve: ParsableCommand {
         c.requests.maxSequences = maxSequences
         c.requests.maxTokens = maxTokens
         c.requests.maxBodyBytes = http.maxBodyBytes
+        c.requests.maxInflateRatio = http.maxInflateRatio
         c.compression = compress
         c.attention.weights = maxAttentionWeights
         c.drainAcceptSeconds = drainAcceptSeconds

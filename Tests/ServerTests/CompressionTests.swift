@@ -46,12 +46,16 @@ private let body = Array("{\"input\": \"a bb\"}".utf8)
     @Test func bombs() throws {
         let zeros = [UInt8](repeating: 0x20, count: 8 << 20)
         let bomb = try #require(GzipEncoder.encode(zeros))
-        #expect(bomb.count < zeros.count / Inflater.maxRatio)
+        #expect(bomb.count < zeros.count / RequestLimits().maxInflateRatio)
         #expect(throws: Inflater.Failure.ratio) { try Inflater(coding: .gzip, limit: 32 << 20).inflate(bomb) }
         #expect(throws: Inflater.Failure.tooLarge) { try Inflater(coding: .gzip, limit: 1 << 20).inflate(bomb) }
         // A small one is no danger, whatever its ratio.
         let small = try #require(GzipEncoder.encode(Array(zeros.prefix(Inflater.freeBytes))))
         #expect(try Inflater(coding: .gzip, limit: 1 << 20).inflate(small).count == Inflater.freeBytes)
+        let text = try #require(
+            GzipEncoder.encode(Array(repeatElement(Array("a text, ".utf8), count: 20_000).joined())))
+        #expect(throws: Inflater.Failure.ratio) { try Inflater(coding: .gzip, limit: 1 << 20, ratio: 2).inflate(text) }
+        #expect(try Inflater(coding: .gzip, limit: 1 << 20, ratio: 1000).inflate(text).count == 160_000)
     }
 
     @Test(arguments: [0, 1, 1000, 300_000])

@@ -12,7 +12,7 @@ struct AttentionRoute: Sendable {
         var exchange = exchange
         let start = ContinuousClock.now
         let http = exchange.context.request
-        let request = try AttentionTask.read(http, maxBytes: limits.maxBodyBytes)
+        let request = try AttentionTask.read(http, limits)
         let (index, model) = try models.find(request.model)
         let task = try AttentionTask(
             request, model: model, accept: http.headers["Accept"], requestLimits: limits, limits: answerLimits)
@@ -39,7 +39,7 @@ struct AttentionTask: Sendable {
 
     /// Reads the fields: the query of a GET, the JSON body of anything else. Cheap, but for the parsing of a long body.
     static func read(
-        _ http: HTTPRequest, maxBytes: Int = RequestLimits().maxBodyBytes
+        _ http: HTTPRequest, _ limits: RequestLimits = RequestLimits()
     ) throws(APIError) -> AttentionRequest {
         if http.method == "GET" || http.method == "HEAD" { return try AttentionRequest(query: http.query) }
         if let query = http.query, !query.isEmpty {
@@ -47,7 +47,7 @@ struct AttentionTask: Sendable {
                 400, "invalid_query", param: nil,
                 "A \(http.method) carries its fields in the JSON body, not in the URL.")
         }
-        return try AttentionRequest(http.jsonBody(maxBytes: maxBytes))
+        return try AttentionRequest(http.jsonBody(limits))
     }
 
     /// Tokenises, and checks the request against the model.

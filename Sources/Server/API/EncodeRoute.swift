@@ -11,7 +11,7 @@ struct EncodeRoute: Sendable {
     func prepare(_ exchange: Exchange) throws(APIError) {
         var exchange = exchange
         let start = ContinuousClock.now
-        let body = try exchange.context.request.jsonBody(maxBytes: limits.maxBodyBytes)
+        let body = try exchange.context.request.jsonBody(limits)
         let request = try EncodeRequest(body)
         let (index, model) = try models.find(request.model)
         var reader = SequenceReader(model: model, limits: limits, truncate: request.truncate)

@@ -12,8 +12,8 @@ struct Exchange: Sendable {
 
 extension HTTPRequest {
     /// The body as JSON, of the one media type that is read.
-    /// - Parameter maxBytes: after its content coding is undone.
-    func jsonBody(maxBytes: Int) throws(APIError) -> JSONValue {
+    /// - Parameter limits: of the body, after its content coding is undone.
+    func jsonBody(_ limits: RequestLimits) throws(APIError) -> JSONValue {
         // RFC 9110, 15.5.12: no body and no length, where there must be a body.
         if body.isEmpty, headers["Content-Length"] == nil, headers["Transfer-Encoding"] == nil {
             throw APIError(411, "length_required", "Send a JSON body, with its Content-Length.")
@@ -26,7 +26,7 @@ extension HTTPRequest {
                 415, "unsupported_media_type", param: "Content-Type",
                 "The body must be sent with 'Content-Type: application/json', not '\((type ?? "").prefix(80))'.")
         }
-        let inflated = try decodedBody(maxBytes: maxBytes)
+        let inflated = try decodedBody(limits)
         do throws(JSONError) {
             return try JSONValue(parsing: inflated, packingNumbers: true)
         } catch {
@@ -35,7 +35,7 @@ extension HTTPRequest {
     }
 
     /// The body without its content coding.
-    private func decodedBody(maxBytes: Int) throws(APIError) -> [UInt8] {
+    private func decodedBody(_ limits: RequestLimits) throws(APIError) -> [UInt8] {
         guard let name = headers.list("Content-Encoding"), name.lowercased() != "identity" else { return body }
         guard let coding = ContentCoding(name) else {
             throw APIError(
@@ -44,7 +44,7 @@ extension HTTPRequest {
                 headers: ["Accept-Encoding": "gzip, deflate, identity"])
         }
         do throws(Inflater.Failure) {
-            return try Inflater(coding: coding, limit: maxBytes).inflate(body)
+            return try Inflater(coding: coding, limit: limits.maxBodyBytes, ratio: limits.maxInflateRatio).inflate(body)
         } catch {
             switch error {
             case .malformed:
@@ -52,11 +52,12 @@ extension HTTPRequest {
                     400, "invalid_content_encoding", param: "Content-Encoding",
                     "The body is not whole and valid \(name), which its 'Content-Encoding' says it is.")
             case .tooLarge:
-                throw APIError(413, "body_too_large", "The body is larger than the limit of \(maxBytes) bytes.")
+                throw APIError(
+                    413, "body_too_large", "The body is larger than the limit of \(limits.maxBodyBytes) bytes.")
             case .ratio:
                 throw APIError(
                     413, "body_too_large",
-                    "The body inflates to more than \(Inflater.maxRatio) times its size; send it as it is.")
+                    "The body inflates to more than \(limits.maxInflateRatio) times its size; send it as it is.")
             }
         }
     }

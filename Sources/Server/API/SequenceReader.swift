@@ -10,6 +10,8 @@ public struct RequestLimits: Sendable {
     public var maxLogits = 1 << 25
     /// Of a body, inflated.
     public var maxBodyBytes = HTTPLimits().maxBodyBytes
+    /// Bytes that a compressed body may become for each of its own.
+    public var maxInflateRatio = 100
 
     public init() {}
 }

@@ -22,17 +22,18 @@ struct Inflater {
     enum Failure: Error, Equatable {
         case malformed
         case tooLarge
-        /// More than `maxRatio` bytes for one of the body's.
+        /// More than `ratio` bytes for one of the body's.
         case ratio
     }
 
-    static let maxRatio = 100
     /// So much is inflated whatever its ratio.
     static let freeBytes = 64 << 10
 
     let coding: ContentCoding
     /// Bytes of the result.
     let limit: Int
+    /// Bytes of the result for one of the body's.
+    var ratio = RequestLimits().maxInflateRatio
 
     func inflate(_ body: [UInt8]) throws(Failure) -> [UInt8] {
         // Beyond what HTTP takes as a body anyway.
@@ -54,7 +55,7 @@ struct Inflater {
     private func run(
         _ stream: UnsafeMutablePointer<z_stream>, _ bytes: UnsafeBufferPointer<UInt8>
     ) throws(Failure) -> [UInt8] {
-        let (byRatio, overflow) = bytes.count.multipliedReportingOverflow(by: Self.maxRatio)
+        let (byRatio, overflow) = bytes.count.multipliedReportingOverflow(by: ratio)
         let ratioLimit = overflow ? Int.max : max(byRatio, Self.freeBytes)
         var out: [UInt8] = []
         stream.pointee.next_in = UnsafeMutablePointer(mutating: bytes.baseAddress)

@@ -216,6 +216,6 @@ enum HTTPTargets {
         }
         guard let result = try? inflater.inflate(body) else { return }
         try check(result.count <= inflater.limit, "\(result.count) bytes")
-        try check(result.count <= max(Inflater.freeBytes, body.count * Inflater.maxRatio), "\(result.count) bytes")
+        try check(result.count <= max(Inflater.freeBytes, body.count * inflater.ratio), "\(result.count) bytes")
     }
 }

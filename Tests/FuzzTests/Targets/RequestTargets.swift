@@ -83,7 +83,7 @@ enum RequestTargets {
     }
 
     private static func encode(_ http: HTTPRequest, _ model: Model, _ accept: String?) throws(APIError) -> Answer {
-        let request = try EncodeRequest(http.jsonBody(maxBytes: 1 << 16))
+        let request = try EncodeRequest(http.jsonBody(limits))
         var reader = SequenceReader(model: model, limits: limits, truncate: request.truncate)
         reader.prompt = try request.prompt(model.description)
         let sequences = try reader.read(request.input)
