@@ -82,17 +82,16 @@ public final class WeightReader {
         _ parts: [(name: String, outputs: Int)], inputs: Int, precision: Precision? = nil
     ) throws(ModelError) -> PackedWeight {
         let dense = kernels.dense(precision ?? self.precision)
+        // Before memory is taken for them: sizes come out of a file, too.
+        let use: Use = dense.precision == self.precision ? .dense : .values
+        var tensors: [StoredWeight] = []
+        for part in parts { tensors.append(try stored(part.name, [part.outputs, inputs], use: use)) }
         let outputs = parts.reduce(0) { $0 + $1.outputs }
         let weight = try allocate(dense, name: parts.first?.name ?? "", outputs: outputs, inputs: inputs)
         let storage = weight.storage
         if let pack = dense.packQuantised, parts.allSatisfy({ isQuantised($0.name) }) {
-            try packBytes(parts, inputs: inputs) { pack($0, $1, outputs, inputs, storage) }
-            return weight
-        }
-        var tensors: [StoredWeight] = []
-        let use: Use = dense.precision == self.precision ? .dense : .values
-        for part in parts { tensors.append(try stored(part.name, [part.outputs, inputs], use: use)) }
-        if tensors.count == 1, let values = tensors[0].tensor.floatsInPlace?.baseAddress {
+            packBytes(tensors, count: outputs * inputs) { pack($0, $1, outputs, inputs, storage) }
+        } else if tensors.count == 1, let values = tensors[0].tensor.floatsInPlace?.baseAddress {
             dense.pack(values, inputs, outputs, inputs, storage)
         } else {
             // A panel may span two parts, so they are packed from one stacked copy.
@@ -130,18 +129,16 @@ public final class WeightReader {
     static let int8Inputs = Int(Int32.max) / (255 * 128)
 
     /// Stacks quantised parts, by rows, and their scales.
+    /// - Parameter count: of all their values.
     private func packBytes(
-        _ parts: [(name: String, outputs: Int)], inputs: Int,
-        _ pack: (UnsafePointer<Int8>, UnsafePointer<Float>) -> Void
-    ) throws(ModelError) {
+        _ parts: [StoredWeight], count: Int, _ pack: (UnsafePointer<Int8>, UnsafePointer<Float>) -> Void
+    ) {
         var bytes: [Int8] = []
         var scales: [Float] = []
-        bytes.reserveCapacity(parts.reduce(0) { $0 + $1.outputs } * inputs)
-        for part in parts {
-            let weight = try stored(part.name, [part.outputs, inputs], use: .dense)
+        bytes.reserveCapacity(count)
+        for weight in parts {
             bytes.append(contentsOf: weight.tensor.bytes.bindMemory(to: Int8.self))
             scales.append(contentsOf: weight.scales ?? [])
-            (weight.tensor.owner as? MappedFile)?.release(weight.tensor.bytes)
         }
         bytes.withUnsafeBufferPointer { bytes in
             scales.withUnsafeBufferPointer { scales in
