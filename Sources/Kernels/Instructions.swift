@@ -24,6 +24,7 @@ public protocol Instructions {
     /// `a * b + c`, fused where the instruction set has it.
     static func fma(_ a: Vector, _ b: Vector, _ c: Vector) -> Vector
     static func abs(_ a: Vector) -> Vector
+    static func squareRoot(_ a: Vector) -> Vector
     static func copySign(_ magnitude: Vector, _ sign: Vector) -> Vector
     /// Per lane `a < b ? x : y`; a NaN compares false.
     static func selectLess(_ a: Vector, _ b: Vector, _ x: Vector, _ y: Vector) -> Vector

@@ -16,6 +16,10 @@ public enum Activation: String, Sendable, CaseIterable {
     case relu6, reluSquared, leakyRelu
     /// x · tanh(ln(1 + eˣ)); x for x ≥ 0, else eˣ − 1.
     case mish, elu
+    /// min(gelu(x), 10); x · min(max(x + 3, 0), 6) / 6.
+    case clippedGelu, hardSwish
+    /// Φ((x − 0.707107) / 0.282095); √ln(1 + eˣ).
+    case laplace, sqrtSoftplus
 }
 
 /// What the weights of dense layers are held in, and what they are multiplied with. Outputs, norms, softmax and activation

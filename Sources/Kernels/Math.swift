@@ -86,9 +86,13 @@ public enum VectorMath<I: Instructions> {
     /// error below 2e-7·|x|.
     @inlinable @inline(__always)
     public static func gelu(_ x: Vector) -> Vector {
-        let limit = I.splat(14)
-        let magnitude = I.abs(x)
-        let a = I.selectLess(limit, magnitude, limit, magnitude)
+        let a = least(I.abs(x), I.splat(14))
+        return I.sub(relu(x), I.mul(I.mul(I.splat(0.5), a), twoTails(a)))
+    }
+
+    /// 2Φ(−a) of `gelu`, 0 ≤ a ≤ 14.
+    @inlinable @inline(__always)
+    static func twoTails(_ a: Vector) -> Vector {
         let square = I.mul(a, a)
         let p4 = I.fma(I.splat(-2.370_757_117_69e-8), a, I.splat(6.829_589_972_52e-7))
         let p3 = I.fma(I.splat(-8.434_110_537_66e-6), a, I.splat(5.708_301_228_59e-5))
@@ -96,8 +100,46 @@ public enum VectorMath<I: Instructions> {
         let p1 = I.fma(I.splat(4.802_234_343_41e-3), a, I.splat(-3.634_520_917_09e-2))
         let p0 = I.fma(I.splat(-3.183_078_224_22e-1), a, I.splat(-7.978_847_045_9e-1))
         let p = I.fma(I.fma(I.fma(I.fma(p4, square, p3), square, p2), square, p1), square, p0)
-        let tail = exp(I.mul(p, a))
-        return I.sub(relu(x), I.mul(I.mul(I.splat(0.5), a), tail))
+        return exp(I.mul(p, a))
+    }
+
+    /// Φ((x − 0.707107) / 0.282095) within 2e-7 (LaplaceActivation in transformers' activations.py).
+    @inlinable @inline(__always)
+    public static func laplace(_ x: Vector) -> Vector {
+        let z = I.div(I.sub(x, I.splat(0.707_107)), I.splat(0.282_095))
+        let tail = I.mul(I.splat(0.5), twoTails(least(I.abs(z), I.splat(14))))
+        return I.selectLess(z, I.splat(0), tail, I.sub(I.splat(1), tail))
+    }
+
+    /// x · min(max(x + 3, 0), 6) / 6 (torch.nn.Hardswish), within 2e-7·|x|.
+    @inlinable @inline(__always)
+    public static func hardSwish(_ x: Vector) -> Vector {
+        let six = I.splat(6)
+        return I.mul(x, I.div(least(relu(I.add(x, I.splat(3))), six), six))
+    }
+
+    /// √ln(1 + eˣ) within 4 ulp (SqrtSoftplusActivation in transformers' activations.py): with u = e^−|x| = h² the logarithm
+    /// is max(x, 0) + ln(1 + u), and ln(1 + u) = 2 artanh(s) = u·w with s = u / (2 + u) ≤ ⅓, by the series of artanh. For
+    /// negative x the root of u is taken as h, so that none of its digits is lost where u is subnormal.
+    @inlinable @inline(__always)
+    public static func sqrtSoftplus(_ x: Vector) -> Vector {
+        let zero = I.splat(0)
+        let one = I.splat(1)
+        let h = exp(I.mul(I.splat(-0.5), I.abs(x)))
+        let u = I.mul(h, h)
+        let inverse = I.div(one, I.add(I.splat(2), u))
+        let s = I.mul(u, inverse)
+        let square = I.mul(s, s)
+        var p = I.fma(I.splat(1 / 15), square, I.splat(1 / 13))
+        p = I.fma(p, square, I.splat(1 / 11))
+        p = I.fma(p, square, I.splat(1 / 9))
+        p = I.fma(p, square, I.splat(1 / 7))
+        p = I.fma(p, square, I.splat(1 / 5))
+        p = I.fma(p, square, I.splat(1 / 3))
+        p = I.fma(p, square, one)
+        let w = I.mul(I.add(inverse, inverse), p)
+        let root = I.squareRoot(I.selectLess(x, zero, w, I.fma(u, w, x)))
+        return I.mul(I.selectLess(x, zero, h, one), root)
     }
 
     /// GELU within 1e-4: x·Φ(x) with Φ(x) = ½ + x·p(x²) up to |x| = 4.1, and 0 or 1 beyond. For layers in bf16 and int8, whose
@@ -148,6 +190,10 @@ public enum VectorMath<I: Instructions> {
 
     @inlinable @inline(__always)
     public static func relu(_ x: Vector) -> Vector { I.selectLess(x, I.splat(0), I.splat(0), x) }
+
+    /// The smaller of `x`, which may be NaN, and `limit`.
+    @inlinable @inline(__always)
+    static func least(_ x: Vector, _ limit: Vector) -> Vector { I.selectLess(limit, x, limit, x) }
 }
 
 /// `x[r, i] = activation(x[r, i])` for `rows` rows of `width` floats, `pitch` floats apart.
@@ -169,10 +215,7 @@ public func activateRows<I: Instructions>(
     case .quickGelu:
         mapRows(I.self, x, rows, width, pitch) { I.mul($0, VectorMath<I>.sigmoid(I.mul($0, I.splat(1.702)))) }
     case .relu6:
-        mapRows(I.self, x, rows, width, pitch) {
-            let x = VectorMath<I>.relu($0)
-            return I.selectLess(I.splat(6), x, I.splat(6), x)
-        }
+        mapRows(I.self, x, rows, width, pitch) { VectorMath<I>.least(VectorMath<I>.relu($0), I.splat(6)) }
     case .reluSquared:
         mapRows(I.self, x, rows, width, pitch) {
             let x = VectorMath<I>.relu($0)
@@ -182,6 +225,11 @@ public func activateRows<I: Instructions>(
         mapRows(I.self, x, rows, width, pitch) { I.selectLess($0, I.splat(0), I.mul($0, I.splat(0.01)), $0) }
     case .mish: mapRows(I.self, x, rows, width, pitch) { VectorMath<I>.mish($0) }
     case .elu: mapRows(I.self, x, rows, width, pitch) { VectorMath<I>.elu($0) }
+    case .clippedGelu:
+        mapRows(I.self, x, rows, width, pitch) { VectorMath<I>.least(VectorMath<I>.gelu($0), I.splat(10)) }
+    case .hardSwish: mapRows(I.self, x, rows, width, pitch) { VectorMath<I>.hardSwish($0) }
+    case .laplace: mapRows(I.self, x, rows, width, pitch) { VectorMath<I>.laplace($0) }
+    case .sqrtSoftplus: mapRows(I.self, x, rows, width, pitch) { VectorMath<I>.sqrtSoftplus($0) }
     }
 }
 

@@ -24,6 +24,7 @@ private enum AVX512: Instructions {
     @inline(__always) static func div(_ a: Vector, _ b: Vector) -> Vector { f32x16_div(a, b) }
     @inline(__always) static func fma(_ a: Vector, _ b: Vector, _ c: Vector) -> Vector { f32x16_fma(a, b, c) }
     @inline(__always) static func abs(_ a: Vector) -> Vector { f32x16_abs(a) }
+    @inline(__always) static func squareRoot(_ a: Vector) -> Vector { f32x16_sqrt(a) }
     @inline(__always) static func copySign(_ magnitude: Vector, _ sign: Vector) -> Vector {
         f32x16_copysign(magnitude, sign)
     }

@@ -29,6 +29,7 @@ private enum Baseline: Instructions {
     @inline(__always) static func div(_ a: Vector, _ b: Vector) -> Vector { f32x4_div(a, b) }
     @inline(__always) static func fma(_ a: Vector, _ b: Vector, _ c: Vector) -> Vector { f32x4_fma(a, b, c) }
     @inline(__always) static func abs(_ a: Vector) -> Vector { f32x4_abs(a) }
+    @inline(__always) static func squareRoot(_ a: Vector) -> Vector { f32x4_sqrt(a) }
     @inline(__always) static func copySign(_ magnitude: Vector, _ sign: Vector) -> Vector {
         f32x4_copysign(magnitude, sign)
     }

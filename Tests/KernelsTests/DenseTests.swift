@@ -95,7 +95,7 @@ import Testing
                             got.append(out.base[r * pitch + j])
                             let added = withResidual ? residual[r * 96 + j] : 0
                             expected.append(want[r * 96 + j] + added)
-                            // No activation is steeper than 1.13, but for the square, which is 2 √x steep.
+                            // No activation is steeper than 1.5, but for the square, which is 2 √x steep.
                             let slope = activation == .reluSquared ? 1 + 2 * want[r * 96 + j].squareRoot() : 1
                             scale.append(slope * (terms[r * 96 + j] / 16 + abs(bias.base[j])) + abs(added))
                         }

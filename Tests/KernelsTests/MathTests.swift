@@ -42,12 +42,16 @@ import Testing
         #expect(worst <= 2, "exp(\(at)) is off by \(worst) ulp")
     }
 
-    /// Error in units of what is promised: tanh and sigmoid 4 ulp; the gated units 2e-7 of |x|, which they multiply.
+    /// Error in units of what is promised: tanh and sigmoid 4 ulp; the gated units 2e-7 of |x|, which they multiply;
+    /// laplace, whose tail is as steep as its argument is large, 2e-7.
     static func units(_ activation: Activation, _ x: Float, _ got: Float, _ want: Double) -> Double {
         switch activation {
         case .identity, .relu, .relu6, .reluSquared, .leakyRelu: return ulps(got, want)
-        case .tanh, .sigmoid, .elu: return ulps(got, want) / 4
-        case .gelu, .geluTanh, .silu, .quickGelu, .mish:
+        case .tanh, .sigmoid, .elu, .sqrtSoftplus: return ulps(got, want) / 4
+        case .laplace:
+            if !x.isFinite { return ulps(got, want) }
+            return abs(Double(got) - want) / 2e-7
+        case .gelu, .geluTanh, .silu, .quickGelu, .mish, .clippedGelu, .hardSwish:
             // torch multiplies −inf by 0; the limit is as good.
             if x == -.infinity { return got.isNaN || got == 0 ? 0 : .infinity }
             if !x.isFinite || !Float(want).isFinite { return ulps(got, want) }
@@ -99,6 +103,10 @@ import Testing
             case .leakyRelu: return x < 0 ? 0.01 * x : x
             case .mish: return x * Foundation.tanh(log1p(Foundation.exp(x)))
             case .elu: return x < 0 ? expm1(x) : x
+            case .clippedGelu: return min(x * 0.5 * erfc(-x / 2.0.squareRoot()), 10)
+            case .hardSwish: return x * min(max(x + 3, 0), 6) / 6
+            case .laplace: return 0.5 * erfc((0.707107 - x) / (0.282095 * 2.0.squareRoot()))
+            case .sqrtSoftplus: return (max(x, 0) + log1p(Foundation.exp(-abs(x)))).squareRoot()
             }
         }
         let worst = Self.worst(table, activation, x + [.infinity, -.infinity], want)

@@ -153,7 +153,7 @@ import Testing
             let packed = Buffer(dense.packedCount(n, k))
             dense.pack(rows, k, n, k, packed.base)
             for m in [1, 7, 8, 17] {
-                for activation in [Activation.silu, .gelu] {
+                for activation in [Activation.silu, .gelu, .clippedGelu, .hardSwish, .laplace, .sqrtSoftplus] {
                     let scratch = Buffer(dense.scratchCount(m, k))
                     let out = Buffer(m * (outputs + 1))
                     let gatedBias = Buffer(biases)

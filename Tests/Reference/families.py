@@ -51,7 +51,10 @@ TINY = dict(vocab_size=64, hidden_size=32, num_hidden_layers=2, num_attention_he
 #: A value of an option that stands for leaving the option out.
 ABSENT = object()
 #: What `hidden_act` may be.
-ACTIVATIONS = ["gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "swish", "tanh", "sigmoid", "linear"]
+ACTIVATIONS = [
+    "gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "swish", "tanh", "sigmoid", "linear", "gelu_python", "gelu_fast",
+    "gelu_accurate", "gelu_python_tanh", "quick_gelu", "relu2", "relu6", "leaky_relu", "mish", "gelu_10", "hardswish", "laplace",
+    "sqrtsoftplus"]
 #: Options that most families have: sizes that do and do not fill vectors, tiles and panels.
 SIZES = {"vocab_size": [29, 64, 101], ("hidden_size", "num_attention_heads"): [(32, 4), (36, 3), (20, 5), (24, 1), (80, 2), (128, 2), (96, 6)],
          "num_hidden_layers": [1, 2, 3, 4], "intermediate_size": [17, 48, 96, 130], "max_position_embeddings": [24, 64, 150, 200],

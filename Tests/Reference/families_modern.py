@@ -191,9 +191,10 @@ def t5():
     write("t5-mt5", MT5EncoderModel(MT5Config(**sizes)), maximum=132, edit=lambda c: without(c, "feed_forward_proj"))
     write("t5-umt5", UMT5EncoderModel(UMT5Config(**sizes)), maximum=300)
     small = dict(sizes, d_model=16, d_kv=4, d_ff=24, num_layers=1)
-    for name in ("gelu_fast", "gelu_accurate", "quick_gelu", "relu2", "relu6", "leaky_relu", "mish", "tanh", "sigmoid", "linear"):
+    for name in ("gelu_fast", "gelu_accurate", "quick_gelu", "relu2", "relu6", "leaky_relu", "mish", "tanh", "sigmoid", "linear",
+                 "gelu_10", "hardswish", "laplace", "sqrtsoftplus"):
         for gated in ("", "gated-"):
-            if gated and name not in ("quick_gelu", "relu2", "mish"): continue
+            if gated and name not in ("quick_gelu", "relu2", "mish", "gelu_10", "laplace"): continue
             write(f"t5-{gated}{name.replace('_', '-')}", T5EncoderModel(T5Config(**small, feed_forward_proj=gated + name)),
                   maximum=24, lengths=(1, 2, 17))
 
@@ -347,7 +348,7 @@ OPTIONS = {
         T5Config, [T5EncoderModel, T5ForTokenClassification], LIKE_T5 := dict(
             vocab_size=[29, 64, 101], d_model=[20, 32, 80], d_kv=[4, 8, 20], d_ff=[17, 48, 130], num_layers=[1, 2, 3], num_heads=[1, 3, 4],
             relative_attention_num_buckets=[8, 12, 32], relative_attention_max_distance=[20, 128], layer_norm_epsilon=[1e-6, 1e-2],
-            num_labels=[1, 3], feed_forward_proj=["relu", "gated-gelu", "gated-silu", "gelu", "tanh", "gated-relu"]),
+            num_labels=[1, 3], feed_forward_proj=ACTIVATIONS + ["gated-" + name for name in ACTIVATIONS]),
         lambda c: 150, scale=0.6),
     "mt5": Options(MT5Config, [MT5EncoderModel], LIKE_T5, lambda c: 150, scale=0.6),
     "umt5": Options(UMT5Config, [UMT5EncoderModel], LIKE_T5, lambda c: 150, scale=0.6),

@@ -33,6 +33,9 @@ ACTIVATIONS = {
     "quickGelu": lambda x: x * torch.sigmoid(1.702 * x), "relu6": torch.nn.functional.relu6,
     "reluSquared": lambda x: torch.relu(x).square(), "leakyRelu": torch.nn.functional.leaky_relu,
     "mish": torch.nn.functional.mish, "elu": torch.nn.functional.elu,
+    "clippedGelu": lambda x: torch.clip(F.gelu(x), -10, 10), "hardSwish": F.hardswish,
+    "laplace": lambda x: 0.5 * (1 + torch.erf((x - 0.707107).div(0.282095 * 2 ** 0.5))),
+    "sqrtSoftplus": lambda x: F.softplus(x).sqrt(),
 }
 
 

@@ -41,6 +41,7 @@
     ENCODERD_INLINE T T##_div(T a, T b) { return a / b; }                                                              \
     ENCODERD_INLINE T T##_fma(T a, T b, T c) { return ENCODERD_FMA(a, b, c); }                                         \
     ENCODERD_INLINE T T##_abs(T a) { return __builtin_elementwise_abs(a); }                                            \
+    ENCODERD_INLINE T T##_sqrt(T a) { return __builtin_elementwise_sqrt(a); }                                          \
     ENCODERD_INLINE T T##_copysign(T a, T b) { return __builtin_elementwise_copysign(a, b); }                          \
     /* a < b ? x : y, so false where either is NaN. */                                                                 \
     ENCODERD_INLINE T T##_select_less(T a, T b, T x, T y) { return (a < b) ? x : y;    }                               \

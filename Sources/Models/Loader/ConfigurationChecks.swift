@@ -36,7 +36,8 @@ extension Configuration {
             ("silu", .silu), ("swish", .silu), ("tanh", .tanh), ("sigmoid", .sigmoid), ("linear", .identity),
             ("gelu_python", .gelu), ("gelu_fast", .geluTanh), ("gelu_accurate", .geluTanh),
             ("gelu_python_tanh", .geluTanh), ("quick_gelu", .quickGelu), ("relu2", .reluSquared), ("relu6", .relu6),
-            ("leaky_relu", .leakyRelu), ("mish", .mish),
+            ("leaky_relu", .leakyRelu), ("mish", .mish), ("gelu_10", .clippedGelu), ("hardswish", .hardSwish),
+            ("laplace", .laplace), ("sqrtsoftplus", .sqrtSoftplus),
         ]
         guard let found = known.first(where: { $0.0 == name }) else {
             let names = known.map { "'\($0.0)'" }.joined(separator: ", ")

@@ -67,6 +67,7 @@ struct SentenceModule: Sendable {
         let known: [(String, Activation)] = [
             ("Identity", .identity), ("Tanh", .tanh), ("ReLU", .relu), ("GELU", .gelu), ("Sigmoid", .sigmoid),
             ("SiLU", .silu), ("Mish", .mish), ("ELU", .elu), ("ReLU6", .relu6), ("LeakyReLU", .leakyRelu),
+            ("Hardswish", .hardSwish),
         ]
         let name = try c.string("activation_function") ?? "Tanh"
         guard let found = known.first(where: { $0.0 == name.split(separator: ".").last.map(String.init) }) else {
