@@ -319,12 +319,14 @@ def terms():
     save_file({k: np.ascontiguousarray(x) for k, x in out.items()}, DATA / "kernels_terms.safetensors")
 
 
-dense()
-activations()
-terms()
-attention()
-attention_spans()
-rows()
-recurrent()
-words()
-recurrent_words()
+# Not when it is imported: transformers looks for a package of this name.
+if __name__ == "__main__":
+    dense()
+    activations()
+    terms()
+    attention()
+    attention_spans()
+    rows()
+    recurrent()
+    words()
+    recurrent_words()
