@@ -517,7 +517,7 @@ import Testing
             said += String(decoding: data, as: UTF8.self)
         }
         // A description of its own: that of the process keeps on waiting for room.
-        let full = open("/proc/\(process.processIdentifier)/fd/2", O_WRONLY | O_NONBLOCK)
+        let full = open("/proc/\(process.processIdentifier)/fd/2", O_WRONLY | O_NONBLOCK | O_CLOEXEC)
         try #require(full >= 0)
         while write(full, [UInt8](repeating: 0x2E, count: 4096), 4096) > 0 {}
         close(full)
