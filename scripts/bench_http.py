@@ -6,10 +6,11 @@ usage: bench_http.py [--rounds N] [--seconds S] [--program ENCODERD] [--model DI
 1. wrk, one thread, 64 connections kept alive, on loopback: encoderd (`--access-log off`, and `on` into a file) and nginx
    (one worker, `return 200`, `access_log off`) by turns; best and median of the rounds, and their ratio to nginx's.
 2. One connection, one short text at a time to /v1/encode: how long the client waited, less what Server-Timing says of
-   tokenising and of the forward pass; and the same wait for /health, which is what the client itself and the kernel cost.
+   tokenising and of the forward pass. Once with one request right behind the other's answer, and once by turns with
+   /health, whose wait is what the client itself and the kernel cost.
 
 Needs wrk and nginx (Debian: wrk, nginx-light). Exits with 1 where /health is below 60 % of nginx or more than 150 µs are
-added at the median.
+added at the median, either way.
 """
 import argparse
 import pathlib
@@ -82,8 +83,8 @@ def throughput(port, seconds):
     return float(re.search(r"Requests/sec:\s+([\d.]+)", told).group(1))
 
 
-def added_latency(port, count):
-    """Medians in microseconds: the wait, tokenising, the pass, the wait less these two, and the wait for /health."""
+def added_latency(port, count, by_turns):
+    """Medians in microseconds: the wait, tokenising, the pass, the wait less these two, and, by turns with /health, its wait."""
     body = b'{"model":"m","input":"A short sentence about the sea."}'
     request = (b"POST /v1/encode HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
                % len(body)) + body
@@ -94,7 +95,7 @@ def added_latency(port, count):
         seconds, head = client.ask(request)
         timing = {k: float(v) for k, v in re.findall(r"(\w+);dur=([\d.]+)", head)}
         wait, tokenize, infer = seconds * 1e6, timing["tokenize"] * 1e3, timing["infer"] * 1e3
-        health_wait = client.ask(health)[0] * 1e6
+        health_wait = client.ask(health)[0] * 1e6 if by_turns else 0
         if i >= 200:
             rows.append((wait, tokenize, infer, wait - tokenize - infer))
             bare.append(health_wait)
@@ -131,11 +132,15 @@ def main():
             for name, rates in found.items():
                 ratio = statistics.median(a / b for a, b in zip(rates, found["nginx"]))
                 print(f"{name:30} {max(rates):9.0f} {statistics.median(rates):9.0f} {ratio:8.0%}")
-            wait, tokenize, infer, added, bare = added_latency(ports["encoderd"], 2000)
-            print(f"\n/v1/encode, one connection, medians: waited {wait:.0f} µs, tokenising {tokenize:.0f}, forward pass {infer:.0f}, "
-                  f"added {added:.0f}; /health {bare:.0f}")
+            print("\n/v1/encode, one connection, medians in µs:")
+            worst = 0
+            for by_turns in (False, True):
+                wait, tokenize, infer, added, bare = added_latency(ports["encoderd"], 2000, by_turns)
+                worst = max(worst, added)
+                print(f"{'by turns with /health' if by_turns else 'one behind the other':22} waited {wait:.0f}, tokenising "
+                      f"{tokenize:.0f}, forward pass {infer:.0f}, added {added:.0f}" + (f"; /health {bare:.0f}" if by_turns else ""))
             ratio = statistics.median(a / b for a, b in zip(found["encoderd"], found["nginx"]))
-            return 0 if ratio >= 0.6 and added < 150 else 1
+            return 0 if ratio >= 0.6 and worst < 150 else 1
         finally:
             for process in processes:
                 process.terminate()

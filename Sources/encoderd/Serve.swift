@@ -79,7 +79,7 @@ struct Serve: ParsableCommand {
         let wanted = try wantedModels()
         _ = try selectedKernels()
         var configuration = configuration
-        if accessLog == .on { configuration.accessLog = AccessLog(logger) }
+        if accessLog == .on, logLevel <= .info { configuration.accessLog = AccessLog(descriptor: STDERR_FILENO) }
         let descriptors = DescriptorLimit.raise(for: configuration.http)
         if !descriptors.isEnough {
             logger.warning(

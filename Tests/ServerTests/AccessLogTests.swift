@@ -1,33 +1,20 @@
-import Logging
+import Foundation
 import Testing
 
 @testable import Server
 
-/// Keeps what is logged.
-private struct KeepingHandler: LogHandler {
-    let lines: Locked<[String]>
-    var metadata: Logger.Metadata = [:]
-    var logLevel = Logger.Level.info
-    /// Holds the log up.
-    var gate: Gate?
-
-    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-        get { metadata[key] }
-        set { metadata[key] = newValue }
-    }
-
-    func log(event: LogEvent) {
-        gate?.wait()
-        lines.withLock { $0.append("\(event.level): \(event.message)") }
-    }
-}
-
-private func log(
-    _ level: Logger.Level = .info, gate: Gate? = nil, maxWaiting: Int = 100
-) -> (AccessLog, Locked<[String]>) {
+/// A log, and its lines without the time.
+private func log(gate: Gate? = nil, maxWaitingBytes: Int = 1 << 20) -> (AccessLog, Locked<[String]>) {
     let lines = Locked<[String]>([])
-    let logger = Logger(label: "test") { _ in KeepingHandler(lines: lines, logLevel: level, gate: gate) }
-    return (AccessLog(logger, maxWaiting: maxWaiting), lines)
+    let log = AccessLog(maxWaitingBytes: maxWaitingBytes) { bytes in
+        gate?.wait()
+        let text = String(decoding: bytes, as: UTF8.self)
+        #expect(text.hasSuffix("\n"))
+        lines.withLock {
+            $0 += text.split(separator: "\n").map { $0.split(separator: " ", maxSplits: 1).last.map(String.init) ?? "" }
+        }
+    }
+    return (log, lines)
 }
 
 private func entry(_ path: String = "/v1/encode", out: Int? = 120) -> AccessLog.Entry {
@@ -46,8 +33,11 @@ private func entry(_ path: String = "/v1/encode", out: Int? = 120) -> AccessLog.
         (12_345, "12.345"), (3_600_000_500, "3600000.5"),
     ])
     func showsMilliseconds(microseconds: Int, shown: String) {
-        #expect(Duration.microseconds(microseconds).shownMilliseconds == shown)
-        #expect((Duration.microseconds(microseconds) + .nanoseconds(400)).shownMilliseconds == shown)
+        for rest in [0, 400] {
+            var text: [UInt8] = []
+            (Duration.microseconds(microseconds) + .nanoseconds(rest)).appendMilliseconds(to: &text)
+            #expect(String(decoding: text, as: UTF8.self) == shown)
+        }
     }
 
     @Test(
@@ -60,32 +50,59 @@ private func entry(_ path: String = "/v1/encode", out: Int? = 120) -> AccessLog.
         let (log, lines) = log()
         log.record(entry(path, out: out))
         log.flush()
-        #expect(lines.withLock { $0 } == ["info: " + line])
+        #expect(lines.withLock { $0 } == ["info encoderd: [Server] " + line])
     }
 
     @Test func longPathsAreCut() {
-        #expect(AccessLog.line(entry("/" + String(repeating: "a", count: 5000))).utf8.count < 300)
+        let (log, lines) = log()
+        log.record(entry("/" + String(repeating: "a", count: 5000)))
+        log.flush()
+        #expect(lines.withLock { $0.map(\.utf8.count) }[0] < 320)
     }
 
-    @Test func aboveInfoIsSilence() {
-        let (log, lines) = log(.warning)
+    /// The form of swift-log's own lines, with the time zone's offset.
+    @Test func linesBeginWithTheTime() throws {
+        let pipe = Pipe()
+        let before = Date()
+        let log = AccessLog(descriptor: pipe.fileHandleForWriting.fileDescriptor)
         log.record(entry())
         log.flush()
-        #expect(lines.withLock { $0 }.isEmpty)
+        let line = String(decoding: pipe.fileHandleForReading.availableData, as: UTF8.self)
+        let format = DateFormatter()
+        format.locale = Locale(identifier: "en_US_POSIX")
+        format.dateFormat = "yyyy-MM-dd'T'HH:mm:ssZ"
+        let time = try #require(format.date(from: String(line.prefix { $0 != " " })))
+        #expect(abs(time.timeIntervalSince(before)) < 5)
+        #expect(line.contains(" info encoderd: [Server] POST /v1/encode 200 "))
+    }
+
+    /// Lines come without being asked for, and many at once come whole and in order, through a pipe that holds few.
+    @Test func manyLinesComeWholeAndInOrder() throws {
+        let pipe = Pipe()
+        let log = AccessLog(maxWaitingBytes: 4 << 20, descriptor: pipe.fileHandleForWriting.fileDescriptor)
+        for i in 0..<5000 { log.record(entry("/\(i)")) }
+        var text = Data()
+        while text.count(where: { $0 == 0x0A }) < 5000 { text += pipe.fileHandleForReading.availableData }
+        let paths = String(decoding: text, as: UTF8.self).split(separator: "\n").map { $0.split(separator: " ")[5] }
+        let isInOrder = paths.elementsEqual((0..<5000).lazy.map { "/\($0)" })
+        #expect(isInOrder)
     }
 
     /// A log that nobody reads holds up nothing.
     @Test func slowLogsLoseLines() {
         let gate = Gate()
-        let (log, lines) = log(gate: gate, maxWaiting: 10)
+        let (log, lines) = log(gate: gate, maxWaitingBytes: 1000)
         for _ in 0..<100 { log.record(entry()) }
         gate.open()
         log.flush()
         let all = lines.withLock { $0 }
-        #expect(all.count { $0.hasPrefix("info: POST") } == 10)
+        let written = all.count { $0.hasPrefix("info encoderd: [Server] POST") }
+        #expect((1..<100).contains(written))
         // Told as soon as a line can be written, so perhaps in parts.
-        let lost = all.filter { $0.hasPrefix("warning: ") }.compactMap { Int($0.split(separator: " ")[1]) }
-        #expect(lost.reduce(0, +) == 90)
+        let lost = all.filter { $0.hasPrefix("warning encoderd: [Server] ") }.compactMap {
+            Int($0.split(separator: " ")[3])
+        }
+        #expect(written + lost.reduce(0, +) == 100)
     }
 
     @Test func requestsAreLogged() throws {
@@ -110,9 +127,9 @@ private func entry(_ path: String = "/v1/encode", out: Int? = 120) -> AccessLog.
         let all = lines.withLock { $0 }
         #expect(all.count == 3)
         #expect(
-            all[0].hasPrefix("info: POST /v1/encode 200 ms=") && all[0].contains(" in=14 ")
+            all[0].hasPrefix("info encoderd: [Server] POST /v1/encode 200 ms=") && all[0].contains(" in=14 ")
                 && all[0].hasSuffix(" id=r1"))
-        #expect(all[1].hasPrefix("info: GET /nowhere 404 ") && !all[1].contains("secret"))
-        #expect(all[2].hasPrefix("info: - - 408 "))
+        #expect(all[1].hasPrefix("info encoderd: [Server] GET /nowhere 404 ") && !all[1].contains("secret"))
+        #expect(all[2].hasPrefix("info encoderd: [Server] - - 408 "))
     }
 }

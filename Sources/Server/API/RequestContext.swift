@@ -1,4 +1,5 @@
 import Models
+import Synchronization
 
 /// One request on its way: who asked, when, and where the answer goes.
 final class RequestContext: Sendable {
@@ -27,14 +28,25 @@ final class RequestContext: Sendable {
         if let sent, (1...128).contains(sent.utf8.count), sent.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) {
             return sent
         }
-        let number = UInt64.random(in: .min ... .max)
         return String(unsafeUninitializedCapacity: 16) { digits in
+            let number = nextNumber()
             for i in 0..<16 {
                 let digit = UInt8(truncatingIfNeeded: number >> (60 - 4 * UInt64(i))) & 15
                 digits[i] = digit + (digit < 10 ? UInt8(ascii: "0") : UInt8(ascii: "a") - 10)
             }
             return 16
         }
+    }
+
+    private static let numbers = Atomic(UInt64.random(in: .min ... .max))
+
+    /// Numbers that look random and do not repeat before 2⁶⁴ of them, from a random start: SplitMix64 (Steele, Lea, Flood,
+    /// "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014). Asking the system each time would be a system call.
+    private static func nextNumber() -> UInt64 {
+        var z = numbers.wrappingAdd(0x9E37_79B9_7F4A_7C15, ordering: .relaxed).newValue
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
     }
 
     func respond(_ response: HTTPResponse, timing: ServerTiming = ServerTiming()) {
@@ -54,7 +66,7 @@ final class RequestContext: Sendable {
 }
 
 /// Where a request's time went.
-struct ServerTiming: Sendable {
+struct ServerTiming: Sendable, Equatable {
     var tokenize = Duration.zero
     var queue = Duration.zero
     var infer = Duration.zero
@@ -62,17 +74,25 @@ struct ServerTiming: Sendable {
 
     /// https://www.w3.org/TR/server-timing/
     var field: String {
-        var text = ""
-        text.reserveCapacity(112)
+        if self == ServerTiming() { return ServerTiming.none }
+        return text
+    }
+
+    /// Most answers need no work.
+    private static let none = ServerTiming().text
+
+    private var text: String {
+        var text: [UInt8] = []
+        text.reserveCapacity(96)
         func add(_ name: String, _ duration: Duration) {
-            text += name
-            text += duration.shownMilliseconds
+            text.append(contentsOf: name.utf8)
+            duration.appendMilliseconds(to: &text)
         }
         add("tokenize;dur=", tokenize)
         add(", queue;dur=", queue)
         add(", infer;dur=", infer)
         add(", serialize;dur=", serialize)
-        return text
+        return String(decoding: text, as: UTF8.self)
     }
 }
 
@@ -80,16 +100,31 @@ extension Duration {
     var milliseconds: Double { Double(components.seconds) * 1e3 + Double(components.attoseconds) / 1e15 }
 
     /// Rounded to microseconds, with at least one decimal: `12.345`, `0.12`, `3.0`.
-    var shownMilliseconds: String {
-        let microseconds = Int((milliseconds * 1000).rounded())
-        var text = String(microseconds / 1000)
-        text += "."
+    func appendMilliseconds(to text: inout [UInt8]) {
+        let (seconds, attoseconds) = components
+        let microseconds = Int(seconds) * 1_000_000 + Int((attoseconds + 500_000_000_000) / 1_000_000_000_000)
+        text.append(decimal: microseconds / 1000)
+        text.append(0x2E)
         var (rest, unit) = (microseconds % 1000, 100)
         repeat {
-            text += String(rest / unit)
+            text.append(hexDigit: UInt8(truncatingIfNeeded: rest / unit))
             rest %= unit
             unit /= 10
         } while rest > 0
-        return text
     }
+}
+
+extension [UInt8] {
+    mutating func append(decimal number: Int) {
+        if number < 0 { append(0x2D) }
+        append(digitsOf: number.magnitude)
+    }
+
+    private mutating func append(digitsOf number: UInt) {
+        if number >= 10 { append(digitsOf: number / 10) }
+        append(0x30 + UInt8(truncatingIfNeeded: number % 10))
+    }
+
+    /// Of a number below 16, in upper case.
+    mutating func append(hexDigit number: UInt8) { append(number < 10 ? 0x30 + number : 0x37 + number) }
 }

@@ -44,6 +44,7 @@ final class HTTPConnection: @unchecked Sendable {
     /// What makes the rest of the answer that is being written.
     private var stream: (any BodyStream)?
     private var awaitsPiece = false
+    private var answeredInARow = 0
     private var bodyStart = 0.0
     private var droppedBytes = 0
     /// What this connection was last counted with in the server's sum.
@@ -85,6 +86,7 @@ final class HTTPConnection: @unchecked Sendable {
 
     func handleEvents(_ events: UInt32) {
         server.assertOnLoop()
+        answeredInARow = 0
         // EPOLLHUP is a reset, or both sides shut: no answer can arrive any more.
         if events & (EPOLLERR.rawValue | EPOLLHUP.rawValue) != 0 { return close() }
         if events & EPOLLIN.rawValue != 0 { readAvailable() }
@@ -118,6 +120,8 @@ final class HTTPConnection: @unchecked Sendable {
             switch read() {
             case .bytes(let count):
                 receive(UnsafeBufferPointer(rebasing: server.readBuffer.bindMemory(to: UInt8.self)[..<count]))
+                // A short read has most likely emptied the socket: what else comes is reported.
+                if count < server.readBuffer.count, !transport.hasBufferedInput { return }
             case .end:
                 peerEnded = true
                 peerDidEnd()
@@ -246,18 +250,29 @@ final class HTTPConnection: @unchecked Sendable {
         let flag = CancellationFlag()
         cancellation = flag
         let writer = HTTPResponseWriter(
-            queue: server.queue, connection: self, requestNumber: requestNumber, cancellation: flag)
+            server: server, connection: self, requestNumber: requestNumber, cancellation: flag)
         let request = parser.request
         answering = (parser.method, parser.minorVersion)
         parser.startOver()
         if peerEnded { setDeadline(limits.probeSeconds) }
         server.handler.handle(request, writer)
+        if let response = writer.takeEarly() { answerEarly(response) }
     }
 
     // MARK: Answering
 
+    /// Answers at once a request that took no waiting, and goes on with the next one read. One client's pipeline does not
+    /// hold the loop for long, though; and what the last answer is can be told only when all that was read is kept.
+    private func answerEarly(_ response: HTTPResponse) {
+        answeredInARow += 1
+        if answeredInARow < 32, !server.isDraining, !peerEnded { return send(response) }
+        let number = requestNumber
+        server.queue.async { self.answer(response, to: number) }
+    }
+
     func answer(_ response: HTTPResponse, to number: UInt64) {
         server.assertOnLoop()
+        answeredInARow = 0
         guard state == .handling, number == requestNumber else { return }
         // Whether this answer is the last depends on whether another request has come.
         if server.isDraining {

@@ -23,7 +23,11 @@ struct HTTPResponseEncoder {
             bytes.append(0x3A)
             bytes.append(0x20)
             // A value never ends its line, whoever wrote it.
-            for byte in value where HTTPGrammar.isFieldByte(byte) { bytes.append(byte) }
+            if value.allSatisfy(HTTPGrammar.isFieldByte) {
+                bytes.append(contentsOf: value)
+            } else {
+                bytes.append(contentsOf: value.filter(HTTPGrammar.isFieldByte))
+            }
             Self.endLine(&bytes)
         }
         // RFC 9110, 8.6

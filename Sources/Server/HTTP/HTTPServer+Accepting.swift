@@ -76,10 +76,12 @@ extension HTTPServer {
     }
 
     func watchListeners(_ on: Bool) {
-        guard epoll >= 0 else { return }
         for listener in listeners {
-            var event = epoll_event(events: EPOLLIN.rawValue, data: epoll_data_t(u64: token(listener)))
-            _ = epoll_ctl(epoll, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, listener.descriptor, &event)
+            if on {
+                poller?.set(listener.descriptor, to: EPOLLIN.rawValue, token: token(listener), isNew: true)
+            } else {
+                poller?.remove(listener.descriptor)
+            }
         }
     }
 }

@@ -7,9 +7,9 @@ public struct HTTPServerError: Error, CustomStringConvertible {
     public let description: String
 }
 
-/// An HTTP/1.1 server: one event loop on a serial Dispatch queue. A Dispatch source watches one epoll descriptor, which
-/// holds the listener and all sockets; so no socket ever has a Dispatch source of its own, with the rules on their order
-/// of cancelling and closing. All state belongs to the loop queue: entries check that they are on it.
+/// An HTTP/1.1 server: one event loop on a serial Dispatch queue. All state belongs to the loop queue: entries check that
+/// they are on it. A poller's one epoll descriptor holds the listeners and all sockets; so no socket ever has a Dispatch
+/// source of its own, with the rules on their order of cancelling and closing.
 public final class HTTPServer: @unchecked Sendable {
     public let limits: HTTPLimits
     let handler: any RequestHandler
@@ -21,13 +21,12 @@ public final class HTTPServer: @unchecked Sendable {
     /// What all connections hold of requests and answers.
     var bufferedBytes = 0
 
-    var epoll: Int32 = -1
+    private(set) var poller: Poller?
     var listeners: [HTTPListener] = []
     /// What is spoken with clients that come over the network.
     private(set) var tls: TLSContext?
     /// Given up when descriptors run out, so that one client can be turned away.
     var reserve: Int32 = -1
-    private var source: (any DispatchSourceRead)?
     private var timer: (any DispatchSourceTimer)?
     private(set) var connections: [Int32: HTTPConnection] = [:]
     private(set) var generation: UInt32 = 0
@@ -38,12 +37,17 @@ public final class HTTPServer: @unchecked Sendable {
     private var wheel = TimerWheel()
     private var drainCompletion: (@Sendable () -> Void)?
     private let openConnections = Atomic(0)
+    private let mailbox = Locked(Mailbox())
+    /// Marks the loop queue.
+    private let loopKey = DispatchSpecificKey<Void>()
+    private var hasStarted = false
 
     public init(handler: any RequestHandler, limits: HTTPLimits = HTTPLimits()) {
         self.handler = handler
         var limits = limits
         limits.timerTickSeconds = max(limits.timerTickSeconds, 0.001)
         self.limits = limits
+        queue.setSpecific(key: loopKey, value: ())
     }
 
     deinit {
@@ -55,6 +59,40 @@ public final class HTTPServer: @unchecked Sendable {
     public var connectionCount: Int { openConnections.load(ordering: .relaxed) }
 
     func assertOnLoop() { dispatchPrecondition(condition: .onQueue(queue)) }
+
+    // MARK: Entering the loop
+
+    private struct Mailbox {
+        /// Whether somebody is in the loop who will look in here before leaving it.
+        var isAttended = false
+        var letters: [@Sendable () -> Void] = []
+    }
+
+    /// Runs a closure on the loop queue, soon: on this very thread when nobody is there, since waking another one for it may
+    /// take longer than all else that a short answer costs; else on that of whoever is.
+    func enterLoop(_ body: @escaping @Sendable () -> Void) {
+        let isTaken = mailbox.withLock { box in
+            if box.isAttended { box.letters.append(body) }
+            return box.isAttended
+        }
+        if isTaken { return }
+        if DispatchQueue.getSpecific(key: loopKey) != nil { return queue.async(execute: body) }
+        queue.sync { attendingMailbox(body) }
+    }
+
+    private func attendingMailbox(_ body: () -> Void) {
+        mailbox.withLock { $0.isAttended = true }
+        body()
+        while true {
+            let letters = mailbox.withLock { box in
+                box.isAttended = !box.letters.isEmpty
+                defer { box.letters = [] }
+                return box.letters
+            }
+            if letters.isEmpty { return }
+            for letter in letters { letter() }
+        }
+    }
 
     // MARK: Starting
 
@@ -72,7 +110,7 @@ public final class HTTPServer: @unchecked Sendable {
         signal(SIGPIPE, SIG_IGN)
         let result: Result<[String], HTTPServerError> = queue.sync {
             do throws(HTTPServerError) {
-                guard epoll < 0 else { throw HTTPServerError(description: "The server was started before.") }
+                guard !hasStarted else { throw HTTPServerError(description: "The server was started before.") }
                 for address in addresses {
                     listeners.append(try HTTPListener.open(address, backlog: limits.listenBacklog))
                 }
@@ -102,18 +140,12 @@ public final class HTTPServer: @unchecked Sendable {
     }
 
     private func startLoop() throws(HTTPServerError) {
-        epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
-        guard epoll >= 0 else {
-            throw HTTPServerError(description: "epoll: \(String(cString: strerror(errno)))")
-        }
+        let poller = Poller(queue: queue) { [self] events in attendingMailbox { handle(events) } }
+        guard let poller else { throw HTTPServerError(description: "epoll: \(String(cString: strerror(errno)))") }
+        self.poller = poller
+        hasStarted = true
         reserve = Glibc.open("/dev/null", O_RDONLY | O_CLOEXEC)
         watchListeners(true)
-        let source = DispatchSource.makeReadSource(fileDescriptor: epoll, queue: queue)
-        source.setEventHandler { [self] in handleEvents() }
-        // Closed only when the source has let go of it.
-        source.setCancelHandler { [epoll] in _ = Glibc.close(epoll) }
-        source.activate()
-        self.source = source
         let timer = DispatchSource.makeTimerSource(queue: queue)
         wheel = TimerWheel(now: currentTick)
         timer.schedule(
@@ -126,21 +158,13 @@ public final class HTTPServer: @unchecked Sendable {
 
     // MARK: Events
 
-    private func handleEvents() {
+    private func handle(_ events: UnsafeBufferPointer<epoll_event>) {
         assertOnLoop()
-        withUnsafeTemporaryAllocation(of: epoll_event.self, capacity: 256) { events in
-            // Bounded, so that answers queued meanwhile get their turn; the source fires again for the rest.
-            for _ in 0..<8 {
-                let count = Int(epoll_wait(epoll, events.baseAddress, 256, 0))
-                guard count > 0 else { return }
-                for event in events.prefix(count) {
-                    if let connection = connection(named: event.data.u64) {
-                        connection.handleEvents(event.events)
-                    } else if let listener = listeners.first(where: { token($0) == event.data.u64 }) {
-                        acceptAll(from: listener)
-                    }
-                }
-                if count < 256 { return }
+        for event in events {
+            if let connection = connection(named: event.data.u64) {
+                connection.handleEvents(event.events)
+            } else if let listener = listeners.first(where: { token($0) == event.data.u64 }) {
+                acceptAll(from: listener)
             }
         }
     }
@@ -156,8 +180,9 @@ public final class HTTPServer: @unchecked Sendable {
         let isFull = isFull
         connections[descriptor] = connection
         openConnections.store(connections.count, ordering: .relaxed)
-        var event = epoll_event(events: 0, data: epoll_data_t(u64: token(connection)))
-        guard epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0 else { return connection.close() }
+        guard poller?.set(descriptor, to: 0, token: token(connection), isNew: true) == true else {
+            return connection.close()
+        }
         connection.open()
         if isFull { connection.refuse() } else { rememberNewcomer(connection) }
     }
@@ -183,8 +208,7 @@ public final class HTTPServer: @unchecked Sendable {
     }
 
     func setInterest(of connection: HTTPConnection, to events: UInt32) {
-        var event = epoll_event(events: events, data: epoll_data_t(u64: token(connection)))
-        _ = epoll_ctl(epoll, EPOLL_CTL_MOD, connection.descriptor, &event)
+        poller?.set(connection.descriptor, to: events, token: token(connection))
     }
 
     func forget(_ connection: HTTPConnection) {
@@ -274,8 +298,8 @@ public final class HTTPServer: @unchecked Sendable {
     private func finishDrainIfDone() {
         guard let completion = drainCompletion, connections.isEmpty, listeners.isEmpty else { return }
         drainCompletion = nil
-        source?.cancel()
-        source = nil
+        poller?.stop()
+        poller = nil
         timer?.cancel()
         timer = nil
         if reserve >= 0 { _ = Glibc.close(reserve) }

@@ -1,12 +1,13 @@
 import Dispatch
-import Logging
-import Synchronization
+import Glibc
 
-/// One line a request, at info level: `POST /v1/encode 200 ms=12.3 queue=0.1 infer=11.9 in=431 out=8340 id=…`, with
-/// times in milliseconds. `out=stream` where the length was not known when the answer began.
+/// One line a request, in the form that swift-log's own handler gives its lines:
+/// `2026-11-25T05:54:35+0000 info encoderd: [Server] POST /v1/encode 200 ms=12.3 queue=0.1 infer=11.9 in=431 out=8340 id=…`,
+/// with times in milliseconds. `out=stream` where the length was not known when the answer began.
 ///
-/// Lines are written on a queue of their own, so that a slow terminal or pipe keeps nobody waiting; when it falls too far
-/// behind, lines are left out and counted.
+/// Lines gather for some milliseconds and are written together on a queue of their own, so that a slow terminal or pipe
+/// keeps nobody waiting; when it falls too far behind, lines are left out and counted. A logger's call, a string and a write
+/// a line took as long as all else that a short answer costs (ARCHITECTURE.md).
 public final class AccessLog: Sendable {
     struct Entry: Sendable {
         var method: String
@@ -20,57 +21,149 @@ public final class AccessLog: Sendable {
         var id: String
     }
 
-    private let logger: Logger
-    private let queue = DispatchQueue(label: "encoderd.access-log", qos: .utility)
-    private let waiting = Atomic(0)
-    private let dropped = Atomic(0)
-    private let maxWaiting: Int
-
-    public init(_ logger: Logger, maxWaiting: Int = 4096) {
-        self.logger = logger
-        self.maxWaiting = maxWaiting
+    private struct State {
+        var lines: [UInt8] = []
+        var isGoingToWrite = false
+        var lost = 0
+        var stamp = LogStamp()
     }
 
-    /// Whether lines appear at all: at a level above info none does.
-    var isEnabled: Bool { logger.logLevel <= .info }
+    private let write: @Sendable (UnsafeRawBufferPointer) -> Void
+    private let queue = DispatchQueue(label: "encoderd.access-log")
+    private let state = Locked(State())
+    private let maxWaitingBytes: Int
+    private static let gatherSeconds = 0.005
+
+    /// - Parameters:
+    ///   - maxWaitingBytes: of lines that could not be written yet.
+    ///   - write: writes whole lines; may block.
+    public init(maxWaitingBytes: Int = 1 << 20, write: @escaping @Sendable (UnsafeRawBufferPointer) -> Void) {
+        self.maxWaitingBytes = maxWaitingBytes
+        self.write = write
+    }
+
+    /// Writes to a descriptor, such as that of standard error, until it is closed.
+    public convenience init(maxWaitingBytes: Int = 1 << 20, descriptor: Int32) {
+        self.init(maxWaitingBytes: maxWaitingBytes) { lines in
+            // At most this much at a time goes into a pipe without another writer's line in its middle (pipe(7)).
+            let atomic = Int(PIPE_BUF)
+            var rest = lines[...]
+            while !rest.isEmpty {
+                let piece = rest.prefix(atomic)
+                let end =
+                    piece.count < rest.count ? (piece.lastIndex(of: 0x0A) ?? piece.endIndex - 1) + 1 : piece.endIndex
+                guard Self.writeAll(UnsafeRawBufferPointer(rebasing: rest[..<end]), to: descriptor) else { return }
+                rest = rest[end...]
+            }
+        }
+    }
+
+    private static func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Bool {
+        var rest = bytes
+        while !rest.isEmpty {
+            let count = Glibc.write(descriptor, rest.baseAddress, rest.count)
+            if count > 0 {
+                rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+            } else if errno == EAGAIN {
+                var wanted = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                poll(&wanted, 1, -1)
+            } else if errno != EINTR {
+                return false
+            }
+        }
+        return true
+    }
 
     func record(_ entry: Entry) {
-        guard isEnabled else { return }
-        guard waiting.add(1, ordering: .relaxed).newValue <= maxWaiting else {
-            waiting.subtract(1, ordering: .relaxed)
-            dropped.add(1, ordering: .relaxed)
-            return
+        let mustWrite = state.withLock { state in
+            if state.lines.count >= maxWaitingBytes {
+                state.lost += 1
+                return false
+            }
+            state.stamp.append("info", to: &state.lines)
+            AccessLog.append(entry, to: &state.lines)
+            defer { state.isGoingToWrite = true }
+            return !state.isGoingToWrite
         }
-        queue.async { [self] in
-            let lost = dropped.exchange(0, ordering: .relaxed)
-            if lost > 0 { logger.warning("\(lost) requests are missing in this log: it is written too slowly") }
-            logger.info("\(AccessLog.line(entry))")
-            waiting.subtract(1, ordering: .relaxed)
-        }
+        if mustWrite { queue.asyncAfter(deadline: .now() + AccessLog.gatherSeconds) { [self] in writeLines() } }
     }
 
-    /// Waits for the lines so far.
-    public func flush() { queue.sync {} }
+    /// Waits until the lines so far are written.
+    public func flush() { queue.sync { writeLines() } }
 
-    static func line(_ entry: Entry) -> String {
-        let out = entry.bytesOut.map(String.init) ?? "stream"
-        return "\(shown(entry.method)) \(shown(entry.path)) \(entry.status) ms=\(entry.total.shownMilliseconds) "
-            + "queue=\(entry.timing.queue.shownMilliseconds) infer=\(entry.timing.infer.shownMilliseconds) in=\(entry.bytesIn) out=\(out) "
-            + "id=\(entry.id)"
+    private func writeLines() {
+        let lines = state.withLock { state in
+            state.isGoingToWrite = false
+            if state.lost > 0 {
+                state.stamp.append("warning", to: &state.lines)
+                state.lines += Array(
+                    "\(state.lost) requests are missing in this log: it is written too slowly\n".utf8)
+                state.lost = 0
+            }
+            defer { state.lines = [] }
+            return state.lines
+        }
+        if !lines.isEmpty { lines.withUnsafeBytes(write) }
+    }
+
+    // MARK: Lines
+
+    static func append(_ entry: Entry, to line: inout [UInt8]) {
+        appendShown(entry.method, to: &line)
+        line.append(0x20)
+        appendShown(entry.path, to: &line)
+        line.append(0x20)
+        line.append(decimal: entry.status)
+        line.append(contentsOf: " ms=".utf8)
+        entry.total.appendMilliseconds(to: &line)
+        line.append(contentsOf: " queue=".utf8)
+        entry.timing.queue.appendMilliseconds(to: &line)
+        line.append(contentsOf: " infer=".utf8)
+        entry.timing.infer.appendMilliseconds(to: &line)
+        line.append(contentsOf: " in=".utf8)
+        line.append(decimal: entry.bytesIn)
+        line.append(contentsOf: " out=".utf8)
+        if let out = entry.bytesOut { line.append(decimal: out) } else { line.append(contentsOf: "stream".utf8) }
+        line.append(contentsOf: " id=".utf8)
+        line.append(contentsOf: entry.id.utf8)
+        line.append(0x0A)
     }
 
     /// A client's word in a line of ours: at most 200 bytes, without what could end the line or look like its next word.
-    private static func shown(_ text: String) -> String {
-        let bytes = text.utf8.prefix(200)
-        if bytes.allSatisfy({ (0x21...0x7E).contains($0) && $0 != 0x25 }) {
-            return String(text.utf8.prefix(200)) ?? "-"
-        }
-        return bytes.reduce(into: "") { line, byte in
+    private static func appendShown(_ text: String, to line: inout [UInt8]) {
+        for byte in text.utf8.prefix(200) {
             if (0x21...0x7E).contains(byte), byte != 0x25 {
-                line.unicodeScalars.append(Unicode.Scalar(byte))
+                line.append(byte)
             } else {
-                line += "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
+                line.append(0x25)
+                line.append(hexDigit: byte >> 4)
+                line.append(hexDigit: byte & 15)
             }
         }
+    }
+}
+
+/// What a line begins with: the local time, to the second and made once in it, and how important it is.
+private struct LogStamp {
+    private var second = -1
+    private var time: [UInt8] = []
+
+    mutating func append(_ level: String, to line: inout [UInt8]) {
+        let now = Glibc.time(nil)
+        if now != second { makeTime(now) }
+        line.append(contentsOf: time)
+        line.append(contentsOf: level.utf8)
+        line.append(contentsOf: " encoderd: [Server] ".utf8)
+    }
+
+    private mutating func makeTime(_ now: time_t) {
+        var (now, parts) = (now, tm())
+        localtime_r(&now, &parts)
+        time = [UInt8](unsafeUninitializedCapacity: 64) { buffer, count in
+            buffer.withMemoryRebound(to: CChar.self) {
+                count = strftime($0.baseAddress, 64, "%Y-%m-%dT%H:%M:%S%z ", &parts)
+            }
+        }
+        second = now
     }
 }

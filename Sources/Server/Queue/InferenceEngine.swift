@@ -1,3 +1,4 @@
+import CSystem
 import Glibc
 import Models
 import Synchronization
@@ -14,9 +15,10 @@ public struct QueueStatus: Sendable, Equatable {
 /// A fixed set of worker threads, each with its own scratch memory, that prepare requests, run forward passes and write
 /// answers.
 ///
-/// An idle worker starts at once on whatever there is. While all are busy work piles up, and the next batch of a model is
-/// made of what waits for it, oldest first, up to a number of tokens. Models with work take turns. Preparing goes before
-/// inferring, within bounds, since that is what lets requests share a batch; finishing goes before both.
+/// An idle worker starts at once on whatever there is; it stays awake for a moment after its last work. While all are busy
+/// work piles up, and the next batch of a model is made of what waits for it, oldest first, up to a number of tokens.
+/// Models with work take turns. Preparing goes before inferring, within bounds, since that is what lets requests share a
+/// batch; finishing goes before both.
 ///
 /// Sequences are shared out between workers that are idle when a batch is made. A worker that finds no work joins another's
 /// pass, as long as there is none: so a lone sequence is computed by all, and those that end first help the last.
@@ -43,6 +45,8 @@ public final class InferenceEngine: @unchecked Sendable {
     private var lastModel = 0
     private var preparedSinceBatch = 0
     private var idle = 0
+    /// Workers amid a pass of their own.
+    private var passes = 0
     /// Teams whose pass is under way and wants helpers.
     private var calling: [Team] = []
     private var draining = false
@@ -50,8 +54,14 @@ public final class InferenceEngine: @unchecked Sendable {
     private var handles: [pthread_t] = []
     /// Whether helpers should come back; changed under the monitor, read by them without it.
     private let hasWork = Atomic(false)
+    /// Counts what idle workers were told of; changed under the monitor, read without it by those who look out.
+    private let announcements = Atomic(0)
     /// Members of a pass's team.
     private let teamSize: Int
+
+    /// For how long a worker looks out for work before it sleeps, in nanoseconds: after helping, while the answer is written
+    /// and its client woken; after answering, until that client's next request is likely to be here.
+    private let lookOutTimes: (afterHelping: Int, afterAnswering: Int)
 
     /// How many requests may be prepared before a batch that waits goes first.
     private static let maxPreparedInARow = 128
@@ -65,6 +75,8 @@ public final class InferenceEngine: @unchecked Sendable {
         self.observe = observe
         self.threads = 0
         teamSize = max(1, threads)
+        // On a single processor nobody can give work while somebody spins.
+        lookOutTimes = Processors.usable > 1 ? (50_000, 200_000) : (0, 0)
         ready = Array(repeating: FIFO(), count: networks.count)
         readyTokens = Array(repeating: 0, count: networks.count)
         for _ in 0..<max(1, threads) {
@@ -129,7 +141,7 @@ public final class InferenceEngine: @unchecked Sendable {
         }
     }
 
-    /// Queues sequences, at least one, for forward passes.
+    /// Queues sequences, at least one, for forward passes. Only on a worker, which looks for work when it has returned.
     func enqueue(_ task: InferenceTask) throws(QueueError) {
         let refusal: QueueError? = monitor.withLock {
             if stopped { return .draining }
@@ -139,7 +151,8 @@ public final class InferenceEngine: @unchecked Sendable {
             readyTokens[task.model] += task.tokens
             queuedTokens += task.tokens
             queuedSequences += task.sequences.count
-            announceWork(toAll: task.sequences.count > 1)
+            // The caller takes a lone sequence itself: to wake another worker for it would take longer.
+            if task.sequences.count > 1 { announceWork(toAll: true) }
             return nil
         }
         if let refusal { throw refusal }
@@ -197,18 +210,22 @@ public final class InferenceEngine: @unchecked Sendable {
         /// By task, which of its sequences.
         var parts: [(task: InferenceTask, range: Range<Int>)] = []
         var tokens = 0
-        /// Workers that were idle when it was made.
-        var idle = 0
+        /// Workers that had no pass of their own when it was made.
+        var helpers = 0
     }
 
     private func runWorker() {
         let scratch = Scratch(team: Team(size: teamSize) { [weak self] team in self?.callHelpers(team) })
-        while let work = nextWork() {
+        var patience = 0
+        while let work = nextWork(patience: patience) {
+            patience = lookOutTimes.afterAnswering
             switch work {
             case .job(let body): body()
             case .batch(let batch): run(batch, scratch)
             case .drop(let task, let reason): task.completion(.failure(reason))
-            case .help(let team): help(team)
+            case .help(let team):
+                help(team)
+                patience = lookOutTimes.afterHelping
             }
         }
     }
@@ -216,13 +233,18 @@ public final class InferenceEngine: @unchecked Sendable {
     /// To be called with the monitor locked.
     private func announceWork(toAll: Bool = false) {
         hasWork.store(true, ordering: .relaxed)
-        if toAll { work.broadcast() } else { work.signal() }
+        wake(all: toAll)
+    }
+
+    private func wake(all: Bool = false) {
+        announcements.add(1, ordering: .relaxed)
+        if all { work.broadcast() } else { work.signal() }
     }
 
     private func callHelpers(_ team: Team) {
         monitor.withLock {
             calling.append(team)
-            if idle > 0 { work.broadcast() }
+            if idle > 0 { wake(all: true) }
         }
     }
 
@@ -234,28 +256,34 @@ public final class InferenceEngine: @unchecked Sendable {
         }
     }
 
-    private func nextWork() -> Work? {
+    /// - Parameter patience: nanoseconds for which to stay awake when there is nothing.
+    private func nextWork(patience: Int) -> Work? {
         monitor.withLock {
+            let end = patience > 0 ? encoderd_nanoseconds() + patience : 0
             while !stopped {
                 if let work = takeWork() { return work }
                 hasWork.store(false, ordering: .relaxed)
                 if let team = calling.first(where: \.isOpen) { return .help(team) }
                 idle += 1
-                work.wait(monitor)
+                if encoderd_nanoseconds() < end { lookOut(until: end) } else { work.wait(monitor) }
                 idle -= 1
             }
             return nil
         }
     }
 
+    /// Stays awake for a moment: waking up takes longer than a short request should wait, on some machines as long as all
+    /// else that it costs. To be called with the monitor locked.
+    private func lookOut(until end: Int) {
+        let seen = announcements.load(ordering: .relaxed)
+        monitor.unlocked {
+            while announcements.load(ordering: .relaxed) == seen, encoderd_nanoseconds() < end { encoderd_pause() }
+        }
+    }
+
     private func takeWork() -> Work? {
-        if let body = finishing.popFirst() { return .job(body) }
-        let mayPrepare =
-            queuedSequences == 0
-            || (queuedTokens < limits.maxBatchTokens && queuedSequences < limits.maxBatchSequences
-                && preparedSinceBatch < InferenceEngine.maxPreparedInARow)
-        if mayPrepare, let body = preparing.popFirst() {
-            preparedSinceBatch += 1
+        if let body = takeJob() {
+            if idle > 0, queuedSequences > 0 { wake() }
             return .job(body)
         }
         preparedSinceBatch = 0
@@ -264,14 +292,26 @@ public final class InferenceEngine: @unchecked Sendable {
             guard model < ready.count, !ready[model].isEmpty else { continue }
             let work = takeBatch(model)
             if case .batch = work { lastModel = model }
-            if idle > 0, queuedSequences > 0 { self.work.signal() }
+            if idle > 0, queuedSequences > 0 { wake() }
             return work
         }
         return nil
     }
 
+    private func takeJob() -> (@Sendable () -> Void)? {
+        if let body = finishing.popFirst() { return body }
+        let mayPrepare =
+            queuedSequences == 0
+            || (queuedTokens < limits.maxBatchTokens && queuedSequences < limits.maxBatchSequences
+                && preparedSinceBatch < InferenceEngine.maxPreparedInARow)
+        guard mayPrepare, let body = preparing.popFirst() else { return nil }
+        preparedSinceBatch += 1
+        return body
+    }
+
     private func takeBatch(_ model: Int) -> Work {
-        var batch = Batch(model: model, idle: idle)
+        // Whoever prepares or finishes a request will be free in a moment.
+        var batch = Batch(model: model, helpers: threads - 1 - passes)
         var budget = limits.maxBatchTokens
         if idle > 0, preparing.isEmpty {
             let share = (readyTokens[model] + idle) / (idle + 1)
@@ -304,6 +344,7 @@ public final class InferenceEngine: @unchecked Sendable {
         readyTokens[model] -= batch.tokens
         queuedTokens -= batch.tokens
         queuedSequences -= batch.requests.count
+        passes += 1
         return .batch(batch)
     }
 
@@ -320,12 +361,15 @@ public final class InferenceEngine: @unchecked Sendable {
     private func run(_ batch: Batch, _ scratch: Scratch) {
         let clock = ContinuousClock()
         let start = clock.now
-        scratch.team.open(expecting: batch.idle)
+        scratch.team.open(expecting: batch.helpers)
         let results = networks[batch.model].forward(batch.requests, scratch: scratch)
         scratch.team.close()
         let end = clock.now
         observe(batch.model, batch.requests.count, batch.tokens, start.duration(to: end))
+        // Answered here; others' answers may be written by whoever is free.
+        var finished: InferenceTask?
         monitor.withLock {
+            passes -= 1
             calling.removeAll { $0 === scratch.team }
             var offset = 0
             for (task, range) in batch.parts {
@@ -336,12 +380,16 @@ public final class InferenceEngine: @unchecked Sendable {
                 }
                 task.remaining -= range.count
                 task.endedAt = end
-                if task.remaining == 0 {
+                guard task.remaining == 0 else { continue }
+                if finished == nil {
+                    finished = task
+                } else {
                     finishing.append { task.complete() }
                     announceWork()
                 }
             }
         }
+        finished?.complete()
     }
 }
 

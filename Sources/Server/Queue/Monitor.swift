@@ -17,6 +17,13 @@ final class Monitor: @unchecked Sendable {
         return body()
     }
 
+    /// To be called with the monitor locked; it is again afterwards.
+    func unlocked(_ body: () -> Void) {
+        pthread_mutex_unlock(mutex)
+        body()
+        pthread_mutex_lock(mutex)
+    }
+
     final class Condition: @unchecked Sendable {
         private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 

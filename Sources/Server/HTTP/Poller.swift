@@ -1,0 +1,92 @@
+import CSystem
+import Dispatch
+import Glibc
+import Synchronization
+
+/// Waits for sockets on a thread of its own, in epoll, and has what happened handled on a Dispatch queue: by `sync`, which
+/// runs on the waiting thread itself when the queue is free. A Dispatch source would wake two threads one after the other,
+/// its manager's and one of the pool's.
+///
+/// All but `stop` is to be called on the queue.
+final class Poller: @unchecked Sendable {
+    private let descriptor: Int32
+    /// An eventfd, which ends the wait.
+    private let bell: Int32
+    private let isStopped = Atomic(false)
+    private static let maxEvents = 256
+    /// What the bell is called in epoll: no connection and no listener.
+    private static let bellToken = UInt64.max
+
+    /// nil, with `errno`, when descriptors or threads have run out.
+    /// - Parameter handle: called on `queue` with at most 256 events, and kept until `stop`.
+    init?(queue: DispatchQueue, handle: @escaping @Sendable (UnsafeBufferPointer<epoll_event>) -> Void) {
+        descriptor = epoll_create1(Int32(EPOLL_CLOEXEC))
+        bell = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
+        guard descriptor >= 0, bell >= 0, set(bell, to: EPOLLIN.rawValue, token: Self.bellToken, isNew: true),
+            start({ [self] in wait(queue, handle) })
+        else {
+            let error = errno
+            closeAll()
+            errno = error
+            return nil
+        }
+    }
+
+    /// Watches a descriptor for events, which come with its token; false, with `errno`, where that cannot be.
+    @discardableResult
+    func set(_ socket: Int32, to events: UInt32, token: UInt64, isNew: Bool = false) -> Bool {
+        var event = epoll_event(events: events, data: epoll_data_t(u64: token))
+        return epoll_ctl(descriptor, isNew ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, socket, &event) == 0
+    }
+
+    /// Watches it no more; closing a descriptor does that too.
+    func remove(_ socket: Int32) {
+        var event = epoll_event()
+        epoll_ctl(descriptor, EPOLL_CTL_DEL, socket, &event)
+    }
+
+    /// Ends the thread; from any.
+    func stop() {
+        isStopped.store(true, ordering: .releasing)
+        eventfd_write(bell, 1)
+    }
+
+    private func start(_ body: @escaping @Sendable () -> Void) -> Bool {
+        final class Box {
+            let body: @Sendable () -> Void
+            init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+        }
+        var thread = pthread_t()
+        let box = Unmanaged.passRetained(Box(body))
+        let failure = pthread_create(
+            &thread, nil,
+            { context in
+                if let context { Unmanaged<Box>.fromOpaque(context).takeRetainedValue().body() }
+                return nil
+            }, box.toOpaque())
+        if failure != 0 {
+            box.release()
+            errno = failure
+            return false
+        }
+        pthread_detach(thread)
+        return true
+    }
+
+    private func wait(_ queue: DispatchQueue, _ handle: @Sendable (UnsafeBufferPointer<epoll_event>) -> Void) {
+        withUnsafeTemporaryAllocation(of: epoll_event.self, capacity: Self.maxEvents) { events in
+            while !isStopped.load(ordering: .acquiring) {
+                let count = Int(epoll_wait(descriptor, events.baseAddress, Int32(Self.maxEvents), -1))
+                guard count > 0 else { continue }
+                nonisolated(unsafe) let happened = UnsafeBufferPointer(rebasing: events[..<count])
+                queue.sync { handle(happened) }
+            }
+        }
+        closeAll()
+    }
+
+    private func closeAll() {
+        if descriptor >= 0 { close(descriptor) }
+        if bell >= 0 { close(bell) }
+    }
+}
