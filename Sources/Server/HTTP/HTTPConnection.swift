@@ -346,7 +346,7 @@ final class HTTPConnection: @unchecked Sendable {
         awaitsPiece = true
         // The workers' time is not the client's.
         deadline = .max
-        stream.next { [self, queue = server.queue] piece in queue.async { self.take(piece) } }
+        stream.next { [self] piece in server.enterLoop { self.take(piece) } }
     }
 
     private func take(_ piece: BodyPiece) {

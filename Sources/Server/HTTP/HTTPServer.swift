@@ -27,7 +27,6 @@ public final class HTTPServer: @unchecked Sendable {
     private(set) var tls: TLSContext?
     /// Given up when descriptors run out, so that one client can be turned away.
     var reserve: Int32 = -1
-    private var timer: (any DispatchSourceTimer)?
     private(set) var connections: [Int32: HTTPConnection] = [:]
     private(set) var generation: UInt32 = 0
     /// In the order in which they came, those that may not have asked for anything yet.
@@ -140,20 +139,20 @@ public final class HTTPServer: @unchecked Sendable {
     }
 
     private func startLoop() throws(HTTPServerError) {
-        let poller = Poller(queue: queue) { [self] events in attendingMailbox { handle(events) } }
+        let poller = Poller(queue: queue, tickSeconds: limits.timerTickSeconds) { [self] events in
+            attendingMailbox {
+                handle(events)
+                turnWheel()
+            }
+        }
         guard let poller else { throw HTTPServerError(description: "epoll: \(String(cString: strerror(errno)))") }
         self.poller = poller
         hasStarted = true
         reserve = Glibc.open("/dev/null", O_RDONLY | O_CLOEXEC)
         watchListeners(true)
-        let timer = DispatchSource.makeTimerSource(queue: queue)
         wheel = TimerWheel(now: currentTick)
-        timer.schedule(
-            deadline: .now() + limits.timerTickSeconds, repeating: limits.timerTickSeconds,
-            leeway: .nanoseconds(Int(limits.timerTickSeconds * 2e8)))
-        timer.setEventHandler { [self] in turnWheel() }
-        timer.activate()
-        self.timer = timer
+        // Dispatch opens a descriptor for its timers with the first of them; later there may be none left.
+        queue.asyncAfter(deadline: .now() + 0.001) {}
     }
 
     // MARK: Events
@@ -300,8 +299,6 @@ public final class HTTPServer: @unchecked Sendable {
         drainCompletion = nil
         poller?.stop()
         poller = nil
-        timer?.cancel()
-        timer = nil
         if reserve >= 0 { _ = Glibc.close(reserve) }
         reserve = -1
         wheel = TimerWheel()

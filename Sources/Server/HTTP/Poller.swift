@@ -12,14 +12,22 @@ final class Poller: @unchecked Sendable {
     private let descriptor: Int32
     /// An eventfd, which ends the wait.
     private let bell: Int32
+    /// In milliseconds.
+    private let timeout: Int32
     private let isStopped = Atomic(false)
     private static let maxEvents = 256
     /// What the bell is called in epoll: no connection and no listener.
     private static let bellToken = UInt64.max
 
     /// nil, with `errno`, when descriptors or threads have run out.
-    /// - Parameter handle: called on `queue` with at most 256 events, and kept until `stop`.
-    init?(queue: DispatchQueue, handle: @escaping @Sendable (UnsafeBufferPointer<epoll_event>) -> Void) {
+    /// - Parameters:
+    ///   - tickSeconds: how long to wait for events at most.
+    ///   - handle: called on `queue` with at most 256 events, or none when a tick has passed, and kept until `stop`.
+    init?(
+        queue: DispatchQueue, tickSeconds: Double,
+        handle: @escaping @Sendable (UnsafeBufferPointer<epoll_event>) -> Void
+    ) {
+        timeout = Int32(max(1, min(tickSeconds * 1000, 60_000)))
         descriptor = epoll_create1(Int32(EPOLL_CLOEXEC))
         bell = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
         guard descriptor >= 0, bell >= 0, set(bell, to: EPOLLIN.rawValue, token: Self.bellToken, isNew: true),
@@ -76,8 +84,8 @@ final class Poller: @unchecked Sendable {
     private func wait(_ queue: DispatchQueue, _ handle: @Sendable (UnsafeBufferPointer<epoll_event>) -> Void) {
         withUnsafeTemporaryAllocation(of: epoll_event.self, capacity: Self.maxEvents) { events in
             while !isStopped.load(ordering: .acquiring) {
-                let count = Int(epoll_wait(descriptor, events.baseAddress, Int32(Self.maxEvents), -1))
-                guard count > 0 else { continue }
+                let count = Int(epoll_wait(descriptor, events.baseAddress, Int32(Self.maxEvents), timeout))
+                guard count >= 0 else { continue }
                 nonisolated(unsafe) let happened = UnsafeBufferPointer(rebasing: events[..<count])
                 queue.sync { handle(happened) }
             }
