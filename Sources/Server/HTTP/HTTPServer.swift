@@ -141,6 +141,8 @@ public final class HTTPServer: @unchecked Sendable {
     private func startLoop() throws(HTTPServerError) {
         let poller = Poller(queue: queue, tickSeconds: limits.timerTickSeconds) { [self] events in
             attendingMailbox {
+                // It may have been stopped while it waited for the queue.
+                guard self.poller != nil else { return }
                 handle(events)
                 turnWheel()
             }
@@ -301,7 +303,6 @@ public final class HTTPServer: @unchecked Sendable {
         poller = nil
         if reserve >= 0 { _ = Glibc.close(reserve) }
         reserve = -1
-        wheel = TimerWheel()
         completion()
     }
 }
