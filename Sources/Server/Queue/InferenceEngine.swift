@@ -45,6 +45,10 @@ public final class InferenceEngine: @unchecked Sendable {
     private var lastModel = 0
     private var preparedSinceBatch = 0
     private var idle = 0
+    /// Those of the idle workers that are awake. They see all work before they sleep, so they need no waking.
+    private var lookingOut = 0
+    /// Whom the closure under the monitor has work for.
+    private var call = Call.nobody
     /// Workers amid a pass of their own.
     private var passes = 0
     /// Teams whose pass is under way and wants helpers.
@@ -54,7 +58,7 @@ public final class InferenceEngine: @unchecked Sendable {
     private var handles: [pthread_t] = []
     /// Whether helpers should come back; changed under the monitor, read by them without it.
     private let hasWork = Atomic(false)
-    /// Counts what idle workers were told of; changed under the monitor, read without it by those who look out.
+    /// Counts what idle workers were told of; read without the monitor by those who look out.
     private let announcements = Atomic(0)
     /// Members of a pass's team.
     private let teamSize: Int
@@ -106,11 +110,32 @@ public final class InferenceEngine: @unchecked Sendable {
         }
     }
 
+    // MARK: The monitor
+
+    private enum Call { case nobody, one, all }
+
+    /// Runs a closure with the monitor locked. Those for whom it has work are told when the monitor is free again: before,
+    /// they would wake up only to wait for it.
+    private func locked<T>(_ body: () -> T) -> T {
+        let (result, call, isSeen) = monitor.withLock {
+            let result = body()
+            defer { self.call = .nobody }
+            return (result, self.call, lookingOut > 0)
+        }
+        if call != .nobody { announcements.add(1, ordering: .relaxed) }
+        switch call {
+        case .nobody: break
+        case .one: if !isSeen { work.signal() }
+        case .all: work.broadcast()
+        }
+        return result
+    }
+
     // MARK: Giving work
 
     /// A place for a request whose body has `bytes`; to be kept until it is answered.
     func admit(bytes: Int) throws(QueueError) -> Admission {
-        let refusal: QueueError? = monitor.withLock {
+        let refusal: QueueError? = locked {
             if draining || stopped { return .draining }
             if requests >= limits.maxRequests || (requests > 0 && requestBytes + bytes > limits.maxRequestBytes) {
                 return .full(retryAfter: 1)
@@ -124,7 +149,7 @@ public final class InferenceEngine: @unchecked Sendable {
     }
 
     private func release(_ bytes: Int) {
-        monitor.withLock {
+        locked {
             requests -= 1
             requestBytes -= bytes
             if requests == 0 { quiet.broadcast() }
@@ -133,7 +158,7 @@ public final class InferenceEngine: @unchecked Sendable {
 
     /// Runs a closure on a worker; false if the workers have been stopped.
     func prepare(_ body: @escaping @Sendable () -> Void) -> Bool {
-        monitor.withLock {
+        locked {
             if stopped { return false }
             preparing.append(body)
             announceWork()
@@ -143,7 +168,7 @@ public final class InferenceEngine: @unchecked Sendable {
 
     /// Queues sequences, at least one, for forward passes. Only on a worker, which looks for work when it has returned.
     func enqueue(_ task: InferenceTask) throws(QueueError) {
-        let refusal: QueueError? = monitor.withLock {
+        let refusal: QueueError? = locked {
             if stopped { return .draining }
             if queuedTokens > 0, queuedTokens + task.tokens > limits.maxQueuedTokens { return .full(retryAfter: 1) }
             task.queuedAt = .now
@@ -161,12 +186,12 @@ public final class InferenceEngine: @unchecked Sendable {
     // MARK: Ending
 
     /// Refuses new requests from now on.
-    public func drain() { monitor.withLock { draining = true } }
+    public func drain() { locked { draining = true } }
 
     /// Waits until every request accepted has been answered; false if that took longer.
     public func waitUntilIdle(seconds: Double) -> Bool {
         let deadline = Monitor.deadline(seconds: seconds)
-        return monitor.withLock {
+        return locked {
             while requests > 0 { if !quiet.wait(monitor, until: deadline) { return requests == 0 } }
             return true
         }
@@ -174,7 +199,7 @@ public final class InferenceEngine: @unchecked Sendable {
 
     /// Ends the workers after what they are doing, and fails all that waits. Not to be called on a worker.
     public func stop() {
-        let handles = monitor.withLock {
+        let handles = locked {
             draining = true
             stopped = true
             announceWork(toAll: true)
@@ -182,7 +207,7 @@ public final class InferenceEngine: @unchecked Sendable {
             return self.handles
         }
         for handle in handles { pthread_join(handle, nil) }
-        while let left = monitor.withLock({ takeLeftover() }) { left() }
+        while let left = locked({ takeLeftover() }) { left() }
     }
 
     private func takeLeftover() -> (@Sendable () -> Void)? {
@@ -230,19 +255,19 @@ public final class InferenceEngine: @unchecked Sendable {
         }
     }
 
-    /// To be called with the monitor locked.
+    /// To be called under `locked`.
     private func announceWork(toAll: Bool = false) {
         hasWork.store(true, ordering: .relaxed)
         wake(all: toAll)
     }
 
+    /// To be called under `locked`. One is enough: whoever takes work and leaves some wakes the next.
     private func wake(all: Bool = false) {
-        announcements.add(1, ordering: .relaxed)
-        if all { work.broadcast() } else { work.signal() }
+        if all { call = .all } else if call == .nobody { call = .one }
     }
 
     private func callHelpers(_ team: Team) {
-        monitor.withLock {
+        locked {
             calling.append(team)
             if idle > 0 { wake(all: true) }
         }
@@ -250,7 +275,7 @@ public final class InferenceEngine: @unchecked Sendable {
 
     private func help(_ team: Team) {
         guard team.help(while: { !hasWork.load(ordering: .relaxed) }) == .idle else { return }
-        monitor.withLock {
+        locked {
             calling.removeAll { $0 === team }
             team.askToBeCalled()
         }
@@ -258,14 +283,20 @@ public final class InferenceEngine: @unchecked Sendable {
 
     /// - Parameter patience: nanoseconds for which to stay awake when there is nothing.
     private func nextWork(patience: Int) -> Work? {
-        monitor.withLock {
+        locked {
             let end = patience > 0 ? encoderd_nanoseconds() + patience : 0
             while !stopped {
                 if let work = takeWork() { return work }
                 hasWork.store(false, ordering: .relaxed)
                 if let team = calling.first(where: \.isOpen) { return .help(team) }
                 idle += 1
-                if encoderd_nanoseconds() < end { lookOut(until: end) } else { work.wait(monitor) }
+                if encoderd_nanoseconds() < end {
+                    lookingOut += 1
+                    lookOut(until: end)
+                    lookingOut -= 1
+                } else {
+                    work.wait(monitor)
+                }
                 idle -= 1
             }
             return nil
@@ -273,17 +304,24 @@ public final class InferenceEngine: @unchecked Sendable {
     }
 
     /// Stays awake for a moment: waking up takes longer than a short request should wait, on some machines as long as all
-    /// else that it costs. To be called with the monitor locked.
+    /// else that it costs. Others that want its processor, such as the client that has just been answered, get it. To be
+    /// called with the monitor locked.
     private func lookOut(until end: Int) {
         let seen = announcements.load(ordering: .relaxed)
         monitor.unlocked {
-            while announcements.load(ordering: .relaxed) == seen, encoderd_nanoseconds() < end { encoderd_pause() }
+            while encoderd_nanoseconds() < end {
+                for _ in 0..<16 {
+                    if announcements.load(ordering: .relaxed) != seen { return }
+                    encoderd_pause()
+                }
+                sched_yield()
+            }
         }
     }
 
     private func takeWork() -> Work? {
         if let body = takeJob() {
-            if idle > 0, queuedSequences > 0 { wake() }
+            if idle > 0, isAnythingLeft { wake() }
             return .job(body)
         }
         preparedSinceBatch = 0
@@ -292,11 +330,13 @@ public final class InferenceEngine: @unchecked Sendable {
             guard model < ready.count, !ready[model].isEmpty else { continue }
             let work = takeBatch(model)
             if case .batch = work { lastModel = model }
-            if idle > 0, queuedSequences > 0 { wake() }
+            if idle > 0, isAnythingLeft { wake() }
             return work
         }
         return nil
     }
+
+    private var isAnythingLeft: Bool { queuedSequences > 0 || !preparing.isEmpty || !finishing.isEmpty }
 
     private func takeJob() -> (@Sendable () -> Void)? {
         if let body = finishing.popFirst() { return body }
@@ -368,7 +408,7 @@ public final class InferenceEngine: @unchecked Sendable {
         observe(batch.model, batch.requests.count, batch.tokens, start.duration(to: end))
         // Answered here; others' answers may be written by whoever is free.
         var finished: InferenceTask?
-        monitor.withLock {
+        locked {
             passes -= 1
             calling.removeAll { $0 === scratch.team }
             var offset = 0
