@@ -35,7 +35,7 @@ MEMORY = 1.15
 """How many times its size before the abuse the server may stay: the C library keeps the pages of small blocks that lie among
 others, and each worker its scratch memory at the largest pass it has seen. A leak shows as growth with time: see TREND."""
 THREADS = 1
-"""How many threads more there may be: those of Dispatch's pool, where the loop, its timer and signals run, come and go."""
+"""How many threads more there may be: those of Dispatch's pool, where signals and letters to the loop run, come and go."""
 TREND = 1.05
 """How many times its median in the second fifth of the abuse the median of resident memory may be in the last."""
 
