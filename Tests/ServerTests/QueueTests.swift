@@ -1,3 +1,4 @@
+import Glibc
 import JSON
 import Models
 import Synchronization
@@ -43,6 +44,20 @@ private final class GatedModel: Sendable {
         }
         #expect(api.engine.waitUntilIdle(seconds: 10))
         #expect(api.engine.status.queuedTokens == 0 && api.engine.status.queuedSequences == 0)
+    }
+
+    /// Requests that come just when workers look out, fall asleep or wake up are not overlooked. There is one client: others
+    /// would wake whoever has missed something.
+    @Test(arguments: [1, 2, 4]) func overlooksNothing(threads: Int) throws {
+        let api = try TestAPI(threads: threads)
+        for _ in 0..<2000 {
+            usleep(.random(in: 0..<400))
+            let burst = (0...Int.random(in: 0..<4)).map { _ in
+                api.start(Bool.random() ? "{\"input\": [1]}" : "{\"input\": [[1], [2, 3], [4]]}")
+            }
+            for writer in burst { #expect(writer.response.status == 200) }
+        }
+        #expect(api.engine.waitUntilIdle(seconds: 10))
     }
 
     @Test func batchesWhatPilesUp() throws {
