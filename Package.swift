@@ -67,6 +67,8 @@ let package = Package(
 
         // A strict JSON reader and writer, used for configurations, tokenizers, weight headers and the HTTP API.
         .target(name: "JSON", swiftSettings: strict),
+        // Locks that the thread sanitizer sees, and condition variables.
+        .target(name: "Locks", swiftSettings: strict),
         // Numbers in, numbers out: inlinable bodies, generic over the vector type, compiled by the targets below.
         .target(name: "Kernels", dependencies: ["CIntrinsics"], swiftSettings: kernelSettings(nil)),
         // The kernels for what every machine of the architecture has: SSE2 on x86-64, NEON with FMA on arm64.
@@ -76,12 +78,13 @@ let package = Package(
             name: "KernelSelection", dependencies: ["Kernels", "KernelsBaseline", "CIntrinsics"] + vectorDependencies,
             swiftSettings: strict),
         .target(
-            name: "Models", dependencies: ["Kernels", "KernelSelection", "JSON", "CSystem", "CZlib", "COnig"],
+            name: "Models", dependencies: ["Kernels", "KernelSelection", "JSON", "Locks", "CSystem", "CZlib", "COnig"],
             swiftSettings: strict),
         .target(
             name: "Server",
             dependencies: [
-                "Models", "JSON", "CSystem", "CZlib", "COpenSSL", .product(name: "Logging", package: "swift-log"),
+                "Models", "JSON", "Locks", "CSystem", "CZlib", "COpenSSL",
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -112,7 +115,7 @@ let package = Package(
         .testTarget(
             name: "ServerTests",
             dependencies: [
-                "Server", "Models", "KernelSelection", "JSON", "CSystem", "CZlib", "COpenSSL",
+                "Server", "Models", "KernelSelection", "JSON", "Locks", "CSystem", "CZlib", "COpenSSL",
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict),
     ]

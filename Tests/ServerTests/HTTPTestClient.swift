@@ -1,6 +1,7 @@
 import CSystem
 import Dispatch
 import Glibc
+import Locks
 import Synchronization
 
 @testable import Server

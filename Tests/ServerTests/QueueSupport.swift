@@ -1,5 +1,6 @@
 import Glibc
 import JSON
+import Locks
 import Models
 import Synchronization
 

@@ -1,6 +1,7 @@
 import Dispatch
 import Glibc
 import JSON
+import Locks
 import Models
 import Synchronization
 import Testing

@@ -1,4 +1,4 @@
-import Synchronization
+import Locks
 
 /// What a model made of words it saw before. Texts repeat their words: a hit costs one line of memory, where a model
 /// walks tables. Results never differ from the model's, as a word's tokens depend on nothing but the word.
@@ -95,7 +95,7 @@ final class WordCache: @unchecked Sendable {
 
 /// The caches of a tokenizer, one for each thread that is encoding.
 final class WordCaches: Sendable {
-    private let free = Mutex<[WordCache]>([])
+    private let free = Locked<[WordCache]>([])
 
     func withCache<Result>(_ body: (WordCache) -> Result) -> Result {
         let cache = free.withLock { $0.popLast() } ?? WordCache()

@@ -1,6 +1,6 @@
 import Glibc
 import Kernels
-import Synchronization
+import Locks
 
 /// An additive bias of attention scores by the distance of key and query, one a head (Shaw et al. 2018; T5's and MPNet's
 /// buckets of distances). Made as far as sequences have needed it and shared by all layers and workers.
@@ -10,7 +10,7 @@ final class RelativeBias: Sendable {
     private let table: FloatTensor
     private let buckets: Int
     private let bucket: @Sendable (_ distance: Int) -> Int
-    private let made = Mutex<RelativeBiasRows?>(nil)
+    private let made = Locked<RelativeBiasRows?>(nil)
 
     /// - Parameter bucket: the bucket of a distance, key's position − query's; within 0 ..< buckets.
     init(_ table: FloatTensor, buckets: Int, heads: Int, bucket: @escaping @Sendable (Int) -> Int) {

@@ -1,6 +1,6 @@
 import Glibc
 import Kernels
-import Synchronization
+import Locks
 
 /// Sines and cosines of a rotary embedding by position, made as far as sequences have needed them and shared by all
 /// layers and workers.
@@ -9,7 +9,7 @@ final class RotaryTable: Sendable {
     let isInterleaved: Bool
     /// Pairs of values of a head that turn.
     let pairs: Int
-    private let made = Mutex<RotaryAngles?>(nil)
+    private let made = Locked<RotaryAngles?>(nil)
 
     /// Positions that are made at least.
     private static let least = 512

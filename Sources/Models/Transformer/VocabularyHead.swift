@@ -1,6 +1,6 @@
 import Glibc
 import Kernels
-import Synchronization
+import Locks
 
 /// How a family's masked-language-model head is built: a layer, a norm, and one value for each token of the vocabulary.
 struct VocabularyHeadPlan: Sendable {
@@ -53,7 +53,7 @@ final class VocabularyHead: Sendable {
     private let decoder: StoredWeight
     private let bias: FloatTensor?
     private let dense: DenseKernels
-    private let packed = Mutex<PackedWeight?>(nil)
+    private let packed = Locked<PackedWeight?>(nil)
 
     /// Rows of logits that are made at once.
     private static let block = 32

@@ -1,3 +1,4 @@
+import Locks
 import Models
 
 /// Everything about a server that its operator may choose.

@@ -1,6 +1,7 @@
 import CSystem
 import Dispatch
 import Glibc
+import Locks
 import Synchronization
 
 public struct HTTPServerError: Error, CustomStringConvertible {

@@ -1,3 +1,5 @@
+import Locks
+
 /// Counters that `/metrics` shows.
 public final class Metrics: Sendable {
     /// Bounds of the latency histogram, in seconds.

@@ -1,5 +1,6 @@
 import CSystem
 import Glibc
+import Locks
 import Models
 import Synchronization
 

@@ -1,3 +1,4 @@
+import Locks
 import Synchronization
 
 /// Stands before another handler: who shows no key learns nothing, and pages of other origins are told what they may read.
