@@ -50,6 +50,18 @@ private struct Rendezvous: PartedWork {
     }
 }
 
+/// Two parts that end when somebody has looked at both.
+private struct Observed: PartedWork {
+    let begun: Tally
+
+    static let runPart: Team.PartFunction = { work, part, _ in
+        let begun = work.assumingMemoryBound(to: Observed.self).pointee.begun
+        begun.parts[part].value.add(1, ordering: .relaxed)
+        let deadline = ContinuousClock.now + .seconds(20)
+        while begun.clashes.value.load(ordering: .acquiring) == 0, .now < deadline { sched_yield() }
+    }
+}
+
 /// To be run with the thread sanitizer too: `swift test --sanitize=thread --filter TeamTests`.
 @Suite struct TeamTests {
     private static func rounds(_ team: Team, _ parts: Int, _ rounds: Int, pause: (Int) -> Void = { _ in }) {
@@ -105,6 +117,29 @@ private struct Rendezvous: PartedWork {
         team.close()
         #expect(calls.load(ordering: .relaxed) == 1)
         #expect(team.help(while: { true }) == .over)
+    }
+
+    @Test func knowsWhetherAHelperWouldFindAPlace() {
+        let team = Team(size: 2)
+        #expect(!team.wantsHelpers)
+        team.open()
+        #expect(team.wantsHelpers)
+        let begun = Tally(parts: 2, members: 2)
+        let helper = TestThread { while team.help(while: { true }) == .idle {} }
+        let wanted = Atomic(true)
+        let observer = TestThread {
+            let deadline = ContinuousClock.now + .seconds(20)
+            while begun.parts.contains(where: { $0.count == 0 }), .now < deadline { sched_yield() }
+            wanted.store(team.wantsHelpers, ordering: .relaxed)
+            begun.clashes.value.store(1, ordering: .releasing)
+        }
+        team.run(2, Observed(begun: begun))
+        observer.join()
+        let wasWanted = wanted.load(ordering: .relaxed)
+        #expect(!wasWanted)
+        team.close()
+        helper.join()
+        #expect(!team.wantsHelpers)
     }
 
     /// Helpers that come and go at any time, more than there are places.

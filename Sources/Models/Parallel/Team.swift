@@ -74,6 +74,9 @@ public final class Team: @unchecked Sendable {
 
     public var isOpen: Bool { isOpenFlag.load(ordering: .acquiring) }
 
+    /// Whether `help` would find a place in a pass; from any thread, so only as of now.
+    public var wantsHelpers: Bool { isOpen && places.load(ordering: .relaxed).nonzeroBitCount < size }
+
     /// Before a pass.
     /// - Parameter helpers: how many are likely to come when called; nil: all.
     public func open(expecting helpers: Int? = nil) {

@@ -289,7 +289,7 @@ public final class InferenceEngine: @unchecked Sendable {
             while !stopped {
                 if let work = takeWork() { return work }
                 hasWork.store(false, ordering: .relaxed)
-                if let team = calling.first(where: \.isOpen) { return .help(team) }
+                if let team = calling.first(where: \.wantsHelpers) { return .help(team) }
                 idle += 1
                 if encoderd_nanoseconds() < end {
                     lookingOut += 1
