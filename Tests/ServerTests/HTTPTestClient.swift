@@ -80,6 +80,15 @@ final class TestClient {
         }
     }
 
+    /// Sends in as few segments as can be, however many records of TLS that is.
+    func sendTogether(_ text: String) throws {
+        var isCorked: Int32 = 1
+        setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_CORK, &isCorked, 4)
+        try send(text)
+        isCorked = 0
+        setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_CORK, &isCorked, 4)
+    }
+
     func shutdownWriting() {
         tls?.shutdownWriting()
         shutdown(descriptor, Int32(SHUT_WR))
@@ -182,6 +191,7 @@ final class TestHandler: RequestHandler {
             // 50 segments of a megabyte, each filled with its number.
             let body = (0..<50).map { ArraySegment([UInt8](repeating: UInt8($0), count: 1 << 20)) as any ByteSegment }
             workers.async { writer.respond(HTTPResponse(status: 200, body: body)) }
+        case "/stream": writer.respond(HTTPResponse(status: 200, stream: CountedStream(pieces: 3, size: 10_000)))
         case "/twice":
             workers.async {
                 writer.respond(Self.text(Array("first".utf8)))

@@ -9,7 +9,7 @@ import Testing
 @testable import Server
 
 /// Pieces of a fixed size, made on another thread.
-private final class CountedStream: BodyStream, @unchecked Sendable {
+final class CountedStream: BodyStream, @unchecked Sendable {
     let pieces: Int
     let size: Int
     let fails: Bool

@@ -94,6 +94,30 @@ import Testing
         }
     }
 
+    /// The same after answers that are long in sending: in pieces, or as the client makes room. What follows is a long body,
+    /// or requests that are answered at once.
+    @Test(arguments: ["/stream", "/large"], [false, true])
+    func takesUpWhatLiesInTheTransportAfter(_ path: String, _ isShort: Bool) throws {
+        try withServer { _, port in
+            let client = try TestClient(port: port, tls: .init())
+            let body = String(repeating: "x", count: 40_000)
+            let filling = String(repeating: "y", count: 1100)
+            let next =
+                isShort
+                ? String(repeating: "GET /empty HTTP/1.1\r\nHost: x\r\nX-Filling: \(filling)\r\n\r\n", count: 40)
+                : "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: \(body.utf8.count)\r\n\r\n" + body
+            for _ in 0..<3 {
+                try client.sendTogether("GET \(path) HTTP/1.1\r\nHost: x\r\nX-Filling: \(filling)\r\n\r\n" + next)
+                #expect(try client.receive().body.count == (path == "/stream" ? 30_000 : 50 << 20))
+                if isShort {
+                    for _ in 0..<40 { #expect(try client.receive().status == 204) }
+                } else {
+                    #expect(try client.receive().text == body)
+                }
+            }
+        }
+    }
+
     @Test func writesLargeAnswersToSlowReaders() throws {
         try withServer { _, port in
             let client = try TestClient(port: port, receiveBuffer: 65536, tls: .init())

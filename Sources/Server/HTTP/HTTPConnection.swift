@@ -91,7 +91,10 @@ final class HTTPConnection: @unchecked Sendable {
         if events & (EPOLLERR.rawValue | EPOLLHUP.rawValue) != 0 { return close() }
         if events & EPOLLIN.rawValue != 0 { readAvailable() }
         // What waited for a handshake can go now.
-        if events & EPOLLOUT.rawValue != 0 || (!output.isEmpty && state == .writing) { flush() }
+        if events & EPOLLOUT.rawValue != 0 || (!output.isEmpty && state == .writing) {
+            flush()
+            readBuffered()
+        }
         updateInterest()
     }
 
@@ -132,6 +135,9 @@ final class HTTPConnection: @unchecked Sendable {
             }
         }
     }
+
+    /// Goes on reading after an answer, where reading stopped for it: epoll does not know of bytes that lie in the transport.
+    private func readBuffered() { if transport.hasBufferedInput { readAvailable() } }
 
     private func read() -> IOResult {
         // What a client says after the last answer is of no interest, encrypted or not.
@@ -280,8 +286,7 @@ final class HTTPConnection: @unchecked Sendable {
             guard state == .handling else { return }
         }
         send(response)
-        // epoll does not know of bytes that lie in the transport.
-        if transport.hasBufferedInput { readAvailable() }
+        readBuffered()
         updateInterest()
     }
 
@@ -323,6 +328,8 @@ final class HTTPConnection: @unchecked Sendable {
     }
 
     private func flush() {
+        // The descriptor may be another's by now.
+        guard state != .closed else { return }
         var share = 8
         while share > 0, !output.isEmpty || transport.hasPendingOutput {
             share -= 1
@@ -351,6 +358,7 @@ final class HTTPConnection: @unchecked Sendable {
 
     private func take(_ piece: BodyPiece) {
         server.assertOnLoop()
+        answeredInARow = 0
         guard state == .writing, awaitsPiece else { return }
         awaitsPiece = false
         if case .failed = piece { return close() }
@@ -361,6 +369,7 @@ final class HTTPConnection: @unchecked Sendable {
         for segment in piece.segments(isChunked: answering.minorVersion > 0) { output.append(segment) }
         setDeadline(limits.writeIdleSeconds)
         flush()
+        readBuffered()
         updateInterest()
     }
 
