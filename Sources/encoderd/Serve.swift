@@ -185,7 +185,14 @@ struct Serve: ParsableCommand {
     /// log: a pipe that nobody empties must not keep a server from ending.
     private func drainOnSignals(_ server: EncoderServer, _ logger: Logger) {
         let queue = DispatchQueue(label: "encoderd.signals")
+        let workers = DispatchQueue(label: "encoderd.signals.workers")
         let log = DispatchQueue(label: "encoderd.signals.log")
+        @Sendable func done() {
+            end(0, after: log) {
+                server.configuration.accessLog?.flush()
+                logger.info("done")
+            }
+        }
         nonisolated(unsafe) var draining = false
         for (number, name) in [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT")] {
             signal(number, SIG_IGN)
@@ -198,19 +205,19 @@ struct Serve: ParsableCommand {
                 draining = true
                 log.async { logger.info("\(name): finishing what was accepted") }
                 server.drain {
-                    // Workers are joined on this queue, not on the event loop that calls.
-                    queue.async {
+                    // Nobody waits for an answer any more. A pass whose client has gone may still run, for long.
+                    workers.async {
                         server.stop()
-                        end(0, after: log) {
-                            server.configuration.accessLog?.flush()
-                            logger.info("done")
-                        }
+                        queue.async(execute: done)
                     }
+                    queue.asyncAfter(deadline: .now() + Self.secondsForWorkers, execute: done)
                 }
             }
             source.activate()
         }
     }
+
+    private static let secondsForWorkers = 1.0
 
     /// Ends the process when the last lines are written, or cannot be in a second.
     private func end(_ code: Int32, after log: DispatchQueue, _ lines: @escaping @Sendable () -> Void) -> Never {

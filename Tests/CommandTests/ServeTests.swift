@@ -511,6 +511,47 @@ import Testing
         #expect(server.process.terminationStatus == 1 && server.process.terminationReason == .exit)
     }
 
+    /// The pass goes on for whom nobody waits any more: neither the end nor a second signal waits for it.
+    @Test(arguments: [false, true]) func endsAmidAPassOfAClientThatHasGone(_ signalsTwice: Bool) throws {
+        let server = try RunningServer(
+            ["--model", "m=\(Program.model("minilm"))", "--threads", "1", "--max-batch-tokens", "100000"],
+            environment: ["ENCODERD_ISA": "baseline"])
+        let ids = "[" + Array(repeating: "2000", count: 256).joined(separator: ",") + "]"
+        let body = "{\"input\": [" + Array(repeating: ids, count: 64).joined(separator: ",") + "]}"
+        let client = try server.open()
+        RunningServer.send(
+            client,
+            Data(
+                "POST /v1/encode HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+                    .utf8))
+        func gauge(_ name: String) throws -> String? {
+            let page = String(decoding: try server.get("/metrics").body, as: UTF8.self)
+            return page.split(separator: "\n").first { $0.hasPrefix(name + " ") }.map {
+                String($0.dropFirst(name.count + 1))
+            }
+        }
+        var isUnderWay = false
+        for _ in 0..<1000 where !isUnderWay {
+            usleep(10_000)
+            isUnderWay = try gauge("encoderd_workers_busy") == "1" && gauge("encoderd_queue_sequences") == "0"
+        }
+        try #require(isUnderWay)
+        usleep(300_000)
+        var reset = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(client, SOL_SOCKET, SO_LINGER, &reset, socklen_t(MemoryLayout<linger>.size))
+        close(client)
+        let start = ContinuousClock.now
+        kill(server.process.processIdentifier, SIGTERM)
+        if signalsTwice {
+            usleep(300_000)
+            kill(server.process.processIdentifier, SIGTERM)
+        }
+        server.process.waitUntilExit()
+        #expect(start.duration(to: .now) < .seconds(4))
+        #expect(server.process.terminationReason == .exit)
+        #expect(server.process.terminationStatus == (signalsTwice ? 1 : 0))
+    }
+
     /// Whoever reads the log has stopped: the pipe is full, and SIGTERM ends the process all the same.
     @Test(
         .disabled(

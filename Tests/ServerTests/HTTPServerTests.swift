@@ -454,6 +454,33 @@ import Testing
         #expect(done.wait(timeout: .now() + 5) == .success)
     }
 
+    /// Told to end before it has begun to listen, as by a signal while a process starts.
+    @Test(arguments: [false, true]) func drainsBeforeItListens(_ isDrained: Bool) throws {
+        let server = HTTPServer(handler: handler)
+        let done = DispatchSemaphore(value: 0)
+        server.drain(acceptSeconds: isDrained ? 0 : 0.2, deadlineSeconds: 60) { done.signal() }
+        if isDrained { #expect(done.wait(timeout: .now() + 5) == .success) }
+        #expect(try server.start([.tcp(host: "127.0.0.1", port: 0)]) == [])
+        if !isDrained { #expect(done.wait(timeout: .now() + 5) == .success) }
+    }
+
+    /// Answers that others leave with whoever is in the loop do not keep sockets waiting, however many there are.
+    @Test func listensAmidLettersWithoutEnd() throws {
+        try withServer { server, port in
+            let isOver = Atomic(false)
+            @Sendable func post() {
+                if !isOver.load(ordering: .relaxed) { server.enterLoop { post() } }
+            }
+            DispatchQueue.global().async { post() }
+            defer { isOver.store(true, ordering: .relaxed) }
+            let client = try TestClient(port: port)
+            for _ in 0..<10 {
+                try client.send("GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
+                #expect(try client.receive().text == "GET /a - 0")
+            }
+        }
+    }
+
     @Test func reportsWhereItCannotListen() throws {
         try withServer { _, port in
             let second = HTTPServer(handler: handler)

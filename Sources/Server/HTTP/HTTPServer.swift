@@ -83,7 +83,7 @@ public final class HTTPServer: @unchecked Sendable {
     private func attendingMailbox(_ body: () -> Void) {
         mailbox.withLock { $0.isAttended = true }
         body()
-        while true {
+        for _ in 0..<Self.roundsInARow {
             let letters = mailbox.withLock { box in
                 box.isAttended = !box.letters.isEmpty
                 defer { box.letters = [] }
@@ -92,7 +92,11 @@ public final class HTTPServer: @unchecked Sendable {
             if letters.isEmpty { return }
             for letter in letters { letter() }
         }
+        // Letters that never end do not keep the poller out. Until this runs, those that come are left here.
+        queue.async { [self] in attendingMailbox {} }
     }
+
+    private static let roundsInARow = 16
 
     // MARK: Starting
 
@@ -103,7 +107,7 @@ public final class HTTPServer: @unchecked Sendable {
         return queue.sync { listeners.first?.port ?? 0 }
     }
 
-    /// Listens on all of some addresses, or on none. A server starts once.
+    /// Listens on all of some addresses, or on none; on none too when it has been told to drain before. A server starts once.
     /// - Returns: what clients call them, such as `http://127.0.0.1:8080`.
     @discardableResult
     public func start(_ addresses: [HTTPAddress]) throws(HTTPServerError) -> [String] {
@@ -111,6 +115,7 @@ public final class HTTPServer: @unchecked Sendable {
         let result: Result<[String], HTTPServerError> = queue.sync {
             do throws(HTTPServerError) {
                 guard !hasStarted else { throw HTTPServerError(description: "The server was started before.") }
+                if isDraining { return .success([]) }
                 for address in addresses {
                     listeners.append(try HTTPListener.open(address, backlog: limits.listenBacklog))
                 }
@@ -278,7 +283,7 @@ public final class HTTPServer: @unchecked Sendable {
     public func stopListening() { queue.sync { stopAccepting() } }
 
     private func stopAccepting() {
-        guard !listeners.isEmpty else { return }
+        guard !listeners.isEmpty else { return finishDrainIfDone() }
         // Whoever is in the backlog has a connection already.
         var known = UInt32.max
         while known != generation {

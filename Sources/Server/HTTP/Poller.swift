@@ -53,10 +53,11 @@ final class Poller: @unchecked Sendable {
         epoll_ctl(descriptor, EPOLL_CTL_DEL, socket, &event)
     }
 
-    /// Ends the thread; from any.
+    /// Ends the thread; from any. It closes the bell as soon as it is marked as stopped, which is therefore rung before: nobody
+    /// hears it out, so it rings until then.
     func stop() {
-        isStopped.store(true, ordering: .releasing)
         eventfd_write(bell, 1)
+        isStopped.store(true, ordering: .releasing)
     }
 
     private func start(_ body: @escaping @Sendable () -> Void) -> Bool {
