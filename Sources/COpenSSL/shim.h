@@ -22,6 +22,17 @@ static inline void encoderd_SSL_CTX_set_options(SSL_CTX *context) {
 static inline void encoderd_SSL_CTX_disable_session_cache(SSL_CTX *context) {
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
 }
+// Otherwise SSL_read would go on by itself after a record without data.
+static inline void encoderd_SSL_CTX_clear_auto_retry(SSL_CTX *context) {
+    SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
+}
+static inline void encoderd_SSL_set_message_callback(SSL *session,
+                                                     void (*callback)(int, int, int, const void *, size_t, SSL *,
+                                                                      void *),
+                                                     void *argument) {
+    SSL_set_msg_callback(session, callback);
+    SSL_set_msg_callback_arg(session, argument);
+}
 // What lies in a memory BIO; the pointer is valid until the BIO is next touched.
 static inline long encoderd_BIO_get_mem_data(BIO *bio, char **data) { return BIO_get_mem_data(bio, data); }
 

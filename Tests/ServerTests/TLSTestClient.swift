@@ -73,6 +73,13 @@ final class TestTLS {
 
     func shutdownWriting() { SSL_shutdown(session) }
 
+    /// Sends a key update (TLS 1.3), which may ask for the server's; false where the connection has ended.
+    func updateKey(isRequest: Bool) -> Bool {
+        ERR_clear_error()
+        return SSL_key_update(session, isRequest ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED) == 1
+            && SSL_do_handshake(session) == 1
+    }
+
     var selectedProtocol: String {
         var name: UnsafePointer<UInt8>?
         var length: UInt32 = 0

@@ -129,6 +129,36 @@ import Testing
         }
     }
 
+    /// Key updates cost more than they cost the client. Some between requests are in order, a stream of nothing else is not.
+    @Test(arguments: [false, true]) func boundsKeyUpdates(_ isRequest: Bool) throws {
+        try withServer { server, port in
+            let client = try TestClient(port: port, tls: .init())
+            for _ in 0..<4 {
+                for _ in 0..<20 { #expect(client.tls?.updateKey(isRequest: isRequest) == true) }
+                try client.send(Self.request)
+                #expect(try client.receive().text == "GET /a - 0")
+            }
+            for _ in 0..<100 where client.tls?.updateKey(isRequest: isRequest) == false { break }
+            #expect(eventually { server.connectionCount == 0 })
+        }
+    }
+
+    /// What TLS itself has to answer to a client that does not read is bounded too.
+    @Test func boundsWhatTLSHasToSay() throws {
+        var limits = HTTPLimits()
+        limits.bodyIdleSeconds = 60
+        try withServer(TestCertificates.server, limits) { server, port in
+            let client = try TestClient(port: port, receiveBuffer: 4096, tls: .init())
+            try client.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n")
+            var isOpen = true
+            for _ in 0..<400_000 where isOpen {
+                isOpen = client.tls?.updateKey(isRequest: true) == true && (try? client.send("x")) != nil
+            }
+            #expect(!isOpen)
+            #expect(eventually { server.connectionCount == 0 })
+        }
+    }
+
     @Test func refusesWhatItDoesNotSpeak() throws {
         try withServer { server, port in
             #expect(throws: TestTLS.Failure.self) {

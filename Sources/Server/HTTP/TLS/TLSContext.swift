@@ -28,6 +28,7 @@ final class TLSContext: @unchecked Sendable {
             throw Self.failure("TLS 1.2 cannot be set")
         }
         encoderd_SSL_CTX_set_mode(context)
+        encoderd_SSL_CTX_clear_auto_retry(context)
         encoderd_SSL_CTX_set_options(context)
         encoderd_SSL_CTX_disable_session_cache(context)
         SSL_CTX_set_num_tickets(context, 1)

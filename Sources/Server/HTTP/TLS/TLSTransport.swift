@@ -14,11 +14,17 @@ final class TLSTransport: HTTPTransport {
     private(set) var isEstablished = false
     /// After an error of the protocol nothing may be called again.
     private var isBroken = false
+    /// Messages of handshakes since the last byte that was not one: OpenSSL itself sets no limit to key updates (RFC 8446,
+    /// 4.6.3) and attempts at renegotiation, each of which costs more than it does the client.
+    private var handshakeMessages = 0
+    private static let maxHandshakeMessages = 32
 
     /// The plaintext of one record.
     private static let recordBytes = 16 << 10
     /// What is encrypted ahead of the socket.
     private static let maxBytesPerWrite = 64 << 10
+    /// What OpenSSL itself has to say to a client that does not read, beside that.
+    private static let maxPendingBytes = 128 << 10
 
     /// - Parameter scratch: 64 KiB or more.
     init?(descriptor: Int32, context: TLSContext, scratch: UnsafeMutableRawBufferPointer) {
@@ -26,6 +32,7 @@ final class TLSTransport: HTTPTransport {
         self.descriptor = descriptor
         self.session = session
         self.scratch = scratch
+        encoderd_SSL_set_message_callback(session, countMessage, Unmanaged.passUnretained(self).toOpaque())
     }
 
     deinit { SSL_free(session) }
@@ -35,29 +42,45 @@ final class TLSTransport: HTTPTransport {
     }
     var hasPendingOutput: Bool { BIO_ctrl_pending(SSL_get_wbio(session)) > 0 }
 
+    /// Asks the socket once at most: a client whose bytes are no data does not hold the loop.
     func read(into buffer: UnsafeMutableRawBufferPointer) -> IOResult {
+        var hasReceived = false
         while !isBroken {
             ERR_clear_error()
             var result: Int32
             if isEstablished {
                 result = SSL_read(session, buffer.baseAddress, Int32(min(buffer.count, Int(Int32.max))))
-                if result > 0 { return .bytes(Int(result)) }
+                if result > 0 {
+                    handshakeMessages = 0
+                    return .bytes(Int(result))
+                }
             } else {
                 result = SSL_do_handshake(session)
                 isEstablished = result == 1
+                if isEstablished { handshakeMessages = 0 }
             }
             let reason = result == 1 ? SSL_ERROR_NONE : SSL_get_error(session, result)
             if case .failed = flush() { return .failed }
+            if handshakeMessages > Self.maxHandshakeMessages
+                || BIO_ctrl_pending(SSL_get_wbio(session)) > Self.maxPendingBytes
+            {
+                isBroken = true
+                return .failed
+            }
             switch reason {
             case SSL_ERROR_NONE: continue
             case SSL_ERROR_ZERO_RETURN: return .end
-            case SSL_ERROR_WANT_READ: break
+            case SSL_ERROR_WANT_READ:
+                // A record without data has been taken.
+                if BIO_ctrl_pending(SSL_get_rbio(session)) > 0 { continue }
+                if hasReceived { return .wouldBlock }
             default:
                 isBroken = true
                 return .failed
             }
             switch PlainTransport(descriptor: descriptor).read(into: scratch) {
             case .bytes(let count):
+                hasReceived = true
                 guard BIO_write(SSL_get_rbio(session), scratch.baseAddress, Int32(count)) == Int32(count) else {
                     return .failed
                 }
@@ -115,7 +138,10 @@ final class TLSTransport: HTTPTransport {
             guard count > 0 else { return .bytes(written) }
             let sent = send(descriptor, data, Int(count), Int32(MSG_NOSIGNAL))
             if sent < 0, errno == EINTR { continue }
-            guard sent > 0 else { return errno == EAGAIN ? .wouldBlock : .failed }
+            guard sent > 0 else {
+                guard errno == EAGAIN else { return .failed }
+                return written > 0 ? .bytes(written) : .wouldBlock
+            }
             // Only to take it off; it is not read.
             var left = sent
             while left > 0 {
@@ -135,6 +161,8 @@ final class TLSTransport: HTTPTransport {
         _ = flush()
     }
 
+    fileprivate func countHandshakeMessage() { handshakeMessages += 1 }
+
     /// Memory BIOs keep the room of the most they ever held.
     func releaseBuffers() {
         guard isEstablished, !isBroken, !hasBufferedInput, !hasPendingOutput else { return }
@@ -142,4 +170,14 @@ final class TLSTransport: HTTPTransport {
             SSL_set_bio(session, incoming, outgoing)
         }
     }
+}
+
+/// Called by OpenSSL with each message of the protocol; `context` is the transport.
+private func countMessage(
+    _ isWritten: Int32, _ version: Int32, _ type: Int32, _ bytes: UnsafeRawPointer?, _ count: Int,
+    _ session: OpaquePointer?,
+    _ context: UnsafeMutableRawPointer?
+) {
+    guard isWritten == 0, type == SSL3_RT_HANDSHAKE, let context else { return }
+    Unmanaged<TLSTransport>.fromOpaque(context).takeUnretainedValue().countHandshakeMessage()
 }
