@@ -8,6 +8,19 @@ struct HTTPListener {
     let address: HTTPAddress
     /// Whether clients are on this machine, behind a path of its file system.
     let isLocal: Bool
+    /// Of a Unix-domain socket, the file that was made for it.
+    private var file: FileIdentity?
+
+    private struct FileIdentity: Equatable {
+        let device: dev_t
+        let number: ino_t
+    }
+
+    private init(descriptor: Int32, address: HTTPAddress, isLocal: Bool) {
+        self.descriptor = descriptor
+        self.address = address
+        self.isLocal = isLocal
+    }
 
     var port: Int {
         switch address {
@@ -32,9 +45,10 @@ struct HTTPListener {
         }
     }
 
+    /// Removes its file too, unless another server has put one of its own in that place.
     func close() {
+        if case .unix(let path) = address, let file, Self.socketFile(at: path) == file { unlink(path) }
         _ = Glibc.close(descriptor)
-        if case .unix(let path) = address, Self.isSocket(path) { unlink(path) }
     }
 
     // MARK: TCP
@@ -58,15 +72,23 @@ struct HTTPListener {
         }
         defer { freeaddrinfo(found) }
         var reason = "no address"
+        var infos: [addrinfo] = []
         var next = found
         while let info = next {
-            let descriptor = listen(info.pointee, backlog: backlog)
+            infos.append(info.pointee)
+            next = info.pointee.ai_next
+        }
+        // No host stands for all addresses, which `::` is where there is IPv6.
+        if name.isEmpty {
+            infos = infos.filter { $0.ai_family == AF_INET6 } + infos.filter { $0.ai_family != AF_INET6 }
+        }
+        for info in infos {
+            let descriptor = listen(info, backlog: backlog)
             if descriptor >= 0 {
                 return HTTPListener(
                     descriptor: descriptor, address: address(name, boundPort(descriptor)), isLocal: false)
             }
             reason = String(cString: strerror(errno))
-            next = info.pointee.ai_next
         }
         throw HTTPServerError(description: "cannot listen on \(host), port \(port): \(reason)")
     }
@@ -134,7 +156,9 @@ struct HTTPListener {
         // What a server that is gone has left behind is no obstacle; a live one, or another kind of file, is.
         let probe = make()
         if probe >= 0 {
-            if isSocket(path), with({ connect(probe, $0, size) }) != 0, errno == ECONNREFUSED { unlink(path) }
+            if socketFile(at: path) != nil, with({ connect(probe, $0, size) }) != 0, errno == ECONNREFUSED {
+                unlink(path)
+            }
             _ = Glibc.close(probe)
         }
         var descriptor = make()
@@ -142,12 +166,15 @@ struct HTTPListener {
         guard descriptor >= 0 else {
             throw HTTPServerError(description: "cannot listen on unix:\(path): \(String(cString: strerror(errno)))")
         }
-        return HTTPListener(descriptor: descriptor, address: .unix(path: path), isLocal: true)
+        var listener = HTTPListener(descriptor: descriptor, address: .unix(path: path), isLocal: true)
+        listener.file = socketFile(at: path)
+        return listener
     }
 
-    private static func isSocket(_ path: String) -> Bool {
+    private static func socketFile(at path: String) -> FileIdentity? {
         var status = stat()
-        return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK
+        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else { return nil }
+        return FileIdentity(device: status.st_dev, number: status.st_ino)
     }
 
     // MARK: Sockets of others
