@@ -21,14 +21,19 @@ struct HTTPOptions: ParsableArguments {
     var maxConnections = HTTPLimits().maxConnections
     @Option(
         help: ArgumentHelp(
-            "How long a connection may go without a request before it loses its place to a new one, when all are taken.",
+            "How long a connection may go without a request, its first or the next, before it loses its place to a new one, when all are taken.",
             valueName: "seconds"))
     var newcomerSeconds = HTTPLimits().newcomerSeconds
     @Option(
         help: ArgumentHelp(
-            "Bytes of requests and answers on their way, over all connections; beyond that bodies get 503.",
+            "Bytes of requests and answers on their way, over all connections; beyond that large ones get 503.",
             valueName: "bytes"))
     var maxBufferedBytes = HTTPLimits().maxBufferedBytes
+    @Option(
+        help: ArgumentHelp(
+            "How long a body or an answer may be under way before it gives way to others, when --max-buffered-bytes are held.",
+            valueName: "seconds"))
+    var holdSeconds = HTTPLimits().holdSeconds
     @Option(help: ArgumentHelp("How long a TLS handshake may take.", valueName: "seconds"))
     var handshakeSeconds = HTTPLimits().handshakeSeconds
     @Option(help: ArgumentHelp("How long a new connection may wait with its first byte.", valueName: "seconds"))
@@ -61,6 +66,7 @@ struct HTTPOptions: ParsableArguments {
         l.maxConnections = maxConnections
         l.newcomerSeconds = newcomerSeconds
         l.maxBufferedBytes = maxBufferedBytes
+        l.holdSeconds = holdSeconds
         l.handshakeSeconds = handshakeSeconds
         l.firstByteSeconds = firstByteSeconds
         l.headSeconds = headSeconds
@@ -81,8 +87,8 @@ struct HTTPOptions: ParsableArguments {
         ])
         try Check.seconds([
             ("newcomer-seconds", newcomerSeconds), ("handshake-seconds", handshakeSeconds),
-            ("first-byte-seconds", firstByteSeconds),
-            ("head-seconds", headSeconds), ("body-idle-seconds", bodyIdleSeconds),
+            ("hold-seconds", holdSeconds), ("first-byte-seconds", firstByteSeconds), ("head-seconds", headSeconds),
+            ("body-idle-seconds", bodyIdleSeconds),
             ("write-idle-seconds", writeIdleSeconds), ("keep-alive-seconds", keepAliveSeconds),
             ("linger-seconds", lingerSeconds),
         ])

@@ -302,6 +302,54 @@ import Testing
         }
     }
 
+    /// Answers count too. A slow reader keeps others from large ones, but not from small ones, and only for a while.
+    @Test func boundsWhatSlowReadersHold() throws {
+        try withServer(
+            limits {
+                $0.maxBufferedBytes = 60 << 20
+                $0.holdSeconds = 0.5
+            }
+        ) { server, port in
+            let slow = try TestClient(port: port, receiveBuffer: 4096)
+            try slow.send("GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(eventually { server.queue.sync { server.bufferedBytes } > 30 << 20 })
+            let other = try TestClient(port: port)
+            try other.send("GET /large HTTP/1.1\r\nHost: x\r\n\r\nGET /a HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try other.receive().status == 503)
+            #expect(try other.receive().text == "GET /a - 0")
+            usleep(700_000)
+            try other.send("GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try other.receive().body.count == 50 << 20)
+            #expect(throws: (any Error).self) { try slow.receive() }
+            #expect(eventually { server.queue.sync { server.bufferedBytes } == 0 })
+        }
+    }
+
+    /// A body that comes slowly gives way as well.
+    @Test func slowBodiesGiveWay() throws {
+        try withServer(
+            limits {
+                $0.maxBufferedBytes = 300_000
+                $0.holdSeconds = 0.5
+            }
+        ) { server, port in
+            let head = "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n"
+            let body = [UInt8](repeating: 65, count: 199_999)
+            let slow = try TestClient(port: port)
+            try slow.send(head)
+            try slow.send(body)
+            #expect(eventually { server.queue.sync { server.bufferedBytes } == 199_999 })
+            usleep(700_000)
+            let other = try TestClient(port: port)
+            try other.send(head)
+            try other.send(body)
+            #expect(try slow.receive().status == 503)
+            #expect(try slow.isEnded())
+            try other.send("A")
+            #expect(try other.receive().body.count == 200_000)
+        }
+    }
+
     /// Refused before the body is read, so before the client is told to send it.
     @Test func refusesBeforeTheBody() throws {
         try withServer { _, port in
@@ -344,8 +392,8 @@ import Testing
         }
     }
 
-    /// Silent connections and unfinished heads give way, those first that came first; a body on its way and connections
-    /// that have had an answer do not, nor what is being refused.
+    /// Silent connections and unfinished heads give way, those first that came first, then those that are idle after an
+    /// answer; a body on its way does not, nor a connection that is in use, nor what is being refused.
     @Test func makesRoomInAFullHouse() throws {
         try withServer(
             limits {
@@ -372,11 +420,17 @@ import Testing
                 #expect(try first.isEnded())
                 inside.append(client)
             }
+            let last = try TestClient(port: port)
+            try last.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try last.receive().status == 200)
+            #expect(try settled.isEnded())
             #expect(try TestClient(port: port).receive().status == 503)
             try body.send("i")
             #expect(try body.receive().status == 200)
-            try settled.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-            #expect(try settled.receive().status == 200)
+            for client in inside {
+                try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                #expect(try client.receive().status == 200)
+            }
         }
     }
 
@@ -491,10 +545,20 @@ import Testing
     }
 
     /// `::` takes IPv4 clients as well; brackets as in a URL are understood.
-    @Test(arguments: ["::", "[::]", "0.0.0.0", "localhost"]) func listensOn(host: String) throws {
+    @Test(arguments: ["::", "[::]", "", "0.0.0.0", "localhost"]) func listensOn(host: String) throws {
         let server = HTTPServer(handler: handler)
         let port = try server.start(host: host, port: 0)
         let done = DispatchSemaphore(value: 0)
+        if host.isEmpty {
+            // Both, where there are both.
+            let v6 = HTTPServer(handler: handler)
+            let hasIPv6 = (try? v6.start(host: "::", port: 0)) != nil
+            v6.drain {}
+            var address = sockaddr()
+            var size = socklen_t(MemoryLayout<sockaddr>.size)
+            #expect(server.queue.sync { getsockname(server.listeners[0].descriptor, &address, &size) } == 0)
+            #expect(address.sa_family == sa_family_t(hasIPv6 ? AF_INET6 : AF_INET))
+        }
         if host != "localhost" {
             let client = try TestClient(port: port)
             try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -514,6 +578,20 @@ import Testing
             ("a:", nil), ("a:-1", nil), ("a:8x", nil), ("", nil),
         ] as [(String, HTTPAddress?)])
     func readsAddresses(text: String, expected: HTTPAddress?) { #expect(HTTPAddress(text) == expected) }
+
+    /// Another server may have taken the place of a socket's file.
+    @Test func removesItsOwnFileOnly() throws {
+        let path = "/tmp/encoderd-test-\(getpid())-own.socket"
+        let first = try HTTPListener.open(.unix(path: path), backlog: 1)
+        let second = try HTTPListener.open(.unix(path: path + ".new"), backlog: 1)
+        #expect(rename(path + ".new", path) == 0)
+        first.close()
+        #expect(access(path, F_OK) == 0)
+        let client = try TestClient(path: path)
+        withExtendedLifetime(client) {}
+        second.close()
+        unlink(path)
+    }
 
     @Test func listensOnSeveralAddresses() throws {
         let path = "/tmp/encoderd-test-\(getpid()).socket"

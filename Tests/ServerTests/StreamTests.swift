@@ -32,6 +32,8 @@ final class CountedStream: BodyStream, @unchecked Sendable {
         }
     }
 
+    var heldBytes: Int { size }
+
     var body: [UInt8] { (1...pieces).flatMap { [UInt8](repeating: UInt8(truncatingIfNeeded: $0), count: size) } }
 }
 

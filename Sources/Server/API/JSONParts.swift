@@ -84,6 +84,9 @@ final class JSONStream: BodyStream, @unchecked Sendable {
     static let threshold = 256 << 10
     static let pieceBytes = 64 << 10
 
+    /// A number takes 4 bytes, and about 12 as text.
+    var heldBytes: Int { parts.estimate / 3 }
+
     private let engine: InferenceEngine
     private let parts: JSONParts
     private let encoder: GzipEncoder?

@@ -2,6 +2,8 @@
 public protocol BodyStream: Sendable {
     /// Has the next piece made, and handed over once, from any thread. Called again only after that.
     func next(_ deliver: @escaping @Sendable (BodyPiece) -> Void)
+    /// About how many bytes the rest is made of, all of which stay until the end.
+    var heldBytes: Int { get }
 }
 
 public enum BodyPiece: Sendable {

@@ -48,7 +48,9 @@ final class HTTPConnection: @unchecked Sendable {
     private var bodyStart = 0.0
     private var droppedBytes = 0
     /// What this connection was last counted with in the server's sum.
-    private var countedBytes = 0
+    private(set) var countedBytes = 0
+    private var answerStart = 0.0
+    private var lastAnswerEnd = 0.0
 
     init(descriptor: Int32, generation: UInt32, transport: any HTTPTransport, server: HTTPServer) {
         self.descriptor = descriptor
@@ -59,6 +61,9 @@ final class HTTPConnection: @unchecked Sendable {
         parser = HTTPParser(limits: server.limits)
     }
 
+    /// Its name in epoll, on the timer wheel and wherever else it may be gone before it is met.
+    var token: UInt64 { UInt64(generation) << 32 | UInt64(UInt32(bitPattern: descriptor)) }
+
     /// Whether it came when there was no room.
     private(set) var isRefused = false
     /// Whether its first request's head has not come whole.
@@ -66,6 +71,17 @@ final class HTTPConnection: @unchecked Sendable {
     /// Whether no request has begun.
     var isIdle: Bool { state == .reading && parser.phase == .start && readAhead.isEmpty }
     var hasServed: Bool { requestNumber > 0 }
+    /// Since when there has been nothing to do after a request; nil while there is.
+    var idleSince: Double? { isIdle && hasServed ? lastAnswerEnd : nil }
+    /// Since when a body has been arriving, or an answer leaving; nil where less is held for it than each connection may.
+    var holdsSince: Double? {
+        guard countedBytes > HTTPLimits.smallBytes else { return nil }
+        switch state {
+        case .reading: return bodyStart
+        case .writing: return answerStart
+        case .handling, .lingering, .closed: return nil
+        }
+    }
 
     func open() {
         server.assertOnLoop()
@@ -241,11 +257,12 @@ final class HTTPConnection: @unchecked Sendable {
 
     /// Keeps the server's sum of bytes that clients make it hold.
     private func countBytes(isLimited: Bool = false) throws(HTTPParseError) {
-        let held = state == .closed ? 0 : parser.body.count + readAhead.count + output.byteCount
+        let held =
+            state == .closed ? 0 : parser.body.count + readAhead.count + output.byteCount + (stream?.heldBytes ?? 0)
         let grows = held > countedBytes
         server.bufferedBytes += held - countedBytes
         countedBytes = held
-        if isLimited, grows, server.bufferedBytes > limits.maxBufferedBytes { throw .busy }
+        if isLimited, grows, !server.hasRoom(for: 0, of: self) { throw .busy }
     }
 
     private func dispatch() {
@@ -304,10 +321,21 @@ final class HTTPConnection: @unchecked Sendable {
         parser = HTTPParser(limits: limits)
         readAhead = []
         state = .handling
-        send(server.handler.failure(status: error.status, code: error.code, message: error.message))
+        send(failure(error))
     }
 
-    private func send(_ response: HTTPResponse) {
+    private func failure(_ error: HTTPParseError) -> HTTPResponse {
+        server.handler.failure(status: error.status, code: error.code, message: error.message)
+    }
+
+    /// Whether an answer may be held until its client has read it.
+    private func hasRoom(for response: HTTPResponse) -> Bool {
+        let bytes = response.stream?.heldBytes ?? response.byteCount ?? 0
+        return bytes <= HTTPLimits.smallBytes || server.hasRoom(for: bytes, of: self)
+    }
+
+    private func send(_ answer: HTTPResponse) {
+        let response = hasRoom(for: answer) ? answer : failure(.busy)
         let hasBody = HTTPResponseEncoder.hasBody(status: response.status, method: answering.method)
         stream = hasBody ? response.stream : nil
         if stream == nil { cancellation = nil }
@@ -323,6 +351,7 @@ final class HTTPConnection: @unchecked Sendable {
         output.append(ArraySegment(head))
         if !isShort { for segment in body { output.append(segment) } }
         state = .writing
+        answerStart = server.now
         setDeadline(limits.writeIdleSeconds)
         flush()
     }
@@ -380,6 +409,7 @@ final class HTTPConnection: @unchecked Sendable {
         if !readAhead.isEmpty { parseReadAhead() }
         if state == .reading, peerEnded { peerDidEnd() }
         if isIdle {
+            lastAnswerEnd = server.now
             transport.releaseBuffers()
             parser.releaseBuffers()
         }
@@ -401,6 +431,12 @@ final class HTTPConnection: @unchecked Sendable {
     func end() {
         if state != .closed { transport.finishWriting() }
         close()
+    }
+
+    /// Ends what is under way, so that others find room.
+    func giveWay() {
+        if state == .reading { fail(.busy) } else { close() }
+        updateInterest()
     }
 
     func close() {

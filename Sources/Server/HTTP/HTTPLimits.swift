@@ -34,12 +34,18 @@ public struct HTTPLimits: Sendable {
     public var maxTrailerBytes = 8192
 
     /// What all clients together make the server hold: bodies on their way in, answers on their way out. Beyond that
-    /// bodies are answered with 503.
+    /// requests whose body or answer is not small are answered with 503.
     public var maxBufferedBytes = 1 << 30
+    /// Before that, bodies and answers that have been under way for so long give way, the oldest first: a body gets 503, an
+    /// answer is broken off.
+    public var holdSeconds = 30.0
+    /// Each connection may hold so many bytes beside the sum.
+    static let smallBytes = 16 << 10
     /// Further connections are answered with 503.
     public var maxConnections = 10_000
-    /// In a full house a new connection takes the place of one that has had so long and not asked for anything yet: a
-    /// flood of silent ones has to bring `maxConnections` more in this time, again and again, to keep others out.
+    /// In a full house a new connection takes the place of one that has had so long and not asked for anything yet, or else
+    /// of one that has been idle so long: a flood has to bring `maxConnections` more, or as many requests, in this time,
+    /// again and again, to keep others out.
     public var newcomerSeconds = 1.0
     /// How many may be refused with an answer at a time; past those, new ones are closed without a word.
     static let maxRefusals = 256

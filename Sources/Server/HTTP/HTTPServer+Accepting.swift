@@ -34,30 +34,6 @@ extension HTTPServer {
         add(descriptor, from: listener)
     }
 
-    // MARK: A full house
-
-    var isFull: Bool { connections.count - refusals >= limits.maxConnections }
-
-    /// Remembers a connection that may have to give up its place.
-    func rememberNewcomer(_ connection: HTTPConnection) {
-        newcomers.append(token(connection))
-        forgetSettled()
-    }
-
-    /// Closes the connection that has waited longest with its first request, if that is long.
-    func makeRoom() {
-        forgetSettled()
-        guard let name = newcomers.first, let connection = connection(named: name),
-            connection.arrival + limits.newcomerSeconds < now
-        else { return }
-        _ = newcomers.popFirst()
-        connection.close()
-    }
-
-    private func forgetSettled() {
-        while let name = newcomers.first, connection(named: name)?.isNewcomer != true { _ = newcomers.popFirst() }
-    }
-
     // MARK: Descriptors
 
     /// Out of descriptors: the one in reserve takes a client off the backlog, and accepting rests for a moment.

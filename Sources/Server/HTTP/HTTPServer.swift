@@ -32,6 +32,8 @@ public final class HTTPServer: @unchecked Sendable {
     private(set) var generation: UInt32 = 0
     /// In the order in which they came, those that may not have asked for anything yet.
     var newcomers = FIFO<UInt64>()
+    /// Those that have been idle for longest since a request, and that hold bytes for longest.
+    var (idlers, holders) = (Candidates(), Candidates())
     /// Connections over the cap that are being told so.
     var refusals = 0
     private var wheel = TimerWheel()
@@ -187,7 +189,7 @@ public final class HTTPServer: @unchecked Sendable {
         let isFull = isFull
         connections[descriptor] = connection
         openConnections.store(connections.count, ordering: .relaxed)
-        guard poller?.set(descriptor, to: 0, token: token(connection), isNew: true) == true else {
+        guard poller?.set(descriptor, to: 0, token: connection.token, isNew: true) == true else {
             return connection.close()
         }
         connection.open()
@@ -199,12 +201,8 @@ public final class HTTPServer: @unchecked Sendable {
         return TLSTransport(descriptor: descriptor, context: tls, scratch: cipherBuffer)
     }
 
+    /// A listener's name in epoll: unlike a connection's it has no generation.
     func token(_ listener: HTTPListener) -> UInt64 { UInt64(UInt32(bitPattern: listener.descriptor)) }
-
-    /// A connection's name in epoll and on the wheel; a listener's has no generation.
-    func token(_ connection: HTTPConnection) -> UInt64 {
-        UInt64(connection.generation) << 32 | UInt64(UInt32(bitPattern: connection.descriptor))
-    }
 
     /// The connection of that name, unless it has been closed.
     func connection(named token: UInt64) -> HTTPConnection? {
@@ -215,7 +213,7 @@ public final class HTTPServer: @unchecked Sendable {
     }
 
     func setInterest(of connection: HTTPConnection, to events: UInt32) {
-        poller?.set(connection.descriptor, to: events, token: token(connection))
+        poller?.set(connection.descriptor, to: events, token: connection.token)
     }
 
     func forget(_ connection: HTTPConnection) {
@@ -239,7 +237,7 @@ public final class HTTPServer: @unchecked Sendable {
         let tick = wheel.slot(for: connection.deadline)
         guard tick < connection.wheelTick else { return }
         connection.wheelTick = tick
-        wheel.insert(token(connection), at: tick)
+        wheel.insert(connection.token, at: tick)
     }
 
     private func turnWheel() {
