@@ -83,7 +83,7 @@ private struct JSONParser {
             skipSpace()
             let value = try parseValue(depth: depth)
             guard object.append(key, value) else {
-                throw JSONError(offset: start, message: "duplicate member \"\(key.prefix(80))\"")
+                throw JSONError(offset: start, message: "duplicate member \"\(key.excerpt())\"")
             }
             skipSpace()
             if take(UInt8(ascii: ",")) { continue }

@@ -100,6 +100,14 @@ import Testing
             error?.offset == offset && error?.message.contains(message) == true, "\(error?.description ?? "no error")")
     }
 
+    /// A Character may have any number of marks.
+    @Test(arguments: [String(repeating: "e", count: 50_000), "e" + String(repeating: "\u{301}", count: 50_000)])
+    func showsTheBeginningOfLongNames(name: String) {
+        let error = #expect(throws: JSONError.self) { try Self.parse("{\"\(name)\":1,\"\(name)\":2}") }
+        let beginning = String(name.unicodeScalars.prefix(80))
+        #expect(error?.message == "duplicate member \"\(beginning)…\"")
+    }
+
     /// Names that Swift's String takes for equal, since canonically equivalent, are different names; found by scan and by
     /// index.
     @Test(arguments: [0, 40])

@@ -243,6 +243,27 @@ private struct WaitingWriter: ResponseWriter {
         #expect(error?.message.isEmpty == false)
     }
 
+    @Test(arguments: [
+        #"{"input": "a", "TEXT": 1}"#, #"{"input": "a", "method": "TEXT"}"#, #"{"input": "a", "format": "TEXT"}"#,
+        #"{"input": "a", "layers": "TEXT"}"#, #"{"input": "a", "select": {"TEXT": 1}}"#,
+    ])
+    func longTextsAreNotEchoed(_ body: String) throws {
+        for text in longTexts {
+            let error = #expect(throws: APIError.self) { try answer(post(body.replacing("TEXT", with: text)), bert) }
+            #expect(isShort(error?.message, 600) && isShort(error?.param, 201))
+        }
+    }
+
+    @Test func longNamesOfAQueryAreNotEchoed() throws {
+        for text in longTexts {
+            let query = try #require(text.addingPercentEncoding(withAllowedCharacters: .alphanumerics))
+            for query in ["input=a&\(query)=1", "\(query)=1&\(query)=2", "\(query)=%"] {
+                let error = #expect(throws: APIError.self) { try answer(get(query), bert) }
+                #expect(isShort(error?.message, 600) && isShort(error?.param, 201), "\(error?.code ?? "")")
+            }
+        }
+    }
+
     @Test func theAnswerCarriesEverythingTheContractNames() throws {
         let value = try json(answer(post(#"{"input": "hé y", "layers": -1, "heads": [2, 0]}"#), bert))
         #expect(

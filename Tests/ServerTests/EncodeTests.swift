@@ -128,6 +128,11 @@ struct BadRequest: Sendable, CustomTestStringConvertible {
     ]
 }
 
+/// Long in Characters, and only in Unicode scalars.
+let longTexts = [String(repeating: "e", count: 50_000), "e" + String(repeating: "\u{301}", count: 50_000)]
+
+func isShort(_ text: String?, _ limit: Int) -> Bool { text.map { $0.unicodeScalars.count <= limit } ?? false }
+
 @Suite struct EncodeTests {
     @Test(arguments: BadRequest.all)
     func refuses(_ bad: BadRequest) throws {
@@ -203,6 +208,29 @@ struct BadRequest: Sendable, CustomTestStringConvertible {
         }
         // torch.sigmoid(torch.tensor(2.))
         #expect(abs(ScoreFunction(logits: 1).scores([2])[0] - 0.8807971) < 1e-6)
+    }
+
+    /// Not a letter more than a person reads: of letters, and of one Character with as many marks.
+    @Test(arguments: [
+        #"{"TEXT": 1}"#, #"{"input": {"text": "a", "TEXT": 1}}"#, #"{"input": "a", "output": "TEXT"}"#,
+        #"{"input": "a", "pooling": "TEXT"}"#, #"{"input": "a", "model": "TEXT"}"#,
+        #"{"input": "a", "prompt_name": "TEXT"}"#, #"{"TEXT": 1, "TEXT": 2}"#,
+    ])
+    func echoesNoLongTexts(_ body: String) throws {
+        for text in longTexts {
+            let error = try TestAPI().encode(body.replacing("TEXT", with: text)).error
+            #expect(isShort(error["message"]?.string, 600) && isShort(error["param"]?.string ?? "", 201))
+        }
+    }
+
+    @Test func errorsAreShort() {
+        for text in longTexts {
+            let error = APIError(400, "code", param: text, text)
+            #expect(isShort(error.message, 2001) && isShort(error.param, 201))
+            #expect(error.message.hasSuffix("…") && error.param?.hasSuffix("…") == true)
+        }
+        let error = APIError(400, "code", param: "input[3]", "'input[3]' is wrong.")
+        #expect(error.message == "'input[3]' is wrong." && error.param == "input[3]")
     }
 
     @Test func carriesState() throws {

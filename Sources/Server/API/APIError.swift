@@ -11,16 +11,20 @@ struct APIError: Error, Sendable, Equatable {
     var message: String
     var headers: HTTPHeaders = [:]
 
+    /// Unicode scalars. Both may name what a client sent; messages do so by an `excerpt`, so that a long one is never made.
+    private static let longestParam = 200
+    private static let longestMessage = 2000
+
     init(_ status: Int, _ code: String, param: String? = nil, _ message: String, headers: HTTPHeaders = [:]) {
         self.status = status
         self.code = code
-        self.param = param
-        self.message = message
+        self.param = param?.excerpt(APIError.longestParam)
+        self.message = message.excerpt(APIError.longestMessage)
         self.headers = headers
     }
 
     static func type(_ param: String, _ expected: String, found value: JSONValue) -> APIError {
-        APIError(400, "invalid_type", param: param, "'\(param)' must be \(expected), not \(value.kind).")
+        APIError(400, "invalid_type", param: param, "'\(param.excerpt())' must be \(expected), not \(value.kind).")
     }
 
     static func value(_ param: String, _ message: String) -> APIError {

@@ -1,3 +1,4 @@
+import JSON
 import Models
 
 /// Bounds on the size of an answer.
@@ -81,7 +82,7 @@ struct AttentionPlan: Sendable {
         }
         guard let name else { return first }
         guard let method = AttentionMethod(rawValue: name) else {
-            throw .value("method", "'\(name)' is not a method; this model can do \(named).")
+            throw .value("method", "'\(name.excerpt())' is not a method; this model can do \(named).")
         }
         guard honoured.contains(method) else {
             let reason = method == .raw ? "has no attention" : "cannot do \(name)"

@@ -83,7 +83,7 @@ struct AttentionRequest: Sendable, Equatable {
             let halves = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             let name = try AttentionRequest.decoded(halves[0], of: nil)
             if values.contains(where: { $0.name == name }) {
-                throw .value(name, "The parameter '\(name)' is given more than once.")
+                throw .value(name, "The parameter '\(name.excerpt())' is given more than once.")
             }
             values.append((name, halves.count > 1 ? try AttentionRequest.decoded(halves[1], of: name) : ""))
         }
@@ -135,7 +135,7 @@ struct AttentionRequest: Sendable, Equatable {
         default:
             throw APIError(
                 400, "unknown_field", param: name,
-                "'\(name)' is not a field of /v1/attention; those are "
+                "'\(name.excerpt())' is not a field of /v1/attention; those are "
                     + "\(AttentionRequest.fields.joined(separator: ", "))."
             )
         }
@@ -152,7 +152,7 @@ struct AttentionRequest: Sendable, Equatable {
         let text = try string(value, of: name)
         guard let option = T(rawValue: text) else {
             let options = T.allCases.map(\.rawValue).joined(separator: ", ")
-            throw .value(name, "'\(name)' must be one of \(options), not '\(text)'.")
+            throw .value(name, "'\(name)' must be one of \(options), not '\(text.excerpt())'.")
         }
         return option
     }
@@ -160,7 +160,7 @@ struct AttentionRequest: Sendable, Equatable {
     private static func choice(_ value: JSONValue, of name: String) throws(APIError) -> IndexChoice {
         let expected = "\"all\", a whole number or an array of them"
         if let text = value.string {
-            guard text == "all" else { throw .value(name, "'\(name)' must be \(expected), not '\(text)'.") }
+            guard text == "all" else { throw .value(name, "'\(name)' must be \(expected), not '\(text.excerpt())'.") }
             return .all
         }
         if case .integer(let index) = value { return .some([index]) }
@@ -197,7 +197,8 @@ struct AttentionRequest: Sendable, Equatable {
             return .mass(share)
         default:
             throw APIError(
-                400, "unknown_field", param: "select.\(key)", "'select' takes \"top_k\" or \"mass\", not '\(key)'.")
+                400, "unknown_field", param: "select.\(key.excerpt())",
+                "'select' takes \"top_k\" or \"mass\", not '\(key.excerpt())'.")
         }
     }
 }

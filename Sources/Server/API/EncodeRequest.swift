@@ -57,7 +57,7 @@ struct EncodeRequest {
             let known = description.prompts.map(\.name).joined(separator: ", ")
             throw .value(
                 "prompt_name",
-                "'prompt_name' is '\(name)'; "
+                "'prompt_name' is '\(name.excerpt())'; "
                     + (known.isEmpty ? "this model has no prompts." : "this model has \(known)."))
         }
         return found.text

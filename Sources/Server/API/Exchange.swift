@@ -24,7 +24,7 @@ extension HTTPRequest {
         guard type == "application/json" else {
             throw APIError(
                 415, "unsupported_media_type", param: "Content-Type",
-                "The body must be sent with 'Content-Type: application/json', not '\((type ?? "").prefix(80))'.")
+                "The body must be sent with 'Content-Type: application/json', not '\((type ?? "").excerpt())'.")
         }
         let inflated = try decodedBody(limits)
         do throws(JSONError) {
@@ -40,7 +40,7 @@ extension HTTPRequest {
         guard let coding = ContentCoding(name) else {
             throw APIError(
                 415, "unsupported_content_encoding", param: "Content-Encoding",
-                "The content coding '\(name.prefix(40))' is not read; send gzip, deflate or the body as it is.",
+                "The content coding '\(name.excerpt(40))' is not read; send gzip, deflate or the body as it is.",
                 headers: ["Accept-Encoding": "gzip, deflate, identity"])
         }
         do throws(Inflater.Failure) {

@@ -14,8 +14,8 @@ struct FieldReader {
             let nearest = FieldReader.nearest(key, fields)
             let hint = nearest.map { "; did you mean '\($0)'?" } ?? "."
             throw APIError(
-                400, "unknown_field", param: param.map { "\($0).\(key)" } ?? key,
-                "'\(key.prefix(80))' is not a field of \(name)\(hint) Its fields are \(fields.joined(separator: ", "))."
+                400, "unknown_field", param: param.map { "\($0).\(key.excerpt())" } ?? key,
+                "'\(key.excerpt())' is not a field of \(name)\(hint) Its fields are \(fields.joined(separator: ", "))."
             )
         }
         self.object = object
@@ -57,14 +57,14 @@ struct FieldReader {
             let names = T.allCases.map(\.rawValue)
             let hint = nearest(text, names).map { " Did you mean '\($0)'?" } ?? ""
             throw .value(
-                param, "'\(param)' must be one of \(names.joined(separator: ", ")), not '\(text.prefix(80))'.\(hint)")
+                param, "'\(param)' must be one of \(names.joined(separator: ", ")), not '\(text.excerpt())'.\(hint)")
         }
         return option
     }
 
     /// The known name that a misspelt one most likely stands for: at most a third of it edited.
     static func nearest(_ name: String, _ known: [String]) -> String? {
-        let name = Array(name.lowercased().utf8.prefix(64))
+        let name = Array(name.excerpt(64).lowercased().utf8.prefix(64))
         let scored = known.map { ($0, distance(name, Array($0.utf8))) }
         guard let best = scored.min(by: { $0.1 < $1.1 }), best.1 <= max(1, best.0.utf8.count / 3) else { return nil }
         return best.0

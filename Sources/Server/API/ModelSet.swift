@@ -1,3 +1,4 @@
+import JSON
 import Models
 
 /// The loaded models, by name.
@@ -11,7 +12,7 @@ struct ModelSet: Sendable {
             let names = models.map { "'\($0.name)'" }.joined(separator: ", ")
             throw APIError(
                 404, "model_not_found", param: param,
-                "No model '\((name ?? "").prefix(80))' is loaded; there is \(names.isEmpty ? "none" : names).")
+                "No model '\((name ?? "").excerpt())' is loaded; there is \(names.isEmpty ? "none" : names).")
         }
         return (index, models[index])
     }

@@ -1,3 +1,5 @@
+import JSON
+
 /// What a path and method ask for.
 enum Route: Sendable, Equatable {
     case encode, attention
@@ -42,7 +44,7 @@ struct Router: Sendable {
         let known = Router.table.map(\.path)
         let hint = FieldReader.nearest(path, known).map { "; did you mean '\($0)'?" } ?? "; see /openapi.json."
         return Match(
-            pattern: "", route: .failure(APIError(404, "not_found", "There is no '\(path.prefix(200))' here\(hint)")))
+            pattern: "", route: .failure(APIError(404, "not_found", "There is no '\(path.excerpt(200))' here\(hint)")))
     }
 
     private func choose(_ method: String, _ path: String, _ pattern: String, _ methods: [(String, Route)]) -> Match {
@@ -58,7 +60,7 @@ struct Router: Sendable {
             pattern: pattern,
             route: .failure(
                 APIError(
-                    405, "method_not_allowed", "\(path.prefix(200)) takes \(list), not \(method.prefix(20)).",
+                    405, "method_not_allowed", "\(path.excerpt(200)) takes \(list), not \(method.excerpt(20)).",
                     headers: ["Allow": list])))
     }
 }
