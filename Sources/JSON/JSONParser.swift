@@ -3,6 +3,8 @@ public struct JSONError: Error, CustomStringConvertible, Sendable, Equatable {
     /// Byte offset into the text.
     public let offset: Int
     public let message: String
+    /// It may be JSON, but has more values than the reader was to make.
+    public var isTooMany = false
     public var description: String { "\(message) at byte \(offset)" }
 }
 
@@ -15,11 +17,16 @@ extension JSONValue {
         self = try parser.parseText()
     }
 
-    /// - Parameter packingNumbers: whether an array of numbers becomes `.numbers`.
-    public init(parsing bytes: [UInt8], maxDepth: Int = 64, packingNumbers: Bool = false) throws(JSONError) {
+    /// - Parameters:
+    ///   - maxValues: how many values there may be in all, each of which takes at least 48 bytes; `.numbers` is one.
+    ///   - packingNumbers: whether an array of numbers becomes `.numbers`.
+    public init(
+        parsing bytes: [UInt8], maxDepth: Int = 64, maxValues: Int = .max, packingNumbers: Bool = false
+    ) throws(JSONError) {
         let result: Result<JSONValue, JSONError> = bytes.withUnsafeBytes { buffer in
             do throws(JSONError) {
                 var parser = JSONParser(bytes: buffer, maxDepth: maxDepth)
+                parser.valuesLeft = maxValues
                 if packingNumbers { parser.source = bytes }
                 return .success(try parser.parseText())
             } catch {
@@ -30,10 +37,29 @@ extension JSONValue {
     }
 }
 
+extension JSONNumbers.Iterator {
+    public mutating func next() -> JSONValue? {
+        let start = position
+        let (value, end) = text.withUnsafeBytes { bytes -> (JSONValue?, Int) in
+            var parser = JSONParser(bytes: bytes, maxDepth: 0)
+            parser.position = start
+            if parser.take(UInt8(ascii: "]")) { return (nil, start) }
+            let value = try? parser.parseNumber()
+            parser.skipSpace()
+            if parser.take(UInt8(ascii: ",")) { parser.skipSpace() }
+            return (value, parser.position)
+        }
+        position = end
+        return value
+    }
+}
+
 private struct JSONParser {
     let bytes: UnsafeRawBufferPointer
     let maxDepth: Int
     var position = 0
+    /// How many more values there may be.
+    var valuesLeft = Int.max
     /// The text, where arrays of numbers are to be packed.
     var source: [UInt8]?
     /// How many numbers the last packed array had: most likely as many as the next.
@@ -55,6 +81,8 @@ private struct JSONParser {
 
     private mutating func parseValue(depth: Int) throws(JSONError) -> JSONValue {
         guard let byte = peek() else { throw fail("expected a value, found \(found())") }
+        guard valuesLeft > 0 else { throw JSONError(offset: position, message: "too many values", isTooMany: true) }
+        valuesLeft -= 1
         switch byte {
         case UInt8(ascii: "{"): return try parseObject(depth: depth + 1)
         case UInt8(ascii: "["): return try parseArray(depth: depth + 1)
@@ -243,7 +271,7 @@ private struct JSONParser {
 
     /// Up to 18 digits and a power of ten that a double holds exactly give the correctly rounded value with one
     /// multiplication or division (Clinger 1990); anything else goes through strtod.
-    private mutating func parseNumber() throws(JSONError) -> JSONValue {
+    mutating func parseNumber() throws(JSONError) -> JSONValue {
         let start = position
         let number = try scanNumber()
         if number.digits <= 18 {
@@ -402,13 +430,13 @@ private struct JSONParser {
 
     @inline(__always) private func peek() -> UInt8? { position < bytes.count ? bytes[position] : nil }
 
-    @inline(__always) private mutating func take(_ byte: UInt8) -> Bool {
+    @inline(__always) mutating func take(_ byte: UInt8) -> Bool {
         guard peek() == byte else { return false }
         position += 1
         return true
     }
 
-    @inline(__always) private mutating func skipSpace() {
+    @inline(__always) mutating func skipSpace() {
         while let byte = peek(), byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { position += 1 }
     }
 

@@ -32,11 +32,20 @@ public enum JSONValue: Sendable, Equatable {
         }
     }
 
-    /// The elements; of `.numbers`, made anew each time.
+    /// The elements; of `.numbers`, made anew each time, which takes many times the memory of the text: for a request's
+    /// there is `elements`.
     public var array: [JSONValue]? {
         switch self {
         case .array(let values): values
         case .numbers(let numbers): numbers.values
+        default: nil
+        }
+    }
+    /// The elements, those of `.numbers` one at a time.
+    public var elements: JSONElements? {
+        switch self {
+        case .array(let values): JSONElements(values)
+        case .numbers(let numbers): JSONElements(numbers)
         default: nil
         }
     }
@@ -78,10 +87,51 @@ public struct JSONNumbers: Sendable, Equatable {
     }
 
     /// The numbers with all their digits, read once more.
-    public var values: [JSONValue] {
-        let text = [UInt8(ascii: "[")] + text
-        return (try? JSONValue(parsing: text))?.array ?? []
+    public var values: [JSONValue] { Array(self) }
+}
+
+extension JSONNumbers: Sequence {
+    /// Reads the numbers once more, with all their digits, as they are asked for.
+    public struct Iterator: IteratorProtocol {
+        let text: ArraySlice<UInt8>
+        /// Where in the text the next number begins, or the closing bracket stands.
+        var position = 0
     }
+
+    public func makeIterator() -> Iterator { Iterator(text: text) }
+    public var underestimatedCount: Int { floats.count }
+}
+
+/// The elements of an array, packed or not.
+public struct JSONElements: Sequence {
+    public let count: Int
+    private let values: [JSONValue]
+    /// Where the array is packed.
+    private let numbers: JSONNumbers?
+
+    public init(_ values: [JSONValue]) {
+        count = values.count
+        self.values = values
+        numbers = nil
+    }
+
+    public init(_ numbers: JSONNumbers) {
+        count = numbers.floats.count
+        values = []
+        self.numbers = numbers
+    }
+
+    public struct Iterator: IteratorProtocol {
+        fileprivate var values: IndexingIterator<[JSONValue]>
+        fileprivate var numbers: JSONNumbers.Iterator?
+
+        public mutating func next() -> JSONValue? { values.next() ?? numbers?.next() }
+    }
+
+    public func makeIterator() -> Iterator {
+        Iterator(values: values.makeIterator(), numbers: numbers?.makeIterator())
+    }
+    public var underestimatedCount: Int { count }
 }
 
 /// A JSON object: members in the order written, found by name in constant time.

@@ -94,7 +94,7 @@ public struct JSONWriter: Sendable {
         case .number(let value): double(value)
         case .string(let value): string(value)
         case .array(let values): array { writer in for value in values { writer.value(value) } }
-        case .numbers(let numbers): self.value(.array(numbers.values))
+        case .numbers(let numbers): array { writer in for value in numbers { writer.value(value) } }
         case .object(let object):
             self.object { writer in
                 for (key, value) in object.members {

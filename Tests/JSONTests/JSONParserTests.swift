@@ -89,6 +89,20 @@ import Testing
     }
 
     @Test(arguments: [
+        ("1", 1, 1), ("[]", 1, 1), ("[1,2,3]", 4, 1), ("[[1,2],[3],[]]", 7, 4), ("[1,2,\"\"]", 4, 4),
+        ("[[[[1]]]]", 5, 4), ("{\"a\":1,\"b\":{\"c\":[1]}}", 5, 4), ("[null,true,\"a\",{}]", 5, 5),
+    ])
+    func countsValues(text: String, count: Int, packedCount: Int) {
+        for (packing, count) in [(false, count), (true, packedCount)] {
+            func parse(_ most: Int) throws(JSONError) {
+                _ = try JSONValue(parsing: Array(text.utf8), maxValues: most, packingNumbers: packing)
+            }
+            #expect(throws: Never.self) { try parse(count) }
+            #expect(#expect(throws: JSONError.self) { try parse(count - 1) }?.isTooMany == true)
+        }
+    }
+
+    @Test(arguments: [
         ("[1,]", 3, "expected a value, found ']'"), ("{\"a\":1,\"a\":2}", 7, "duplicate member \"a\""),
         ("[1", 2, "the end of the text"),
         ("nul", 0, "expected a value, found 'n'"), ("\"\\uD800\"", 1, "surrogate"),

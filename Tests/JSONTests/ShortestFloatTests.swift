@@ -76,6 +76,11 @@ import Testing
             return
         }
         #expect(numbers.floats == floats && numbers.areIntegers == areIntegers)
+        let unpacked = try JSONValue(parsing: Array(text.utf8))
+        #expect(numbers.values == unpacked.array && value?.array == unpacked.array)
+        for elements in [value?.elements, unpacked.elements] {
+            #expect(elements.map { Array($0) } == unpacked.array && elements?.count == floats?.count)
+        }
     }
 
     @Test func whatIsWrittenIsWhatWasRead() throws {

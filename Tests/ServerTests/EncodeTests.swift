@@ -210,6 +210,19 @@ func isShort(_ text: String?, _ limit: Int) -> Bool { text.map { $0.unicodeScala
         #expect(abs(ScoreFunction(logits: 1).scores([2])[0] - 0.8807971) < 1e-6)
     }
 
+    /// Values take far more memory than their text; arrays of numbers alone do not.
+    @Test(
+        arguments: [
+            ("1", "\"\"", 413, "too_many_values"), ("[[]]", "[]", 413, "too_many_values"),
+            ("[1]", "[1]", 413, "too_many_values"), ("{}", "{}", 413, "too_many_values"), ("1", "1", 200, nil),
+            ("1.0", "1.0", 200, nil),
+        ] as [(String, String, Int, String?)])
+    func boundsValues(_ value: String, _ last: String, _ status: Int, _ code: String?) throws {
+        let response = try TestAPI().encode(
+            "{\"input\": [" + String(repeating: value + ",", count: 1 << 20) + last + "]}")
+        #expect(response.status == status && response.error["code"]?.string == code, "\(response.text)")
+    }
+
     /// Not a letter more than a person reads: of letters, and of one Character with as many marks.
     @Test(arguments: [
         #"{"TEXT": 1}"#, #"{"input": {"text": "a", "TEXT": 1}}"#, #"{"input": "a", "output": "TEXT"}"#,

@@ -164,8 +164,8 @@ struct AttentionRequest: Sendable, Equatable {
             return .all
         }
         if case .integer(let index) = value { return .some([index]) }
-        guard let array = value.array else { throw .type(name, expected, found: value) }
-        if array.isEmpty { throw .value(name, "'\(name)' is an empty array; name at least one, or \"all\".") }
+        guard let array = value.elements else { throw .type(name, expected, found: value) }
+        if array.count == 0 { throw .value(name, "'\(name)' is an empty array; name at least one, or \"all\".") }
         var indices: [Int] = []
         for (position, item) in array.enumerated() {
             guard case .integer(let index) = item else {

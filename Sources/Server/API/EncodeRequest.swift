@@ -65,11 +65,11 @@ struct EncodeRequest {
 
     private static func outputs(_ value: JSONValue?) throws(APIError) -> [EncodeOutput] {
         guard let value else { return [] }
-        guard let array = value.array else {
+        guard let array = value.elements else {
             if value.string == nil { throw .type("output", "a string or an array of strings", found: value) }
             return [try FieldReader.option(value, "output")]
         }
-        guard !array.isEmpty else {
+        guard array.count > 0 else {
             throw .value("output", "'output' is an empty array; name one or more of embedding, states, logits, sparse.")
         }
         var outputs: [EncodeOutput] = []
@@ -193,7 +193,7 @@ struct EncodePlan {
     private static func states(
         _ value: JSONValue, _ shape: StateShape, sequences: Int
     ) throws(APIError) -> [RecurrentState] {
-        guard let array = value.array else {
+        guard let array = value.elements else {
             guard sequences == 1 else {
                 throw .value(
                     "initial_state", "There are \(sequences) sequences: send an array of as many states, one for each.")
@@ -222,7 +222,7 @@ struct EncodePlan {
                     400, "missing_field", param: param,
                     "This model's state needs '\(name)', [\(shape.rows), \(columns)].")
             }
-            guard let rows = value.array else { throw .type(param, "an array of arrays of numbers", found: value) }
+            guard let rows = value.elements else { throw .type(param, "an array of arrays of numbers", found: value) }
             guard rows.count == shape.rows else {
                 throw APIError(
                     400, "invalid_shape", param: param,

@@ -28,8 +28,14 @@ extension HTTPRequest {
         }
         let inflated = try decodedBody(limits)
         do throws(JSONError) {
-            return try JSONValue(parsing: inflated, packingNumbers: true)
+            return try JSONValue(parsing: inflated, maxValues: limits.maxValues, packingNumbers: true)
         } catch {
+            if error.isTooMany {
+                throw APIError(
+                    413, "too_many_values",
+                    "The body has more than the \(limits.maxValues) values one request may have, where an array of "
+                        + "numbers alone counts as one; send less at once.")
+            }
             throw APIError(400, "invalid_json", "The body is not valid JSON: \(error).")
         }
     }

@@ -270,7 +270,7 @@ enum OpenAPI {
                     }
                   },
                   "413": {
-                    "description": "Too many sequences or tokens, or too large a body",
+                    "description": "Too many sequences, tokens or JSON values, or too large a body",
                     "content": {
                       "application/json": {
                         "schema": {
@@ -506,7 +506,7 @@ enum OpenAPI {
                     }
                   },
                   "413": {
-                    "description": "Too many sequences or tokens, or too large a body",
+                    "description": "Too many sequences, tokens or JSON values, or too large a body",
                     "content": {
                       "application/json": {
                         "schema": {
@@ -785,7 +785,7 @@ enum OpenAPI {
                     }
                   },
                   "413": {
-                    "description": "Too many sequences or tokens, or too large a body",
+                    "description": "Too many sequences, tokens or JSON values, or too large a body",
                     "content": {
                       "application/json": {
                         "schema": {

@@ -14,6 +14,13 @@ public struct RequestLimits: Sendable {
     public var maxInflateRatio = 100
 
     public init() {}
+
+    /// Values of a JSON body, an array of numbers alone being one: for each token or step as much as an array, a row or a
+    /// pair takes. They take far more memory than their text: 2^20 of them 48 MiB and more.
+    var maxValues: Int {
+        let (values, overflow) = maxTokens.multipliedReportingOverflow(by: 4)
+        return overflow ? .max : max(1 << 20, values)
+    }
 }
 
 /// One sequence of a request, ready for the network.
@@ -121,7 +128,7 @@ struct SequenceReader {
             throw SequenceReader.empty("input", "send one sequence or an array of them")
         }
         if first.double != nil {
-            let sequence = try readIDs(array, "input", vocabularySize)
+            let sequence = try readIDs(JSONElements(array), "input", vocabularySize)
             try checkTotal(sequence.length)
             return [sequence]
         }
@@ -135,12 +142,12 @@ struct SequenceReader {
 
     /// Vectors in an array, written with fractions, or arrays of vectors: no ids are written so.
     private static func looksLikeFeatures(_ array: [JSONValue]) -> Bool {
-        guard let rows = array.first?.array, let first = rows.first else { return false }
-        if first.isArray { return true }
+        guard let count = array.first?.elements?.count, count > 0 else { return false }
+        if case .array(let rows)? = array.first, rows.first?.isArray == true { return true }
         var fraction = false
         for row in array {
             if case .numbers(let numbers) = row, numbers.areIntegers { return false }
-            guard let row = row.array else { return false }
+            guard let row = row.elements else { return false }
             for value in row {
                 guard case .number(let number) = value else { return false }
                 if number != number.rounded() { fraction = true }
@@ -167,10 +174,10 @@ struct SequenceReader {
                 texts.append(text)
             }
             return try readText(texts[0], pair: texts[1], param, vocabularySize)
-        case .array(let items): return try readIDs(items, param, vocabularySize)
+        case .array(let items): return try readIDs(JSONElements(items), param, vocabularySize)
         case .numbers(let numbers):
             if let sequence = try readPackedIDs(numbers, param, vocabularySize) { return sequence }
-            return try readIDs(numbers.values, param, vocabularySize)
+            return try readIDs(JSONElements(numbers), param, vocabularySize)
         default:
             throw .type(param, "a text, a pair {\"text\", \"pair\"} or an array of token ids", found: value)
         }
@@ -231,24 +238,16 @@ struct SequenceReader {
             truncated: count < numbers.floats.count)
     }
 
-    private func readIDs(_ items: [JSONValue], _ param: String, _ vocabularySize: Int) throws(APIError) -> ReadSequence
-    {
-        guard !items.isEmpty else { throw SequenceReader.empty(param, "a sequence has at least one token id") }
+    private func readIDs(
+        _ items: JSONElements, _ param: String, _ vocabularySize: Int
+    ) throws(APIError) -> ReadSequence {
+        guard items.count > 0 else { throw SequenceReader.empty(param, "a sequence has at least one token id") }
         let count = try kept(items.count, param)
         var ids: [Int32] = []
         ids.reserveCapacity(items.count)
         for (position, item) in items.enumerated() {
-            let param = "\(param)[\(position)]"
-            guard let number = item.double else { throw .type(param, "a token id, a whole number", found: item) }
-            guard number == number.rounded() else {
-                throw APIError(
-                    400, "invalid_token_id", param: param, "'\(param)' must be a whole number: it is a token id.")
-            }
             guard let id = item.int, id >= 0, id < vocabularySize, let narrow = Int32(exactly: id) else {
-                throw APIError(
-                    400, "token_id_out_of_range", param: param,
-                    "'\(param)' is \(item.int.map { "\($0)" } ?? "\(number)"), outside the vocabulary of '\(model.name)': 0 … "
-                        + "\(vocabularySize - 1).")
+                throw wrongID(item, "\(param)[\(position)]", vocabularySize)
             }
             ids.append(narrow)
         }
@@ -257,33 +256,42 @@ struct SequenceReader {
             truncated: count < items.count)
     }
 
+    private func wrongID(_ item: JSONValue, _ param: String, _ vocabularySize: Int) -> APIError {
+        guard let number = item.double else { return .type(param, "a token id, a whole number", found: item) }
+        guard number == number.rounded() else {
+            return APIError(
+                400, "invalid_token_id", param: param, "'\(param)' must be a whole number: it is a token id.")
+        }
+        return APIError(
+            400, "token_id_out_of_range", param: param,
+            "'\(param)' is \(item.int.map { "\($0)" } ?? "\(number)"), outside the vocabulary of '\(model.name)': 0 … "
+                + "\(vocabularySize - 1).")
+    }
+
     // MARK: Feature models
 
     private func readFeatures(_ input: JSONValue, _ size: Int) throws(APIError) -> [ReadSequence] {
-        guard let array = input.array else {
+        guard case .array(let array) = input else {
             if input.string != nil || input.object != nil { throw featuresOnly("input", size) }
+            if input.isArray { throw singleVector(size) }
             throw .type("input", "an array of feature vectors", found: input)
         }
         guard let first = array.first else {
             throw SequenceReader.empty("input", "send one sequence or an array of them")
         }
         if first.string != nil || first.object != nil { throw featuresOnly("input[0]", size) }
-        if first.double != nil {
-            throw APIError(
-                400, "invalid_shape", param: "input",
-                "'input' is a single vector; a sequence is an array of vectors, [[…], …], each of \(size) numbers.")
-        }
+        if first.double != nil { throw singleVector(size) }
         let isMany = array.contains { item in
             if case .array(let elements) = item { elements.first?.isArray == true } else { false }
         }
         if !isMany {
-            let sequence = try readSteps(array, "input", size)
+            let sequence = try readSteps(JSONElements(array), "input", size)
             try checkTotal(sequence.length)
             return [sequence]
         }
         return try collect(array) { item, param throws(APIError) in
             if item.string != nil || item.object != nil { throw featuresOnly(param, size) }
-            guard let steps = item.array else { throw .type(param, "an array of feature vectors", found: item) }
+            guard let steps = item.elements else { throw .type(param, "an array of feature vectors", found: item) }
             return try readSteps(steps, param, size)
         }
     }
@@ -292,8 +300,14 @@ struct SequenceReader {
         wrongKind(param, "reads feature vectors, [steps, \(size)], not text.")
     }
 
-    private func readSteps(_ steps: [JSONValue], _ param: String, _ size: Int) throws(APIError) -> ReadSequence {
-        guard !steps.isEmpty else { throw SequenceReader.empty(param, "a sequence has at least one step") }
+    private func singleVector(_ size: Int) -> APIError {
+        APIError(
+            400, "invalid_shape", param: "input",
+            "'input' is a single vector; a sequence is an array of vectors, [[…], …], each of \(size) numbers.")
+    }
+
+    private func readSteps(_ steps: JSONElements, _ param: String, _ size: Int) throws(APIError) -> ReadSequence {
+        guard steps.count > 0 else { throw SequenceReader.empty(param, "a sequence has at least one step") }
         let count = try kept(steps.count, param)
         try checkTotal(count)
         let values = try SequenceReader.matrix(
@@ -303,7 +317,7 @@ struct SequenceReader {
 
     /// An array of `columns` wide rows of f32, of which the first `rows` are kept.
     static func matrix(
-        _ items: [JSONValue], _ param: String, columns: Int, code: String, what: String, rows: Int
+        _ items: JSONElements, _ param: String, columns: Int, code: String, what: String, rows: Int
     ) throws(APIError) -> [Float] {
         var values: [Float] = []
         values.reserveCapacity(min(items.count, rows) * columns)
@@ -312,7 +326,7 @@ struct SequenceReader {
                 if i < rows { values.append(contentsOf: numbers.floats) }
                 continue
             }
-            guard let row = item.array else {
+            guard let row = item.elements else {
                 throw .type("\(param)[\(i)]", "an array of \(columns) numbers", found: item)
             }
             guard row.count == columns else {
