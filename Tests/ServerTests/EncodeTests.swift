@@ -1,5 +1,7 @@
 import JSON
+import Locks
 import Models
+import Synchronization
 import Testing
 
 @testable import Server
@@ -208,6 +210,61 @@ func isShort(_ text: String?, _ limit: Int) -> Bool { text.map { $0.unicodeScala
         }
         // torch.sigmoid(torch.tensor(2.))
         #expect(abs(ScoreFunction(logits: 1).scores([2])[0] - 0.8807971) < 1e-6)
+    }
+
+    /// Reads texts, and tells which the tokenizer was given.
+    private static func read(
+        _ texts: [String], prompt: String, poolsPrompt: Bool = true, limits: RequestLimits = RequestLimits()
+    ) -> (sequences: Result<[ReadSequence], APIError>, encoded: [String]) {
+        let encoded = Locked<[String]>([])
+        var description = Toy.description(.tokens(vocabularySize: 100))
+        description.poolsPrompt = poolsPrompt
+        let tokenizer = ToyTokenizer(began: { text in encoded.withLock { $0.append(text) } })
+        var reader = SequenceReader(model: Toy.model("m", description, tokenizer: tokenizer), limits: limits)
+        reader.prompt = prompt
+        let sequences: Result<[ReadSequence], APIError>
+        do throws(APIError) {
+            sequences = .success(try reader.read(.array(texts.map { .string($0) })))
+        } catch {
+            sequences = .failure(error)
+        }
+        return (sequences, encoded.withLock { $0 })
+    }
+
+    @Test func readsThePromptAloneOnce() throws {
+        let (sequences, encoded) = EncodeTests.read(["a", "b", "c"], prompt: "x y ", poolsPrompt: false)
+        #expect(encoded.sorted() == ["x y ", "x y a", "x y b", "x y c"])
+        // [CLS] x y
+        #expect(try sequences.get().map(\.promptTokens) == [3, 3, 3])
+        #expect(try EncodeTests.read(["a", "b"], prompt: "x ").sequences.get().map(\.promptTokens) == [0, 0])
+    }
+
+    @Test func refusesPromptsTooLongForSoManyTexts() {
+        var limits = RequestLimits()
+        limits.maxBodyBytes = 100
+        let prompt = String(repeating: "x", count: 25)
+        let texts = ["a", "b", "c", "d"]
+        #expect(throws: Never.self) { try EncodeTests.read(texts, prompt: prompt, limits: limits).sequences.get() }
+        let (sequences, encoded) = EncodeTests.read(texts, prompt: prompt + "x", limits: limits)
+        let error = #expect(throws: APIError.self) { try sequences.get() }
+        #expect(error?.status == 413 && error?.code == "prompt_too_long" && error?.param == "prompt")
+        #expect(error?.message.contains("26 bytes before each of 4 texts") == true)
+        #expect(encoded.isEmpty)
+    }
+
+    @Test func readsNoMoreForNobody() throws {
+        let writer = TestWriter()
+        let encoded = Atomic(0)
+        let tokenizer = ToyTokenizer(began: { _ in
+            encoded.wrappingAdd(1, ordering: .relaxed)
+            writer.cancel()
+        })
+        let api = try TestAPI([Toy.model("m", Toy.description(.tokens(vocabularySize: 100)), tokenizer: tokenizer)])
+        let body = Array(#"{"input": ["a", "b", "c"]}"#.utf8)
+        let headers: HTTPHeaders = ["Content-Type": "application/json", "Content-Length": "\(body.count)"]
+        api.handler.handle(HTTPRequest(method: "POST", path: "/v1/encode", headers: headers, body: body), writer)
+        #expect(writer.response.status == 499)
+        #expect(encoded.load(ordering: .relaxed) == 1)
     }
 
     /// Values take far more memory than their text; arrays of numbers alone do not.

@@ -50,9 +50,12 @@ struct ToyNetwork: Network {
 /// Words between spaces: [CLS] 0, words 2 + their length, [SEP] 1.
 struct ToyTokenizer: Tokenizer {
     var truncationSide = Truncation.Side.right
+    /// Called with each text.
+    var began: @Sendable (String) -> Void = { _ in }
     var summary: String { "toy, 100 tokens" }
     var vocabularySize: Int { 100 }
     func encode(_ text: String, pair: String?, maxLength: Int?) -> Encoding {
+        began(text)
         func words(_ text: String, _ type: Int32) -> [Token] {
             text.split(separator: " ").map {
                 Token(id: Int32(2 + $0.count), text: String($0), start: 0, end: 0, typeID: type)
@@ -111,6 +114,7 @@ final class TestWriter: ResponseWriter {
     private let done = Gate()
 
     init(cancelled: Bool = false) { self.cancelled = Atomic(cancelled) }
+    func cancel() { cancelled.store(true, ordering: .relaxed) }
     var isCancelled: Bool { cancelled.load(ordering: .relaxed) }
 
     func respond(_ response: HTTPResponse) {

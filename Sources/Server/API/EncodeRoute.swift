@@ -16,6 +16,8 @@ struct EncodeRoute: Sendable {
         let (index, model) = try models.find(request.model)
         var reader = SequenceReader(model: model, limits: limits, truncate: request.truncate)
         reader.prompt = try request.prompt(model.description)
+        let writer = exchange.context.writer
+        reader.isCancelled = { writer.isCancelled }
         let sequences = try reader.read(request.input)
         let plan = try EncodePlan(request, model.description, sequences: sequences.count)
         try plan.check(sequences, model.description, limits)

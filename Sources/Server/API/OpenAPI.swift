@@ -270,7 +270,7 @@ enum OpenAPI {
                     }
                   },
                   "413": {
-                    "description": "Too many sequences, tokens or JSON values, or too large a body",
+                    "description": "Too many sequences, tokens or JSON values, too long a prompt for so many texts, or too large a body",
                     "content": {
                       "application/json": {
                         "schema": {

@@ -47,12 +47,14 @@ struct SequenceReader {
     var truncate = true
     /// Stands before every text.
     var prompt = ""
+    /// Whether nobody waits for the answer any more: looked at before each of several sequences.
+    var isCancelled: @Sendable () -> Bool = { false }
 
     private var description: ModelDescription { model.description }
 
     func read(_ input: JSONValue) throws(APIError) -> [ReadSequence] {
         switch description.input {
-        case .tokens(let vocabularySize): try readTokens(input, vocabularySize)
+        case .tokens(let vocabularySize): try markingPrompts(readTokens(input, vocabularySize))
         case .features(let size): try readFeatures(input, size)
         }
     }
@@ -74,9 +76,11 @@ struct SequenceReader {
                 413, "too_many_sequences", param: "input",
                 "\(items.count) sequences are more than the \(limits.maxSequences) one request may have.")
         }
+        try checkPrompts(items)
         var sequences: [ReadSequence] = []
         var total = 0
         for (position, item) in items.enumerated() {
+            if isCancelled() { throw APIError(.cancelled) }
             let sequence = try read(item, "input[\(position)]")
             total += sequence.length
             try checkTotal(total)
@@ -138,6 +142,19 @@ struct SequenceReader {
         return try collect(array) { item, param throws(APIError) in try readTokenSequence(item, param, vocabularySize) }
     }
 
+    /// The tokenizer reads the prompt once more for each text: no more of it than a body may have.
+    private func checkPrompts(_ items: [JSONValue]) throws(APIError) {
+        let bytes = prompt.utf8.count
+        guard bytes > 0 else { return }
+        let texts = items.count { $0.string != nil || $0.object != nil }
+        guard texts <= limits.maxBodyBytes / bytes else {
+            throw APIError(
+                413, "prompt_too_long", param: "prompt",
+                "A prompt of \(bytes) bytes before each of \(texts) texts is more than the \(limits.maxBodyBytes) bytes one "
+                    + "request may have; shorten it, or send fewer texts at once.")
+        }
+    }
+
     private var readable: String { model.tokenizer == nil ? "token ids" : "text or token ids" }
 
     /// Vectors in an array, written with fractions, or arrays of vectors: no ids are written so.
@@ -191,8 +208,6 @@ struct SequenceReader {
                 422, "no_tokenizer", param: param,
                 "The model '\(model.name)' has no tokenizer and cannot read text; send token ids.")
         }
-        // As sentence-transformers: the prompt first, then small letters.
-        func prepared(_ text: String) -> String { model.lowercases ? text.lowercased() : text }
         let encoding = tokenizer.encode(
             prepared(prompt + text), pair: pair.map(prepared), maxLength: description.maxLength)
         if encoding.truncated { _ = try kept(encoding.untruncatedCount, param) }
@@ -213,14 +228,26 @@ struct SequenceReader {
                     + "\(count - 1)" + (pair == nil ? "." : "; send one text, not a pair."))
         }
         let types = model.takesTokenTypes && tokens.contains { $0.typeID != 0 } ? tokens.map(\.typeID) : []
-        var sequence = ReadSequence(
+        return ReadSequence(
             input: .tokens(ids: tokens.map(\.id), typeIDs: types), truncated: encoding.truncated, tokens: tokens)
-        if !prompt.isEmpty, !description.poolsPrompt {
-            // All that it makes alone but the token at the end.
-            let alone = tokenizer.encode(prepared(prompt), pair: nil, maxLength: description.maxLength)
-            sequence.promptTokens = max(0, alone.tokens.count - 1)
+    }
+
+    /// As sentence-transformers: the prompt first, then small letters.
+    private func prepared(_ text: String) -> String { model.lowercases ? text.lowercased() : text }
+
+    /// Where pooling leaves the prompt out, says of each text how many tokens that is: all that the prompt makes alone but
+    /// the token at the end.
+    private func markingPrompts(_ sequences: [ReadSequence]) -> [ReadSequence] {
+        guard !prompt.isEmpty, !description.poolsPrompt, let tokenizer = model.tokenizer,
+            sequences.contains(where: { !$0.tokens.isEmpty })
+        else { return sequences }
+        let alone = tokenizer.encode(prepared(prompt), pair: nil, maxLength: description.maxLength)
+        let count = max(0, alone.tokens.count - 1)
+        return sequences.map { sequence in
+            var sequence = sequence
+            if !sequence.tokens.isEmpty { sequence.promptTokens = count }
+            return sequence
         }
-        return sequence
     }
 
     /// The end of ids that is cut off: as of a text.
