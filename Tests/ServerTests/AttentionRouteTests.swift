@@ -264,6 +264,13 @@ private struct WaitingWriter: ResponseWriter {
         }
     }
 
+    /// It may be megabytes, and would be kept until the answer.
+    @Test func theTaskKeepsNoInput() throws {
+        let request = try AttentionTask.read(post(#"{"input": "a b", "layers": 0}"#))
+        let task = try AttentionTask(request, model: bert, accept: nil)
+        #expect(task.request.input == .null && task.request.layers == .some([0]) && task.tokens.count == 4)
+    }
+
     @Test func theAnswerCarriesEverythingTheContractNames() throws {
         let value = try json(answer(post(#"{"input": "hé y", "layers": -1, "heads": [2, 0]}"#), bert))
         #expect(

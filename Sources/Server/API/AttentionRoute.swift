@@ -30,6 +30,7 @@ struct AttentionRoute: Sendable {
 struct AttentionTask: Sendable {
     let model: String
     let description: ModelDescription
+    /// Without its input, which has been read: it may be megabytes, and waits with the task for the answer.
     let request: AttentionRequest
     let plan: AttentionPlan
     let tokens: [AttentionToken]
@@ -59,7 +60,9 @@ struct AttentionTask: Sendable {
         let sequence = try AttentionSequence(request, model: model, limits: requestLimits)
         self.model = model.name
         description = model.description
-        self.request = request
+        var withoutInput = request
+        withoutInput.input = .null
+        self.request = withoutInput
         tokens = sequence.tokens
         self.limits = limits
         plan = try AttentionPlan(
