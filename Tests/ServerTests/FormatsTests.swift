@@ -54,6 +54,27 @@ private func floats(_ value: JSONValue?) -> [Float] { (value?.array ?? []).compa
         }
     }
 
+    /// Expected: √(weight ÷ the largest finite weight) of 63 levels; what is no number, infinite or negative is blank.
+    @Test(
+        arguments: [
+            ([0, 1, 4, 0.01], [0, 32, 63, 3]), ([.infinity, 4, 1, .nan], [0, 63, 32, 0]),
+            ([-.infinity, -1, 4, 2.5], [0, 0, 63, 50]), ([.nan, .infinity, 0, -0.0], [0, 0, 0, 0]),
+            ([.leastNonzeroMagnitude, 0, .leastNonzeroMagnitude, 0], [63, 0, 63, 0]),
+            ([0x1p-128, .infinity, 0x1p-130, .leastNonzeroMagnitude], [63, 0, 32, 0]),
+            ([.greatestFiniteMagnitude, 1, .infinity, 8.5e37], [63, 0, 0, 31]),
+        ] as [([Float], [Int])])
+    func everyWeightHasALevel(_ weights: [Float], _ levels: [Int]) throws {
+        for (maxCells, maxPixels) in [(100, nil), (nil, 1 << 20)] as [(Int?, Int?)] {
+            let picture = try AttentionPicture(
+                title: "a", subtitle: "b", panelNames: ["c"], panelsPerLine: 0, rowLabels: ["d", "e"],
+                columnLabels: ["f", "g"], weights: weights, maxCells: maxCells, maxPixels: maxPixels)
+            #expect(
+                [picture.level(0, 0, 0), picture.level(0, 0, 1), picture.level(0, 1, 0), picture.level(0, 1, 1)]
+                    == levels)
+            #expect(!picture.svg().isEmpty && !picture.png().isEmpty)
+        }
+    }
+
     @Test(arguments: [
         ("plain", "plain", "plain"), ("a\u{202E}b", "aU+202Eb", "aU+202Eb"), ("é中", "é中", "U+00E9U+4E2D"),
         ("\u{0}\n", "U+0000U+000A", "U+0000U+000A"), ("\u{1F600}\u{200D}", "\u{1F600}U+200D", "U+1F600U+200D"),

@@ -51,11 +51,11 @@ public struct AttentionPicture: Sendable {
         columns = columnLabels.count
         self.weights = weights
         let maximum = weights.reduce(0) { $1.isFinite ? max($0, $1) : $0 }
-        largest = maximum > 0 ? maximum : 1
+        let largest = maximum > 0 ? maximum : 1
+        self.largest = largest
         cell = max(1, min(14, 512 / max(1, rows, columns)))
         if let maxCells {
-            let scale = 1 / largest
-            let cells = weights.reduce(0) { $0 + (AttentionPicture.level($1 * scale) > 0 ? 1 : 0) }
+            let cells = weights.reduce(0) { $0 + (AttentionPicture.level($1 / largest) > 0 ? 1 : 0) }
             guard cells <= maxCells else {
                 throw AttentionPicture.tooLarge(
                     "\(cells) cells", "\(maxCells) of an SVG", instead: " or for 'format' png")
@@ -138,17 +138,16 @@ public struct AttentionPicture: Sendable {
                 + "'head_reduce'\(instead).")
     }
 
-    /// - Parameter share: of the largest weight.
+    /// - Parameter share: of the largest weight; what is not a number or infinite has no colour.
     /// - Returns: 0 (blank) … levels − 1.
     static func level(_ share: Float) -> Int {
-        guard share > 0 else { return 0 }
-        return min(levels - 1, Int((share.squareRoot() * Float(levels - 1)).rounded()))
+        guard share > 0, share.isFinite else { return 0 }
+        return Int((min(share, 1).squareRoot() * Float(levels - 1)).rounded())
     }
 
     /// Level of the cell at [map, row, column].
     func level(_ map: Int, _ row: Int, _ column: Int) -> Int {
-        let weight = weights[(map * rows + row) * columns + column]
-        return weight.isFinite ? AttentionPicture.level(weight / largest) : 0
+        AttentionPicture.level(weights[(map * rows + row) * columns + column] / largest)
     }
 
     /// White to dark blue, evenly in lightness.
