@@ -43,16 +43,22 @@ public struct JSONWriter: Sendable {
 
     /// The shortest decimal that reads back as the same f32; JSON has no NaN or infinity, so those become null.
     public mutating func float(_ value: Float) {
-        separate()
-        append(CollectionOfOne(value))
+        floats(more: CollectionOfOne(value))
     }
 
     public mutating func double(_ value: Double) { number(value.isFinite ? value.description : "null") }
 
     public mutating func floats(_ values: some Collection<Float>) {
-        open(UInt8(ascii: "["))
+        beginArray()
+        floats(more: values)
+        endArray()
+    }
+
+    /// Elements of an array that is open.
+    public mutating func floats(more values: some Collection<Float>) {
+        if values.isEmpty { return }
+        separate()
         append(values)
-        close(UInt8(ascii: "]"))
     }
 
     public mutating func ints(_ values: some Sequence<Int>) {
@@ -74,6 +80,11 @@ public struct JSONWriter: Sendable {
         }
         bytes.append(UInt8(ascii: "\""))
     }
+
+    /// A string that comes in pieces, in which nothing needs an escape.
+    public mutating func beginString() { open(UInt8(ascii: "\"")) }
+    public mutating func string(more ascii: some Collection<UInt8>) { bytes.append(contentsOf: ascii) }
+    public mutating func endString() { close(UInt8(ascii: "\"")) }
 
     /// A value already written as JSON.
     public mutating func raw(_ json: StaticString) {

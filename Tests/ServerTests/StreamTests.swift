@@ -1,4 +1,5 @@
 import Dispatch
+import Foundation
 import Glibc
 import JSON
 import Locks
@@ -172,10 +173,19 @@ private final class StreamHandler: RequestHandler {
 
     @Test(arguments: [false, true])
     func piecesAreTheWhole(compressed: Bool) throws {
+        let parts = states()
+        let pieces = try pieces(parts, compressed ? GzipEncoder() : nil)
+        #expect(pieces.count > 3 && pieces.allSatisfy { $0.count < JSONStream.pieceBytes + 2000 })
+        var all = Array(pieces.joined())
+        if compressed { all = try Inflater(coding: .gzip, limit: 32 << 20).inflate(all) }
+        #expect(all == parts.bytes())
+        #expect(try JSONValue(parsing: all)["states"]?.array?.count == 700)
+    }
+
+    private func pieces(_ parts: JSONParts, _ encoder: GzipEncoder? = nil) throws -> [[UInt8]] {
         let engine = try InferenceEngine(networks: [], threads: 2)
         defer { engine.stop() }
-        let parts = states()
-        let stream = JSONStream(parts, engine: engine, encoder: compressed ? GzipEncoder() : nil)
+        let stream = JSONStream(parts, engine: engine, encoder: encoder)
         var pieces: [[UInt8]] = []
         reading: while true {
             let box = Locked<BodyPiece?>(nil)
@@ -188,11 +198,46 @@ private final class StreamHandler: RequestHandler {
             guard case .bytes(let bytes)? = box.withLock({ $0 }) else { break reading }
             pieces.append(bytes)
         }
-        #expect(pieces.count > 3 && pieces.allSatisfy { $0.count < JSONStream.pieceBytes + 2000 })
-        var all = Array(pieces.joined())
-        if compressed { all = try Inflater(coding: .gzip, limit: 32 << 20).inflate(all) }
-        #expect(all == parts.bytes())
-        #expect(try JSONValue(parsing: all)["states"]?.array?.count == 700)
+        return pieces
+    }
+
+    /// However many logits a token has, and in either form: it is cut, and is what the standard library and Foundation write.
+    @Test(arguments: [(2, 20_000), (1000, 40), (0, 7), (3, 0), (2, 1537)], ["float", "base64"])
+    func answersAreCutAnywhere(size: (rows: Int, columns: Int), format: String) throws {
+        let (rows, columns) = size
+        let values = (0..<rows * columns).map { Float($0) / 7 }
+        let matrix = Matrix(rows: rows, columns: columns, values: values)
+        var description = Toy.description(.tokens(vocabularySize: 100), labels: ["a"])
+        description.logitsPerToken = true
+        let request = try EncodeRequest(
+            JSONValue(
+                parsing: Array(
+                    "{\"input\": [1], \"output\": [\"logits\", \"states\"], \"encoding_format\": \"\(format)\"}".utf8)))
+        let plan = try EncodePlan(request, description, sequences: 2)
+        var result = SequenceResult()
+        result.states = [matrix]
+        result.logits = matrix
+        let parts = EncodeAnswer(
+            model: Toy.model("toy", description), plan: plan, sequences: [(rows, false), (rows, true)],
+            results: [result, result]
+        ).json()
+        let numbers = (0..<rows).map { row in
+            "[" + values[row * columns..<(row + 1) * columns].map(\.description).joined(separator: ",") + "]"
+        }
+        let base64 = values.withUnsafeBytes { Data($0) }.base64EncodedString()
+        let text = format == "float" ? "[" + numbers.joined(separator: ",") + "]" : "\"" + base64 + "\""
+        let items = [(0, "false"), (1, "true")].map {
+            "{\"index\":\($0.0),\"tokens\":\(rows),\"truncated\":\($0.1),\"states\":\(text),\"logits\":\(text)}"
+        }
+        let whole =
+            "{\"model\":\"toy\",\"data\":[" + items.joined(separator: ",")
+            + "],\"usage\":{\"prompt_tokens\":\(2 * rows),\"total_tokens\":\(2 * rows)}}"
+        let pieces = try pieces(parts)
+        // Compared apart: a failure would print all of it.
+        let isWhole = Array(pieces.joined()) == Array(whole.utf8) && parts.bytes() == Array(whole.utf8)
+        #expect(isWhole)
+        let largest = pieces.map(\.count).max() ?? 0
+        #expect(largest <= JSONStream.pieceBytes + 8192)
     }
 
     @Test func afterTheWorkersNothingComes() throws {

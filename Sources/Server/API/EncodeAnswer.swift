@@ -121,23 +121,7 @@ struct EncodeAnswer: Sendable {
             json.key("data")
             json.beginArray()
         }
-        for (index, result) in results.enumerated() {
-            parts.add(bytes: 64 + 12 * (result.embedding?.count ?? 0)) { json in
-                json.beginObject()
-                writeHead(result, index, &json)
-            }
-            if let states = result.states.first {
-                parts.add { $0.key("states") }
-                switch plan.encodingFormat {
-                case .float: parts.add(rows: states.rows, columns: states.columns) { states.row($0) }
-                case .base64: parts.add(bytes: 6 * states.values.count) { json in vector(states.values, &json) }
-                }
-            }
-            parts.add(bytes: 12 * (result.logits?.values.count ?? 0)) { json in
-                writeTail(result, &json)
-                json.endObject()
-            }
-        }
+        for (index, result) in results.enumerated() { add(result, index, to: &parts) }
         let total = sequences.reduce(0) { $0 + $1.length }
         parts.add { json in
             json.endArray()
@@ -153,71 +137,77 @@ struct EncodeAnswer: Sendable {
         return parts
     }
 
-    /// What stands before an item's states.
-    private func writeHead(_ result: SequenceResult, _ index: Int, _ json: inout JSONWriter) {
-        json.key("index")
-        json.int(index)
-        json.key("tokens")
-        json.int(sequences[index].length)
-        json.key("truncated")
-        json.bool(sequences[index].truncated)
-        if let embedding = result.embedding {
-            json.key("embedding")
-            vector(embedding, &json)
+    private func add(_ result: SequenceResult, _ index: Int, to parts: inout JSONParts) {
+        let sequence = sequences[index]
+        parts.add { json in
+            json.beginObject()
+            json.key("index")
+            json.int(index)
+            json.key("tokens")
+            json.int(sequence.length)
+            json.key("truncated")
+            json.bool(sequence.truncated)
         }
-    }
-
-    /// What stands behind them.
-    private func writeTail(_ result: SequenceResult, _ json: inout JSONWriter) {
+        if let embedding = result.embedding {
+            parts.add { $0.key("embedding") }
+            add(embedding, to: &parts)
+        }
+        if let states = result.states.first {
+            parts.add { $0.key("states") }
+            add(states, to: &parts)
+        }
         if let logits = result.logits {
-            json.key("logits")
+            parts.add { $0.key("logits") }
             if model.description.logitsPerToken {
-                matrix(logits, &json)
+                add(logits, to: &parts)
             } else {
-                vector(logits.values, &json)
-                writeLabels(logits.values, &json)
+                add(logits.values, to: &parts)
+                parts.add { writeLabels(logits.values, &$0) }
             }
         }
         if let sparse = result.sparse {
-            json.key("sparse")
-            json.object { json in
+            parts.add { json in
+                json.key("sparse")
+                json.beginObject()
                 json.key("index")
-                json.array { json in for index in sparse.indices { json.int(Int(index)) } }
-                json.key("value")
-                json.floats(sparse.values)
+                json.beginArray()
             }
+            parts.add(sparse.indices.count, bytes: 6) { json, i in json.int(Int(sparse.indices[i])) }
+            parts.add { json in
+                json.endArray()
+                json.key("value")
+            }
+            parts.add(floats: sparse.values)
+            parts.add { $0.endObject() }
         }
         if let state = result.finalState {
             // Always numbers, so that it can be sent back as it is.
-            json.key("state")
-            json.object { json in
+            parts.add { json in
+                json.key("state")
+                json.beginObject()
                 json.key("hidden")
-                rows(state.hidden, &json)
-                if let cell = state.cell {
-                    json.key("cell")
-                    rows(cell, &json)
-                }
             }
+            parts.add(rows: state.hidden.rows, columns: state.hidden.columns) { state.hidden.row($0) }
+            if let cell = state.cell {
+                parts.add { $0.key("cell") }
+                parts.add(rows: cell.rows, columns: cell.columns) { cell.row($0) }
+            }
+            parts.add { $0.endObject() }
         }
+        parts.add { $0.endObject() }
     }
 
-    private func vector(_ values: [Float], _ json: inout JSONWriter) {
+    private func add(_ vector: [Float], to parts: inout JSONParts) {
         switch plan.encodingFormat {
-        case .float: json.floats(values)
-        case .base64: json.string(values.withUnsafeBytes(Base64.encode))
+        case .float: parts.add(floats: vector)
+        case .base64: parts.add(base64: vector)
         }
     }
 
-    private func matrix(_ matrix: Matrix, _ json: inout JSONWriter) {
+    private func add(_ matrix: Matrix, to parts: inout JSONParts) {
         switch plan.encodingFormat {
-        case .float: rows(matrix, &json)
-        case .base64: vector(matrix.values, &json)
-        }
-    }
-
-    private func rows(_ matrix: Matrix, _ json: inout JSONWriter) {
-        json.array { json in
-            for row in 0..<matrix.rows { json.floats(matrix.row(row)) }
+        case .float: parts.add(rows: matrix.rows, columns: matrix.columns) { matrix.row($0) }
+        case .base64: parts.add(base64: matrix.values)
         }
     }
 
@@ -238,7 +228,6 @@ struct EncodeAnswer: Sendable {
             }
         }
     }
-
 }
 
 extension Matrix {
@@ -249,7 +238,7 @@ extension Matrix {
 enum Base64 {
     private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
-    static func encode(_ bytes: UnsafeRawBufferPointer) -> String {
+    static func encode(_ bytes: UnsafeRawBufferPointer) -> [UInt8] {
         var out: [UInt8] = []
         out.reserveCapacity((bytes.count + 2) / 3 * 4)
         var i = 0
@@ -262,6 +251,6 @@ enum Base64 {
             out.append(i + 2 < bytes.count ? alphabet[Int(b2 & 63)] : UInt8(ascii: "="))
             i += 3
         }
-        return String(decoding: out, as: UTF8.self)
+        return out
     }
 }

@@ -19,11 +19,40 @@ struct JSONParts: Sendable {
         estimate += count * bytes
     }
 
+    /// So many numbers are written in one step, however long their array is: of base64's groups of 3 bytes a whole number.
+    private static let block = 384
+
+    /// Numbers, as an array.
+    mutating func add(floats values: [Float]) { add(arrays: 1, of: values.count) { _ in values[...] } }
+
     /// Numbers, as an array in arrays, row by row.
     mutating func add(rows: Int, columns: Int, _ row: @escaping @Sendable (Int) -> ArraySlice<Float>) {
-        add { $0.beginArray() }
-        add(rows, bytes: 12 * columns) { json, i in json.floats(row(i)) }
-        add { $0.endArray() }
+        add(bytes: 1) { $0.beginArray() }
+        add(arrays: rows, of: columns, row)
+        add(bytes: 1) { $0.endArray() }
+    }
+
+    /// Arrays of numbers, one behind the other.
+    private mutating func add(arrays: Int, of size: Int, _ array: @escaping @Sendable (Int) -> ArraySlice<Float>) {
+        let block = JSONParts.block
+        let blocks = max(1, (size + block - 1) / block)
+        add(arrays * blocks, bytes: 12 * min(size, block)) { json, i in
+            let (number, place) = i.quotientAndRemainder(dividingBy: blocks)
+            if place == 0 { json.beginArray() }
+            json.floats(more: array(number).dropFirst(place * block).prefix(block))
+            if place == blocks - 1 { json.endArray() }
+        }
+    }
+
+    /// Numbers, as a string of the base64 of their bytes.
+    mutating func add(base64 values: [Float]) {
+        let block = JSONParts.block
+        add(bytes: 1) { $0.beginString() }
+        add((values.count + block - 1) / block, bytes: 6 * min(values.count, block)) { json, i in
+            let part = values.dropFirst(i * block).prefix(block)
+            json.string(more: part.withUnsafeBytes(Base64.encode))
+        }
+        add(bytes: 1) { $0.endString() }
     }
 
     /// Arrays in arrays of the sizes `shape`, with `element` writing each innermost value, counted in row-major order,
