@@ -234,6 +234,19 @@ private struct WaitingWriter: ResponseWriter {
         }
     }
 
+    /// RFC 9110, 5.3: several lines of a list are one.
+    @Test func acceptMayHaveSeveralLines() async throws {
+        let engine = try InferenceEngine(networks: [bert.network], threads: 1)
+        defer { engine.stop() }
+        let handler = APIHandler(metrics: Metrics())
+        handler.serve([bert], engine: engine)
+        var headers: HTTPHeaders = ["Accept": "text/html"]
+        headers.add("Accept", "image/png;q=0.5, image/svg+xml")
+        let http = get("input=a", headers: headers)
+        let response = await withCheckedContinuation { handler.handle(http, WaitingWriter(continuation: $0)) }
+        #expect(response.headers["Content-Type"] == "image/svg+xml")
+    }
+
     @Test(arguments: refusals)
     fileprivate func malformedRequestsAreRefused(_ refusal: Refusal) throws {
         let error = #expect(throws: APIError.self) { try answer(refusal.http, refusal.model) }

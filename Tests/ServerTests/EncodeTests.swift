@@ -322,4 +322,18 @@ func isShort(_ text: String?, _ limit: Int) -> Bool { text.map { $0.unicodeScala
         #expect(array.bytes.starts(with: [0x93, 0x4E, 0x55, 0x4D, 0x50, 0x59]))
         #expect(array.text.contains("(2, 4)"))
     }
+
+    /// RFC 9110, 5.3: several lines of a list are one.
+    @Test(arguments: [
+        (["text/html", "application/x-npy"], "application/x-npy"),
+        (
+            ["application/json;q=0.1", "application/x-npy;q=0.2, */*;q=0", "application/vnd.safetensors"],
+            "application/vnd.safetensors"
+        ), (["application/json", "application/x-npy;q=0.5"], "application/json"),
+    ])
+    func acceptMayHaveSeveralLines(_ lines: [String], _ type: String) throws {
+        var headers: HTTPHeaders = [:]
+        for line in lines { headers.add("Accept", line) }
+        #expect(try TestAPI().encode("{\"input\": [7]}", headers).headers["Content-Type"] == type)
+    }
 }

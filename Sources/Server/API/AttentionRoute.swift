@@ -15,7 +15,7 @@ struct AttentionRoute: Sendable {
         let request = try AttentionTask.read(http, limits)
         let (index, model) = try models.find(request.model)
         let task = try AttentionTask(
-            request, model: model, accept: http.headers["Accept"], requestLimits: limits, limits: answerLimits)
+            request, model: model, accept: http.headers.list("Accept"), requestLimits: limits, limits: answerLimits)
         exchange.timing.tokenize = start.duration(to: .now)
         try exchange.infer(engine, model: index, requests: [task.work]) { results throws(APIError) in
             guard let maps = results.first?.attention else {

@@ -21,7 +21,7 @@ struct EncodeRoute: Sendable {
         let sequences = try reader.read(request.input)
         let plan = try EncodePlan(request, model.description, sequences: sequences.count)
         try plan.check(sequences, model.description, limits)
-        let format = EncodeFormat(accept: exchange.context.request.headers["Accept"])
+        let format = EncodeFormat(accept: exchange.context.request.headers.list("Accept"))
         exchange.timing.tokenize = start.duration(to: .now)
         let shapes = sequences.map { (length: $0.length, truncated: $0.truncated) }
         try exchange.infer(engine, model: index, requests: plan.requests(sequences)) { results throws(APIError) in
