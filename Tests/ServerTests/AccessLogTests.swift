@@ -133,4 +133,42 @@ private func entry(_ path: String = "/v1/encode", out: Int? = 120) -> AccessLog.
         #expect(all[1].hasPrefix("info encoderd: [Server] GET /nowhere 404 ") && !all[1].contains("secret"))
         #expect(all[2].hasPrefix("info encoderd: [Server] - - 408 "))
     }
+
+    /// Also what the API is not asked for: every answer says the id under which it is logged, and is counted.
+    @Test(
+        arguments: [
+            ("OPTIONS", "/v1/encode", ["Access-Control-Request-Method": "POST"], "", 204),
+            ("GET", "/v1/models", [:], "", 401), ("POST", "/v1/encode", ["Authorization": "Bearer other"], "", 401),
+        ] as [(String, String, HTTPHeaders, String, Int)], [nil, "mine"])
+    func earlyAnswersAreLogged(
+        _ asked: (method: String, path: String, headers: HTTPHeaders, route: String, status: Int), id: String?
+    ) throws {
+        let (log, lines) = log()
+        let api = APIHandler(metrics: Metrics(), log: log)
+        let handler = try AccessHandler(
+            api, recorder: api.recorder, keys: AccessTests.keys("k"), cors: CORSPolicy(["https://a.example"]))
+        var request = HTTPRequest(method: asked.method, path: asked.path, headers: asked.headers)
+        request.headers.add("Origin", "https://a.example")
+        if let id { request.headers.add("X-Request-Id", id) }
+        let writer = TestWriter()
+        if let early = asked.status == 204 ? nil : handler.refusal(of: request) {
+            writer.respond(early)
+        } else {
+            handler.handle(request, writer)
+        }
+        let response = writer.response
+        #expect(response.status == asked.status)
+        let shown = try #require(response.headers["X-Request-Id"])
+        #expect(shown == id ?? shown)
+        #expect(response.headers["Server-Timing"] != nil)
+        #expect(response.headers["Access-Control-Allow-Origin"] == "https://a.example")
+        log.flush()
+        let all = lines.withLock { $0 }
+        #expect(all.count == 1)
+        #expect(
+            all.first?.hasPrefix("info encoderd: [Server] \(asked.method) \(asked.path) \(asked.status) ms=") == true)
+        #expect(all.first?.hasSuffix(" id=\(shown)") == true)
+        let counts = api.recorder.metrics.snapshot.requests
+        #expect(counts == [Metrics.RouteStatus(route: asked.route, status: asked.status): 1])
+    }
 }

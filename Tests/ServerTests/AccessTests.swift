@@ -16,6 +16,8 @@ import Testing
         }
     }
 
+    private let recorder = AnswerRecorder(metrics: Metrics())
+
     private final class Capture: ResponseWriter {
         let response = Locked<HTTPResponse?>(nil)
         var isCancelled: Bool { false }
@@ -30,7 +32,7 @@ import Testing
         return try #require(capture.response.withLock { $0 })
     }
 
-    private static func keys(_ text: String) throws -> APIKeys {
+    static func keys(_ text: String) throws -> APIKeys {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("encoderd-keys-\(UUID().uuidString)")
             .path
         try Data(text.utf8).write(to: URL(fileURLWithPath: path))
@@ -51,7 +53,8 @@ import Testing
         ("*", [], 401),
     ])
     func asksForKeys(path: String, fields: [String], status: Int) throws {
-        let handler = AccessHandler(Inner(), keys: try Self.keys("# a comment\n\nfirst\r\nsecond-key\n"))
+        let handler = AccessHandler(
+            Inner(), recorder: recorder, keys: try Self.keys("# a comment\n\nfirst\r\nsecond-key\n"))
         var headers: HTTPHeaders = ["X-Request-Id": "mine"]
         for field in fields {
             let parts = field.split(separator: ":", maxSplits: 1)
@@ -66,11 +69,11 @@ import Testing
     }
 
     @Test func changesKeys() throws {
-        let handler = AccessHandler(Inner(), keys: try Self.keys("old"))
+        let handler = AccessHandler(Inner(), recorder: recorder, keys: try Self.keys("old"))
         handler.use(try Self.keys("new"))
         #expect(try Self.ask(handler, "GET", "/", ["Authorization": "Bearer old"]).status == 401)
         #expect(try Self.ask(handler, "GET", "/", ["Authorization": "Bearer new"]).status == 200)
-        #expect(try Self.ask(AccessHandler(Inner())).status == 200)
+        #expect(try Self.ask(AccessHandler(Inner(), recorder: recorder)).status == 200)
     }
 
     /// Rows, not arguments, which would be printed: the last file has 600,000 lines.
@@ -97,7 +100,7 @@ import Testing
         ] as [([String], String, String?)])
     func allowsOrigins(origins: [String], origin: String, expected: String?) throws {
         let policy: CORSPolicy = try #require(CORSPolicy(origins))
-        let handler = AccessHandler(Inner(), keys: try Self.keys("k"), cors: policy)
+        let handler = AccessHandler(Inner(), recorder: recorder, keys: try Self.keys("k"), cors: policy)
         let plain = try Self.ask(handler, "GET", "/", ["Origin": origin, "Authorization": "Bearer k"])
         #expect(plain.status == 200)
         #expect(plain.headers["Access-Control-Allow-Origin"] == expected)

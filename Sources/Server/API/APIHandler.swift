@@ -10,11 +10,10 @@ public final class APIHandler: RequestHandler {
         let engine: InferenceEngine
     }
 
-    let metrics: Metrics
+    let recorder: AnswerRecorder
     let limits: RequestLimits
     let attentionLimits: AttentionLimits
     private let compression: CompressionPolicy
-    private let log: AccessLog?
     private let page: StaticAnswer
     private let openAPI: StaticAnswer
     private let router = Router()
@@ -27,18 +26,17 @@ public final class APIHandler: RequestHandler {
         metrics: Metrics, limits: RequestLimits = RequestLimits(), attentionLimits: AttentionLimits = AttentionLimits(),
         compression: CompressionPolicy = .auto, log: AccessLog? = nil
     ) {
-        self.metrics = metrics
+        recorder = AnswerRecorder(metrics: metrics, log: log)
         self.limits = limits
         self.attentionLimits = attentionLimits
         self.compression = compression
-        self.log = log
         page = StaticAnswer(Page.html, "text/html; charset=utf-8", compression: compression)
         openAPI = StaticAnswer(OpenAPI.document, "application/json", compression: compression)
     }
 
     /// Answers for these models from now on; until then their routes say 503, and so does /ready.
     public func serve(_ models: [Model], engine: InferenceEngine) {
-        metrics.use(models: models.count)
+        recorder.metrics.use(models: models.count)
         service.withLock { $0 = Service(models: ModelSet(models: models), engine: engine) }
     }
 
@@ -50,7 +48,7 @@ public final class APIHandler: RequestHandler {
 
     public func handle(_ request: HTTPRequest, _ writer: any ResponseWriter) {
         let match = router.match(request.method, request.path)
-        let context = RequestContext(request, writer, route: match.pattern, metrics: metrics, log: log)
+        let context = RequestContext(request, writer, route: match.pattern, recorder: recorder)
         do throws(APIError) {
             switch try match.route.get() {
             case .encode:
@@ -81,16 +79,7 @@ public final class APIHandler: RequestHandler {
     }
 
     public func failure(status: Int, code: String, message: String) -> HTTPResponse {
-        metrics.countRequest(route: "", status: status, seconds: 0)
-        var response = APIError(status, code, message).response
-        let id = RequestContext.identifier(nil)
-        log?.record(
-            AccessLog.Entry(
-                method: "-", path: "-", status: status, total: .zero, timing: ServerTiming(), bytesIn: 0,
-                bytesOut: response.byteCount, id: id))
-        response.headers.add("X-Request-Id", id)
-        response.headers.add("Server-Timing", ServerTiming().field)
-        return response
+        recorder.record(APIError(status, code, message).response, to: nil)
     }
 
     private static func text(_ text: String, _ type: String) -> HTTPResponse {
@@ -112,7 +101,8 @@ public final class APIHandler: RequestHandler {
         let count = connectionCount.withLock { $0 }
         let service = service.withLock { $0 }
         let page = MetricsPage(
-            metrics: metrics, queue: service?.engine.status ?? QueueStatus(), threads: service?.engine.threads ?? 0,
+            metrics: recorder.metrics, queue: service?.engine.status ?? QueueStatus(),
+            threads: service?.engine.threads ?? 0,
             models: service?.models.models ?? [], connections: count())
         return APIHandler.text(page.text(), "text/plain; version=0.0.4; charset=utf-8")
     }

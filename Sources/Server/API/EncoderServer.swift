@@ -43,7 +43,7 @@ public final class EncoderServer: Sendable {
         handler = APIHandler(
             metrics: metrics, limits: configuration.requests, attentionLimits: configuration.attention,
             compression: configuration.compression, log: configuration.accessLog)
-        access = AccessHandler(handler, cors: configuration.cors)
+        access = AccessHandler(handler, recorder: handler.recorder, cors: configuration.cors)
         http = HTTPServer(handler: access, limits: configuration.http)
         self.configuration = configuration
         handler.countConnections { [weak http] in http?.connectionCount ?? 0 }

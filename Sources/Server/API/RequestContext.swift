@@ -9,17 +9,13 @@ final class RequestContext: Sendable {
     /// The route's pattern, for metrics.
     let route: String
     let arrival = ContinuousClock.now
-    private let metrics: Metrics
-    private let log: AccessLog?
+    private let recorder: AnswerRecorder
 
-    init(
-        _ request: HTTPRequest, _ writer: any ResponseWriter, route: String, metrics: Metrics, log: AccessLog? = nil
-    ) {
+    init(_ request: HTTPRequest, _ writer: any ResponseWriter, route: String, recorder: AnswerRecorder) {
         self.request = request
         self.writer = writer
         self.route = route
-        self.metrics = metrics
-        self.log = log
+        self.recorder = recorder
         id = RequestContext.identifier(request.headers["X-Request-Id"])
     }
 
@@ -50,16 +46,9 @@ final class RequestContext: Sendable {
     }
 
     func respond(_ response: HTTPResponse, timing: ServerTiming = ServerTiming()) {
-        var response = response
-        response.headers.add("X-Request-Id", id)
-        response.headers.add("Server-Timing", timing.field)
-        let total = arrival.duration(to: .now)
-        metrics.countRequest(route: route, status: response.status, seconds: total.milliseconds / 1e3)
-        log?.record(
-            AccessLog.Entry(
-                method: request.method, path: request.path, status: response.status, total: total, timing: timing,
-                bytesIn: request.body.count, bytesOut: response.byteCount, id: id))
-        writer.respond(response)
+        writer.respond(
+            recorder.record(
+                response, to: request, id: id, route: route, total: arrival.duration(to: .now), timing: timing))
     }
 
     func respond(_ error: APIError, timing: ServerTiming = ServerTiming()) { respond(error.response, timing: timing) }

@@ -4,14 +4,19 @@ import Synchronization
 /// Stands before another handler: who shows no key learns nothing, and pages of other origins are told what they may read.
 public final class AccessHandler: RequestHandler {
     private let inner: any RequestHandler
+    private let recorder: AnswerRecorder
     private let keys: Locked<APIKeys?>
     private let cors: CORSPolicy?
 
     /// - Parameters:
+    ///   - recorder: of the answers that `inner` is not asked for.
     ///   - keys: nil: no key is needed.
     ///   - cors: nil: pages of other origins may read nothing.
-    init(_ inner: any RequestHandler, keys: APIKeys? = nil, cors: CORSPolicy? = nil) {
+    init(
+        _ inner: any RequestHandler, recorder: AnswerRecorder, keys: APIKeys? = nil, cors: CORSPolicy? = nil
+    ) {
         self.inner = inner
+        self.recorder = recorder
         self.keys = Locked(keys)
         self.cors = cors
     }
@@ -21,19 +26,27 @@ public final class AccessHandler: RequestHandler {
 
     public func handle(_ request: HTTPRequest, _ writer: any ResponseWriter) {
         // A browser sends no key with this question.
-        if let cors, cors.isPreflight(request) { return writer.respond(cors.preflight(request)) }
-        if let refusal = refusal(of: request) { return writer.respond(refusal) }
+        if let cors, cors.isPreflight(request) {
+            return writer.respond(recorder.record(cors.preflight(request), to: request))
+        }
+        if let refusal = keyRefusal(of: request) { return writer.respond(refusal) }
         inner.handle(request, cors.map { CORSWriter(writer: writer, cors: $0, request: request) } ?? writer)
     }
 
     /// Before a stranger's body is taken in.
     public func refusal(of request: HTTPRequest) -> HTTPResponse? {
-        guard let problem = problem(request) else { return inner.refusal(of: request) }
-        var response = inner.failure(status: 401, code: problem.code, message: problem.message)
-        response.headers.set("X-Request-Id", RequestContext.identifier(request.headers["X-Request-Id"]))
+        if let refusal = keyRefusal(of: request) { return refusal }
+        return inner.refusal(of: request)
+    }
+
+    private func keyRefusal(of request: HTTPRequest) -> HTTPResponse? {
+        guard let problem = problem(request) else { return nil }
         // RFC 6750, 3
         let error = problem.code == "wrong_key" ? ", error=\"invalid_token\"" : ""
-        response.headers.add("WWW-Authenticate", "Bearer realm=\"encoderd\"\(error)")
+        let refusal = APIError(
+            401, problem.code, problem.message,
+            headers: ["WWW-Authenticate": "Bearer realm=\"encoderd\"\(error)"])
+        let response = recorder.record(refusal.response, to: request)
         return cors?.adding(to: response, for: request) ?? response
     }
 
