@@ -271,6 +271,15 @@ import Testing
         let huge =
             "POST /v1/encode HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: 99999999999\r\n"
         #expect(try server.exchange(huge, body: Data()).status == 413)
+        // Without a byte of the body, or with as much as is read of one.
+        for (head, body, status) in [
+            ("POST /health HTTP/1.1\r\nHost: test\r\nContent-Length: 33554432\r\n", "", 405),
+            ("GET /health HTTP/1.1\r\nHost: test\r\nContent-Length: 65537\r\n", "", 413),
+            ("GET /health HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n", "10001\r\n", 413),
+            ("GET /health HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n", "1\r\nx\r\n0\r\n\r\n", 200),
+            ("POST /nowhere HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n", "1\r\nx\r\n0\r\n\r\n", 404),
+            ("POST /nowhere HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n", "x\r\n", 400),
+        ] { #expect(try server.exchange(head, body: Data(body.utf8)).status == status) }
         let noLength = "POST /v1/encode HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
         #expect(try server.exchange(noLength, body: Data()).status == 411)
     }

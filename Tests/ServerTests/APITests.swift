@@ -19,6 +19,28 @@ import Testing
         #expect(response.headers["X-Request-Id"] != nil)
     }
 
+    /// Bodies that are of no use: what is refused by the head alone, and how much is read of others.
+    @Test(
+        arguments: [
+            ("POST", "/v1/encode", "33554432", nil, nil), ("POST", "/v1/attention", "chunked", nil, nil),
+            ("GET", "/v1/attention", "65537", nil, 65536), ("GET", "/health", "chunked", nil, 65536),
+            ("HEAD", "/ready", "1", nil, 65536), ("OPTIONS", "*", "65537", nil, 65536),
+            ("POST", "/health", "65536", nil, 65536), ("POST", "/health", "65537", 405, 65536),
+            ("POST", "/ready", "chunked", nil, 65536), ("PUT", "/v1/encode", "65537", 405, 65536),
+            ("POST", "/v1/models/text", "65537", 405, 65536), ("POST", "/v1/encodes", "65537", 404, 65536),
+            ("POST", "/v1/encodes", "99999999999999999999", 404, 65536),
+        ] as [(String, String, String, Int?, Int?)])
+    func refusesBodies(_ method: String, _ path: String, _ length: String, _ status: Int?, _ bytes: Int?) throws {
+        var request = HTTPRequest(method: method, path: path)
+        request.headers.add(length == "chunked" ? "Transfer-Encoding" : "Content-Length", length)
+        let handler = try TestAPI().handler
+        let response = handler.refusal(of: request)
+        #expect(response?.status == status)
+        #expect((response?.headers["Allow"] != nil) == (status == 405))
+        #expect((response?.error["message"]?.string?.isEmpty == false) == (status != nil))
+        #expect(handler.maxBodyBytes(of: request) == bytes)
+    }
+
     /// It listens before there are models.
     @Test func saysThatItLoads() throws {
         let api = try TestAPI()

@@ -11,6 +11,9 @@ import Testing
         func handle(_ request: HTTPRequest, _ writer: any ResponseWriter) {
             writer.respond(HTTPResponse(status: 200, headers: ["X-Request-Id": "inner"]))
         }
+        func refusal(of request: HTTPRequest) -> HTTPResponse? {
+            request.path == "/refused" ? HTTPResponse(status: 405) : nil
+        }
         func failure(status: Int, code: String, message: String) -> HTTPResponse {
             HTTPResponse(status: status, headers: ["X-Request-Id": "made-up"], body: [ArraySegment(Array(code.utf8))])
         }
@@ -107,6 +110,9 @@ import Testing
         #expect((plain.headers["Vary"] == "Origin") == (origins != ["*"]))
         let refused = try Self.ask(handler, "GET", "/", ["Origin": origin])
         #expect(refused.status == 401 && refused.headers["Access-Control-Allow-Origin"] == expected)
+        let early = handler.refusal(
+            of: HTTPRequest(method: "POST", path: "/refused", headers: ["Origin": origin, "Authorization": "Bearer k"]))
+        #expect(early?.status == 405 && early?.headers["Access-Control-Allow-Origin"] == expected)
         let preflight = try Self.ask(
             handler, "OPTIONS", "/v1/encode", ["Origin": origin, "Access-Control-Request-Method": "POST"])
         #expect(preflight.status == (expected == nil ? 401 : 204))

@@ -78,6 +78,27 @@ public final class APIHandler: RequestHandler {
         }
     }
 
+    /// What the router refuses whatever the body says, where the body is too long to be read for nothing.
+    public func refusal(of request: HTTPRequest) -> HTTPResponse? {
+        guard request.headers["Content-Length"].map({ Int($0) ?? .max }) ?? 0 > APIHandler.maxUnusedBodyBytes else {
+            return nil
+        }
+        let match = router.match(request.method, request.path)
+        guard case .failure(let error) = match.route else { return nil }
+        return recorder.record(error.response, to: request, route: match.pattern)
+    }
+
+    /// Where a body means nothing (RFC 9110, 9.3.1) it has to be read all the same before the connection's next request: as
+    /// long as it is short.
+    public func maxBodyBytes(of request: HTTPRequest) -> Int? {
+        guard case .success(let route) = router.match(request.method, request.path).route,
+            route.takesBody(request.method)
+        else { return APIHandler.maxUnusedBodyBytes }
+        return nil
+    }
+
+    private static let maxUnusedBodyBytes = 64 << 10
+
     public func failure(status: Int, code: String, message: String) -> HTTPResponse {
         recorder.record(APIError(status, code, message).response, to: nil)
     }

@@ -9,6 +9,13 @@ enum Route: Sendable, Equatable {
     case openAPI, page
     /// OPTIONS: what the path takes.
     case methods(String)
+
+    func takesBody(_ method: String) -> Bool {
+        switch self {
+        case .encode, .attention: method == "POST"
+        default: false
+        }
+    }
 }
 
 /// Finds the route of a request.

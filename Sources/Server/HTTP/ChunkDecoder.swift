@@ -16,7 +16,13 @@ struct ChunkDecoder {
     private var trailerLine: [UInt8] = []
     private let limits: HTTPLimits
 
-    init(limits: HTTPLimits) { self.limits = limits }
+    /// Of the decoded body.
+    var maxBodyBytes: Int
+
+    init(limits: HTTPLimits) {
+        self.limits = limits
+        maxBodyBytes = limits.maxBodyBytes
+    }
 
     var isDone: Bool { state == .done }
 
@@ -77,7 +83,7 @@ struct ChunkDecoder {
         guard byte == 0x0D || byte == 0x3B else {
             throw .framing("A chunk's size is followed by something other than CRLF or an extension.")
         }
-        guard remaining <= limits.maxBodyBytes - bodyCount else { throw .bodyTooLarge(limits.maxBodyBytes) }
+        guard remaining <= maxBodyBytes - bodyCount else { throw .bodyTooLarge(maxBodyBytes) }
         state = byte == 0x0D ? .sizeLF : .extensionStart
     }
 

@@ -225,6 +225,9 @@ final class HTTPConnection: @unchecked Sendable {
             if before != .body {
                 bodyStart = server.now
                 if let refusal = server.handler.refusal(of: parser.request) { return refuse(refusal) }
+                if let bytes = server.handler.maxBodyBytes(of: parser.request) {
+                    do throws(HTTPParseError) { try parser.limitBody(to: bytes) } catch { return fail(error) }
+                }
                 if parser.expectsContinue, isLast { sendContinue() }
             }
             if state == .reading { setBodyDeadline() }

@@ -148,10 +148,13 @@ public protocol RequestHandler: Sendable {
     func handle(_ request: HTTPRequest, _ writer: any ResponseWriter)
     /// What a request is refused with before its body is read, which it does not have yet; nil: its body is read.
     func refusal(of request: HTTPRequest) -> HTTPResponse?
+    /// How many bytes of a request's body, which it does not have yet, are of use; nil: as many as the server takes.
+    func maxBodyBytes(of request: HTTPRequest) -> Int?
     /// The answer to a request that never became one (malformed, too large, too slow): the project's JSON error.
     func failure(status: Int, code: String, message: String) -> HTTPResponse
 }
 
 extension RequestHandler {
     public func refusal(of request: HTTPRequest) -> HTTPResponse? { nil }
+    public func maxBodyBytes(of request: HTTPRequest) -> Int? { nil }
 }

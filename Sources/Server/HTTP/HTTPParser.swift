@@ -314,6 +314,12 @@ struct HTTPParser {
 
     // MARK: Body
 
+    /// Takes no more of the body than that, which is less than the server's own limit. To be called at the end of the head.
+    mutating func limitBody(to bytes: Int) throws(HTTPParseError) {
+        guard remaining <= bytes else { throw .bodyTooLarge(bytes) }
+        chunks?.maxBodyBytes = min(bytes, limits.maxBodyBytes)
+    }
+
     private mutating func parseBody(_ bytes: UnsafeBufferPointer<UInt8>) throws(HTTPParseError) -> Int {
         if let used = try chunks?.decode(bytes, into: &body) {
             if chunks?.isDone == true { phase = .complete }

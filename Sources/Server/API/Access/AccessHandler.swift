@@ -36,8 +36,11 @@ public final class AccessHandler: RequestHandler {
     /// Before a stranger's body is taken in.
     public func refusal(of request: HTTPRequest) -> HTTPResponse? {
         if let refusal = keyRefusal(of: request) { return refusal }
-        return inner.refusal(of: request)
+        guard let refusal = inner.refusal(of: request) else { return nil }
+        return cors?.adding(to: refusal, for: request) ?? refusal
     }
+
+    public func maxBodyBytes(of request: HTTPRequest) -> Int? { inner.maxBodyBytes(of: request) }
 
     private func keyRefusal(of request: HTTPRequest) -> HTTPResponse? {
         guard let problem = problem(request) else { return nil }
