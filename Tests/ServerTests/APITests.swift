@@ -41,6 +41,21 @@ import Testing
         #expect(handler.maxBodyBytes(of: request) == bytes)
     }
 
+    /// What there is no room for is answered under the same id, and to the same pages.
+    @Test func answersInsteadOfAnAnswer() throws {
+        let answer = HTTPResponse(
+            status: 200,
+            headers: [
+                "X-Request-Id": "mine", "Vary": "Origin", "Access-Control-Allow-Origin": "a", "Content-Type": "b",
+            ])
+        let response = try TestAPI().handler.failure(status: 503, code: "server_busy", message: "m", insteadOf: answer)
+        #expect(response.status == 503 && response.error["code"] == .string("server_busy"))
+        #expect(response.headers.values("X-Request-Id") == ["mine"])
+        #expect(response.headers["Vary"] == "Origin" && response.headers["Access-Control-Allow-Origin"] == "a")
+        #expect(response.headers.values("Content-Type") == ["application/json"])
+        #expect(response.headers.values("Server-Timing").count == 1)
+    }
+
     /// It listens before there are models.
     @Test func saysThatItLoads() throws {
         let api = try TestAPI()

@@ -215,6 +215,24 @@ private struct WaitingWriter: ResponseWriter {
 }
 
 @Suite struct AttentionRouteTests {
+    /// What a streamed answer keeps in memory: all weights, or those that are selected and no others.
+    @Test func countsWhatAnAnswerHolds() throws {
+        for (select, bytes) in [
+            ("", 4 * 2 * 3 * 12 * 12), (", \"select\": {\"top_k\": 2}", 2 * 3 * 12 * (2 * 12 + 8 + 4) + 8),
+        ] {
+            let body = "{\"input\": \"a b c d e f g h i j\"\(select)}"
+            let task = try AttentionTask(AttentionTask.read(post(body)), model: bert, accept: nil)
+            let maps = bert.network.forward([task.work], scratch: Scratch()).first?.attention
+            let answer = try AttentionAnswer(
+                model: "known", description: bert.description, request: task.request, plan: task.plan,
+                tokens: task.tokens,
+                maps: #require(maps))
+            let parts = try answer.json(AttentionLimits())
+            #expect(parts.retained == bytes)
+            #expect(try JSONValue(parsing: parts.bytes())["shape"]?.array?.count == 4)
+        }
+    }
+
     @Test(arguments: [
         (get("model=known&input=a+b&layers=0&heads=0&queries=0"), 200), (get("model=other&input=a"), 404),
         (post(#"{"input": "a", "heads": 9}"#), 400), (HTTPRequest(method: "PUT", path: "/v1/attention"), 405),

@@ -317,6 +317,14 @@ import Testing
             try other.send("GET /large HTTP/1.1\r\nHost: x\r\n\r\nGET /a HTTP/1.1\r\nHost: x\r\n\r\n")
             #expect(try other.receive().status == 503)
             #expect(try other.receive().text == "GET /a - 0")
+            // A small body is small also when it comes in two parts.
+            try other.send(
+                "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 300\r\n\r\n" + String(repeating: "a", count: 100))
+            usleep(50_000)
+            try other.send(String(repeating: "b", count: 100))
+            usleep(50_000)
+            try other.send(String(repeating: "c", count: 100))
+            #expect(try other.receive().body.count == 300)
             usleep(700_000)
             try other.send("GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
             #expect(try other.receive().body.count == 50 << 20)
@@ -430,6 +438,38 @@ import Testing
             for client in inside {
                 try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
                 #expect(try client.receive().status == 200)
+            }
+        }
+    }
+
+    /// Nor is there a place for those that have been answered and begin a head, or do not close what the server has ended.
+    @Test func unfinishedBusinessGivesWay() throws {
+        try withServer(
+            limits {
+                $0.maxConnections = 2
+                $0.newcomerSeconds = 0.3
+                $0.lingerSeconds = 20
+            }
+        ) { server, port in
+            let begun = try TestClient(port: port)
+            try begun.send("GET / HTTP/1.1\r\nHost: x\r\n\r\nG")
+            #expect(try begun.receive().status == 200)
+            let ended = try TestClient(port: port)
+            try ended.send("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            #expect(try ended.receive().status == 200)
+            #expect(server.connectionCount == 2)
+            #expect(try TestClient(port: port).receive().status == 503)
+            usleep(500_000)
+            var others: [TestClient] = []
+            for _ in 0..<2 {
+                let other = try TestClient(port: port)
+                try other.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                #expect(try other.receive().status == 200)
+                others.append(other)
+            }
+            #expect(throws: (any Error).self) {
+                try begun.send("ET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                _ = try begun.receive()
             }
         }
     }

@@ -232,6 +232,8 @@ private final class StreamHandler: RequestHandler {
         let whole =
             "{\"model\":\"toy\",\"data\":[" + items.joined(separator: ",")
             + "],\"usage\":{\"prompt_tokens\":\(2 * rows),\"total_tokens\":\(2 * rows)}}"
+        // Of both results, states and logits.
+        #expect(parts.retained == 4 * 4 * values.count)
         let pieces = try pieces(parts)
         // Compared apart: a failure would print all of it.
         let isWhole = Array(pieces.joined()) == Array(whole.utf8) && parts.bytes() == Array(whole.utf8)

@@ -37,6 +37,9 @@ public struct AttentionView: Sendable {
         precondition(shape.reduce(1, *) == weights.count, "shape \(shape) for \(weights.count) weights")
     }
 
+    /// Leaves what the rows and columns stand for.
+    public mutating func dropWeights() { weights = [] }
+
     /// Sizes of the axes before `query`.
     public var leading: [Int] { Array(shape.dropLast(2)) }
     /// Maps: the product of `leading`.

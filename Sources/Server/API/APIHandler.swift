@@ -103,6 +103,14 @@ public final class APIHandler: RequestHandler {
         recorder.record(APIError(status, code, message).response, to: nil)
     }
 
+    /// Under the same id, and readable by the same pages. Its line in the log follows that of the answer.
+    public func failure(status: Int, code: String, message: String, insteadOf answer: HTTPResponse) -> HTTPResponse {
+        var response = APIError(status, code, message).response
+        for (name, value) in answer.headers.fields
+        where name == "Vary" || name.hasPrefix("Access-Control-") { response.headers.add(name, value) }
+        return recorder.record(response, to: nil, id: answer.headers["X-Request-Id"])
+    }
+
     private static func text(_ text: String, _ type: String) -> HTTPResponse {
         HTTPResponse(status: 200, headers: ["Content-Type": type], body: [ArraySegment(Array(text.utf8))])
     }

@@ -36,7 +36,7 @@ struct AttentionAnswer: Sendable {
     let summary: AttentionSummary?
     /// Sizes of the axes that the summary has a value for.
     private let summaryShape: [Int]
-    let view: AttentionView
+    private(set) var view: AttentionView
 
     /// - Parameter tokens: one a position of the sequence.
     init(
@@ -90,17 +90,23 @@ struct AttentionAnswer: Sendable {
         let sparse = request.select.map { AttentionSparse(view, keeping: $0) }
         if let sparse { try AttentionPlan.checkJSON(sparse.indices.count, limits) }
         let rows = view.shape.dropLast()
+        // What stands around the weights is written at the beginning and the end: it does not keep those that are left out.
+        var frame = self
+        if sparse != nil { frame.view.dropWeights() }
         var parts = JSONParts()
-        parts.add(bytes: 128 * tokens.count) { json in
+        parts.add(bytes: 128 * tokens.count) { [frame] json in
             json.beginObject()
             json.key("model")
-            json.string(model)
-            writeAxes(&json)
+            json.string(frame.model)
+            frame.writeAxes(&json)
             json.key("tokens")
-            writeTokens(&json)
+            frame.writeTokens(&json)
         }
         if let sparse {
-            let perRow = sparse.indices.count / max(1, sparse.offsets.count)
+            let perRow = sparse.indices.count / max(1, sparse.offsets.count - 1)
+            parts.retain(
+                bytes: (sparse.indices.count + sparse.offsets.count) * MemoryLayout<Int>.size
+                    + (sparse.values.count + sparse.residuals.count) * MemoryLayout<Float>.size)
             parts.add { json in
                 json.key("sparse")
                 json.beginObject()
@@ -117,6 +123,7 @@ struct AttentionAnswer: Sendable {
             parts.add(nested: rows, bytes: 13) { json, row in json.float(sparse.residuals[row]) }
             parts.add { $0.endObject() }
         } else {
+            parts.retain(bytes: view.weights.count * MemoryLayout<Float>.size)
             parts.add { $0.key("attention") }
             parts.add(nested: rows, bytes: 13 * view.keys.count) { json, row in json.floats(view.row(row)) }
         }
@@ -131,11 +138,11 @@ struct AttentionAnswer: Sendable {
             parts.add(nested: summaryShape[...], bytes: 13) { json, map in json.float(summary.distance[map]) }
             parts.add { $0.endObject() }
         }
-        parts.add { json in
+        parts.add { [frame] json in
             json.key("checks")
-            writeChecks(&json)
+            frame.writeChecks(&json)
             json.key("note")
-            json.string(note)
+            json.string(frame.note)
             json.endObject()
         }
         return parts

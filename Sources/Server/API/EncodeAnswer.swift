@@ -172,6 +172,7 @@ struct EncodeAnswer: Sendable {
                 json.key("index")
                 json.beginArray()
             }
+            parts.retain(bytes: 4 * sparse.indices.count)
             parts.add(sparse.indices.count, bytes: 6) { json, i in json.int(Int(sparse.indices[i])) }
             parts.add { json in
                 json.endArray()

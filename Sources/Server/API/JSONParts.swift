@@ -6,6 +6,8 @@ struct JSONParts: Sendable {
     private var parts: [(count: Int, write: @Sendable (inout JSONWriter, Int) -> Void)] = []
     /// About how many bytes there will be.
     private(set) var estimate = 256
+    /// How many bytes of numbers the parts are made of.
+    private(set) var retained = 0
 
     /// One part.
     mutating func add(bytes: Int = 64, _ write: @escaping @Sendable (inout JSONWriter) -> Void) {
@@ -25,6 +27,9 @@ struct JSONParts: Sendable {
     /// Numbers, as an array.
     mutating func add(floats values: [Float]) { add(arrays: 1, of: values.count) { _ in values[...] } }
 
+    /// Says that parts added as functions keep so many bytes more.
+    mutating func retain(bytes: Int) { retained += bytes }
+
     /// Numbers, as an array in arrays, row by row.
     mutating func add(rows: Int, columns: Int, _ row: @escaping @Sendable (Int) -> ArraySlice<Float>) {
         add(bytes: 1) { $0.beginArray() }
@@ -36,6 +41,7 @@ struct JSONParts: Sendable {
     private mutating func add(arrays: Int, of size: Int, _ array: @escaping @Sendable (Int) -> ArraySlice<Float>) {
         let block = JSONParts.block
         let blocks = max(1, (size + block - 1) / block)
+        retain(bytes: 4 * arrays * size)
         add(arrays * blocks, bytes: 12 * min(size, block)) { json, i in
             let (number, place) = i.quotientAndRemainder(dividingBy: blocks)
             if place == 0 { json.beginArray() }
@@ -47,6 +53,7 @@ struct JSONParts: Sendable {
     /// Numbers, as a string of the base64 of their bytes.
     mutating func add(base64 values: [Float]) {
         let block = JSONParts.block
+        retain(bytes: 4 * values.count)
         add(bytes: 1) { $0.beginString() }
         add((values.count + block - 1) / block, bytes: 6 * min(values.count, block)) { json, i in
             let part = values.dropFirst(i * block).prefix(block)
@@ -113,8 +120,7 @@ final class JSONStream: BodyStream, @unchecked Sendable {
     static let threshold = 256 << 10
     static let pieceBytes = 64 << 10
 
-    /// A number takes 4 bytes, and about 12 as text.
-    var heldBytes: Int { parts.estimate / 3 }
+    var heldBytes: Int { parts.retained }
 
     private let engine: InferenceEngine
     private let parts: JSONParts

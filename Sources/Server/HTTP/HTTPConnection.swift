@@ -51,6 +51,7 @@ final class HTTPConnection: @unchecked Sendable {
     private(set) var countedBytes = 0
     private var answerStart = 0.0
     private var lastAnswerEnd = 0.0
+    private var headStart = 0.0
 
     init(descriptor: Int32, generation: UInt32, transport: any HTTPTransport, server: HTTPServer) {
         self.descriptor = descriptor
@@ -71,8 +72,21 @@ final class HTTPConnection: @unchecked Sendable {
     /// Whether no request has begun.
     var isIdle: Bool { state == .reading && parser.phase == .start && readAhead.isEmpty }
     var hasServed: Bool { requestNumber > 0 }
-    /// Since when there has been nothing to do after a request; nil while there is.
-    var idleSince: Double? { isIdle && hasServed ? lastAnswerEnd : nil }
+    /// Since when it has been taking a place for no more than the end of one request and the head of another; nil while
+    /// there is something to do, and where it takes none.
+    var idleSince: Double? {
+        if isRefused { return nil }
+        switch state {
+        case .lingering: return lastAnswerEnd
+        case .reading where hasServed:
+            switch parser.phase {
+            case .start: return lastAnswerEnd
+            case .requestLine, .fields: return headStart
+            case .body, .complete: return nil
+            }
+        case .reading, .handling, .writing, .closed: return nil
+        }
+    }
     /// Since when a body has been arriving, or an answer leaving; nil where less is held for it than each connection may.
     var holdsSince: Double? {
         guard countedBytes > HTTPLimits.smallBytes else { return nil }
@@ -232,7 +246,10 @@ final class HTTPConnection: @unchecked Sendable {
             }
             if state == .reading { setBodyDeadline() }
         case .requestLine, .fields:
-            if before == .start { setDeadline(limits.headSeconds) }
+            if before == .start {
+                headStart = server.now
+                setDeadline(limits.headSeconds)
+            }
         case .start:
             break
         }
@@ -265,7 +282,7 @@ final class HTTPConnection: @unchecked Sendable {
         let grows = held > countedBytes
         server.bufferedBytes += held - countedBytes
         countedBytes = held
-        if isLimited, grows, !server.hasRoom(for: 0, of: self) { throw .busy }
+        if isLimited, grows, held > HTTPLimits.smallBytes, !server.hasRoom(for: 0, of: self) { throw .busy }
     }
 
     private func dispatch() {
@@ -324,11 +341,7 @@ final class HTTPConnection: @unchecked Sendable {
         parser = HTTPParser(limits: limits)
         readAhead = []
         state = .handling
-        send(failure(error))
-    }
-
-    private func failure(_ error: HTTPParseError) -> HTTPResponse {
-        server.handler.failure(status: error.status, code: error.code, message: error.message)
+        send(server.handler.failure(status: error.status, code: error.code, message: error.message))
     }
 
     /// Whether an answer may be held until its client has read it.
@@ -338,7 +351,12 @@ final class HTTPConnection: @unchecked Sendable {
     }
 
     private func send(_ answer: HTTPResponse) {
-        let response = hasRoom(for: answer) ? answer : failure(.busy)
+        var response = answer
+        if !hasRoom(for: answer) {
+            let error = HTTPParseError.busy
+            response = server.handler.failure(
+                status: error.status, code: error.code, message: error.message, insteadOf: answer)
+        }
         let hasBody = HTTPResponseEncoder.hasBody(status: response.status, method: answering.method)
         stream = hasBody ? response.stream : nil
         if stream == nil { cancellation = nil }
@@ -406,13 +424,13 @@ final class HTTPConnection: @unchecked Sendable {
     }
 
     private func finishAnswer() {
+        lastAnswerEnd = server.now
         if closeAfterAnswer || (server.isDraining && readAhead.isEmpty) { return linger() }
         state = .reading
         setDeadline(readAhead.isEmpty ? limits.keepAliveSeconds : limits.headSeconds)
         if !readAhead.isEmpty { parseReadAhead() }
         if state == .reading, peerEnded { peerDidEnd() }
         if isIdle {
-            lastAnswerEnd = server.now
             transport.releaseBuffers()
             parser.releaseBuffers()
         }

@@ -152,9 +152,14 @@ public protocol RequestHandler: Sendable {
     func maxBodyBytes(of request: HTTPRequest) -> Int?
     /// The answer to a request that never became one (malformed, too large, too slow): the project's JSON error.
     func failure(status: Int, code: String, message: String) -> HTTPResponse
+    /// The same in the place of an answer that there is no room for.
+    func failure(status: Int, code: String, message: String, insteadOf answer: HTTPResponse) -> HTTPResponse
 }
 
 extension RequestHandler {
     public func refusal(of request: HTTPRequest) -> HTTPResponse? { nil }
     public func maxBodyBytes(of request: HTTPRequest) -> Int? { nil }
+    public func failure(
+        status: Int, code: String, message: String, insteadOf answer: HTTPResponse
+    ) -> HTTPResponse { failure(status: status, code: code, message: message) }
 }

@@ -14,7 +14,8 @@ extension HTTPServer {
     }
 
     /// Closes the connection that has waited longest with its first request, if that is long; else the one that has been
-    /// idle for longest since its last, as HTTP lets a server at any time (RFC 9112, 9.5).
+    /// idle for longest since its last, as HTTP lets a server at any time (RFC 9112, 9.5), or lingering, or slow with its
+    /// next head.
     func makeRoom() {
         forgetSettled()
         if let name = newcomers.first, let connection = connection(named: name),
@@ -30,7 +31,7 @@ extension HTTPServer {
             }
             // A request may have crossed with the decision.
             connection.handleEvents(EPOLLIN.rawValue)
-            if connection.isIdle { connection.end() }
+            if connection.idleSince == since { connection.end() }
         }
     }
 

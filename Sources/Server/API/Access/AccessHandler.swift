@@ -40,6 +40,10 @@ public final class AccessHandler: RequestHandler {
         return cors?.adding(to: refusal, for: request) ?? refusal
     }
 
+    public func failure(status: Int, code: String, message: String, insteadOf answer: HTTPResponse) -> HTTPResponse {
+        inner.failure(status: status, code: code, message: message, insteadOf: answer)
+    }
+
     public func maxBodyBytes(of request: HTTPRequest) -> Int? { inner.maxBodyBytes(of: request) }
 
     private func keyRefusal(of request: HTTPRequest) -> HTTPResponse? {
