@@ -47,8 +47,9 @@ sanitizers: asan ## every test under the address sanitizer, then under the threa
 	$(MAKE) tsan TESTS=
 
 # Every target of Tests/FuzzTests for FUZZ_SECONDS (60), FUZZ_JOBS at a time. FUZZ_KEEP=1 writes the kept corpora anew.
+# The compiler heeds the last -sanitize only, and SwiftPM's two come in any order: the third has both.
 fuzz: system fresh-kernels ## fuzz all that reads bytes nobody trusts; findings fail, and are kept as tests once mended
-	ENCODERD_FUZZER=1 $(SWIFT) build -c release --sanitize=fuzzer --sanitize=address -Xswiftc -enable-testing --scratch-path .build-fuzz --product FuzzTests
+	ENCODERD_FUZZER=1 $(SWIFT) build -c release --sanitize=fuzzer --sanitize=address -Xswiftc -sanitize=address,fuzzer -Xswiftc -enable-testing --scratch-path .build-fuzz --product FuzzTests
 	$(PYTHON) scripts/fuzz.py --seconds $(or $(FUZZ_SECONDS),60) --jobs $(or $(FUZZ_JOBS),2) $(if $(FUZZ_KEEP),--keep) .build-fuzz/release/FuzzTests $(FUZZ_TARGETS)
 
 # SwiftPM's incremental build does not see that an inlinable body changed, so the targets that compile the bodies are

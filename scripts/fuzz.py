@@ -228,6 +228,8 @@ def main():
             print(f"| {fuzzer.name} | {count:,} | {count // max(arguments.seconds, 1):,} | {edges:,} | {inputs:,} |", flush=True)
             if finding:
                 findings.append(f"{fuzzer.name}: {finding}")
+            elif not edges:
+                findings.append(f"{fuzzer.name}: nothing, since it was built without counters of what is reached")
     print(f"| all | {total:,} | | | |")
     for path in pathlib.Path("/dev/shm").glob("encoderd-fuzz-*"):
         shutil.rmtree(path, ignore_errors=True)
