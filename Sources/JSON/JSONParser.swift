@@ -294,15 +294,16 @@ private struct JSONParser {
     private mutating func packNumbers() -> JSONNumbers? {
         guard let source else { return nil }
         let start = position
+        // An array of something else takes no memory for numbers.
+        guard let first = peek(), isDigit(first) || first == UInt8(ascii: "-") else { return nil }
         var values: [Float] = []
+        values.reserveCapacity(min(packedCount, (bytes.count - start) / 2 + 1))
         var areIntegers = true
         while let first = peek(), isDigit(first) || first == UInt8(ascii: "-") {
             let offset = position
             guard let number = try? scanNumber() else { break }
             let float = JSONParser.float(number) ?? slowFloat(offset..<position)
             guard float.isFinite else { break }
-            // Not before there is one: an array of something else takes no memory for numbers.
-            if values.isEmpty { values.reserveCapacity(min(packedCount, (bytes.count - start) / 2 + 1)) }
             values.append(float)
             if !number.isIntegral || number.mantissa > 1 << 24 { areIntegers = false }
             skipSpace()
