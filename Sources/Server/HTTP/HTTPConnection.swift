@@ -45,13 +45,11 @@ final class HTTPConnection: @unchecked Sendable {
     private var stream: (any BodyStream)?
     private var awaitsPiece = false
     private var answeredInARow = 0
-    private var bodyStart = 0.0
+    /// When it began to be idle, or its head or body to arrive, or its answer to leave, or it to linger.
+    private var phaseStart = 0.0
     private var droppedBytes = 0
     /// What this connection was last counted with in the server's sum.
     private(set) var countedBytes = 0
-    private var answerStart = 0.0
-    private var lastAnswerEnd = 0.0
-    private var headStart = 0.0
 
     init(descriptor: Int32, generation: UInt32, transport: any HTTPTransport, server: HTTPServer) {
         self.descriptor = descriptor
@@ -77,22 +75,16 @@ final class HTTPConnection: @unchecked Sendable {
     var idleSince: Double? {
         if isRefused { return nil }
         switch state {
-        case .lingering: return lastAnswerEnd
-        case .reading where hasServed:
-            switch parser.phase {
-            case .start: return lastAnswerEnd
-            case .requestLine, .fields: return headStart
-            case .body, .complete: return nil
-            }
-        case .reading, .handling, .writing, .closed: return nil
+        case .lingering: return phaseStart
+        case .reading: return hasServed && parser.phase != .body ? phaseStart : nil
+        case .handling, .writing, .closed: return nil
         }
     }
     /// Since when a body has been arriving, or an answer leaving; nil where less is held for it than each connection may.
     var holdsSince: Double? {
         guard countedBytes > HTTPLimits.smallBytes else { return nil }
         switch state {
-        case .reading: return bodyStart
-        case .writing: return answerStart
+        case .reading, .writing: return phaseStart
         case .handling, .lingering, .closed: return nil
         }
     }
@@ -237,9 +229,10 @@ final class HTTPConnection: @unchecked Sendable {
             dispatch()
         case .body:
             if before != .body {
-                bodyStart = server.now
-                if let refusal = server.handler.refusal(of: parser.request) { return refuse(refusal) }
-                if let bytes = server.handler.maxBodyBytes(of: parser.request) {
+                phaseStart = server.now
+                let request = parser.request
+                if let refusal = server.handler.refusal(of: request) { return refuse(refusal) }
+                if let bytes = server.handler.maxBodyBytes(of: request) {
                     do throws(HTTPParseError) { try parser.limitBody(to: bytes) } catch { return fail(error) }
                 }
                 if parser.expectsContinue, isLast { sendContinue() }
@@ -247,7 +240,7 @@ final class HTTPConnection: @unchecked Sendable {
             if state == .reading { setBodyDeadline() }
         case .requestLine, .fields:
             if before == .start {
-                headStart = server.now
+                phaseStart = server.now
                 setDeadline(limits.headSeconds)
             }
         case .start:
@@ -272,7 +265,7 @@ final class HTTPConnection: @unchecked Sendable {
     /// The earlier of: no byte for a while; the bytes so far are slower than the least rate.
     private func setBodyDeadline() {
         let rate = limits.minimumBodyRate > 0 ? Double(parser.body.count) / limits.minimumBodyRate : .infinity
-        setDeadline(min(limits.bodyIdleSeconds, bodyStart + limits.bodyIdleSeconds + rate - server.now))
+        setDeadline(min(limits.bodyIdleSeconds, phaseStart + limits.bodyIdleSeconds + rate - server.now))
     }
 
     /// Keeps the server's sum of bytes that clients make it hold.
@@ -372,7 +365,7 @@ final class HTTPConnection: @unchecked Sendable {
         output.append(ArraySegment(head))
         if !isShort { for segment in body { output.append(segment) } }
         state = .writing
-        answerStart = server.now
+        phaseStart = server.now
         setDeadline(limits.writeIdleSeconds)
         flush()
     }
@@ -424,7 +417,7 @@ final class HTTPConnection: @unchecked Sendable {
     }
 
     private func finishAnswer() {
-        lastAnswerEnd = server.now
+        phaseStart = server.now
         if closeAfterAnswer || (server.isDraining && readAhead.isEmpty) { return linger() }
         state = .reading
         setDeadline(readAhead.isEmpty ? limits.keepAliveSeconds : limits.headSeconds)
