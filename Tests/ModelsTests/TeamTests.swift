@@ -38,27 +38,22 @@ private struct TallyWork: PartedWork {
     }
 }
 
-/// Two parts, each of which waits until the other has begun.
+/// Two parts that wait, once begun, until it is over.
 private struct Rendezvous: PartedWork {
     let begun: Tally
+    let isOver: @Sendable () -> Bool
 
-    static let runPart: Team.PartFunction = { work, part, _ in
-        let begun = work.assumingMemoryBound(to: Rendezvous.self).pointee.begun
-        begun.parts[part].value.add(1, ordering: .relaxed)
-        let deadline = ContinuousClock.now + .seconds(20)
-        while begun.parts[1 - part].count == 0, .now < deadline { sched_yield() }
+    /// - Parameter isOver: nil: when both have begun.
+    init(begun: Tally, until isOver: (@Sendable () -> Bool)? = nil) {
+        self.begun = begun
+        self.isOver = isOver ?? { begun.parts.allSatisfy { $0.count > 0 } }
     }
-}
-
-/// Two parts that end when somebody has looked at both.
-private struct Observed: PartedWork {
-    let begun: Tally
 
     static let runPart: Team.PartFunction = { work, part, _ in
-        let begun = work.assumingMemoryBound(to: Observed.self).pointee.begun
-        begun.parts[part].value.add(1, ordering: .relaxed)
+        let work = work.assumingMemoryBound(to: Rendezvous.self).pointee
+        work.begun.parts[part].value.add(1, ordering: .relaxed)
         let deadline = ContinuousClock.now + .seconds(20)
-        while begun.clashes.value.load(ordering: .acquiring) == 0, .now < deadline { sched_yield() }
+        while !work.isOver(), .now < deadline { sched_yield() }
     }
 }
 
@@ -133,7 +128,7 @@ private struct Observed: PartedWork {
             wanted.store(team.wantsHelpers, ordering: .relaxed)
             begun.clashes.value.store(1, ordering: .releasing)
         }
-        team.run(2, Observed(begun: begun))
+        team.run(2, Rendezvous(begun: begun, until: { begun.clashes.value.load(ordering: .acquiring) == 1 }))
         observer.join()
         let wasWanted = wanted.load(ordering: .relaxed)
         #expect(!wasWanted)
