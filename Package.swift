@@ -78,7 +78,7 @@ let package = Package(
             name: "KernelSelection", dependencies: ["Kernels", "KernelsBaseline", "CIntrinsics"] + vectorDependencies,
             swiftSettings: strict),
         .target(
-            name: "Models", dependencies: ["Kernels", "KernelSelection", "JSON", "Locks", "CSystem", "CZlib", "COnig"],
+            name: "Models", dependencies: ["Kernels", "JSON", "Locks", "CSystem", "CZlib", "COnig"],
             swiftSettings: strict),
         .target(
             name: "Server",
@@ -90,7 +90,8 @@ let package = Package(
         .executableTarget(
             name: "encoderd",
             dependencies: [
-                "Server", "CSystem", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Server", "KernelSelection", "CSystem",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict),
 

@@ -6,7 +6,7 @@ usage: bench_http.py [--rounds N] [--seconds S] [--program ENCODERD] [--model DI
 1. wrk, one thread, 64 connections kept alive, on loopback: encoderd (`--access-log off`, and `on` into a file) and nginx
    (one worker, `return 200`, `access_log off`) by turns; best and median of the rounds, and their ratio to nginx's.
 2. One connection, one short text at a time to /v1/encode: how long the client waited, less what Server-Timing says of
-   tokenising and of the forward pass. Once with one request right behind the other's answer, and once by turns with
+   tokenizing and of the forward pass. Once with one request right behind the other's answer, and once by turns with
    /health, whose wait is what the client itself and the kernel cost.
 
 Needs wrk and nginx (Debian: wrk, nginx-light). Exits with 1 where /health is below 60 % of nginx or more than 150 µs are
@@ -84,7 +84,7 @@ def throughput(port, seconds):
 
 
 def added_latency(port, count, by_turns):
-    """Medians in microseconds: the wait, tokenising, the pass, the wait less these two, and, by turns with /health, its wait."""
+    """Medians in microseconds: the wait, tokenizing, the pass, the wait less these two, and, by turns with /health, its wait."""
     body = b'{"model":"m","input":"A short sentence about the sea."}'
     request = (b"POST /v1/encode HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
                % len(body)) + body
@@ -137,7 +137,7 @@ def main():
             for by_turns in (False, True):
                 wait, tokenize, infer, added, bare = added_latency(ports["encoderd"], 2000, by_turns)
                 worst = max(worst, added)
-                print(f"{'by turns with /health' if by_turns else 'one behind the other':22} waited {wait:.0f}, tokenising "
+                print(f"{'by turns with /health' if by_turns else 'one behind the other':22} waited {wait:.0f}, tokenizing "
                       f"{tokenize:.0f}, forward pass {infer:.0f}, added {added:.0f}" + (f"; /health {bare:.0f}" if by_turns else ""))
             ratio = statistics.median(a / b for a, b in zip(found["encoderd"], found["nginx"]))
             return 0 if ratio >= 0.6 and worst < 150 else 1

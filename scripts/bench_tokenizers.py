@@ -47,14 +47,14 @@ def docstrings():
 
 
 def messages():
-    """Translations in the gettext catalogues of this machine."""
+    """Translations in the gettext catalogs of this machine."""
     for path in sorted(pathlib.Path("/usr/share/locale").glob("*/LC_MESSAGES/*.mo")):
         try:
             with path.open("rb") as file:
-                catalogue = gettext.GNUTranslations(file)._catalog
+                catalog = gettext.GNUTranslations(file)._catalog
         except (OSError, IndexError, UnicodeDecodeError):
             continue
-        for key, text in catalogue.items():
+        for key, text in catalog.items():
             if key:
                 yield from text.split("\n")
 

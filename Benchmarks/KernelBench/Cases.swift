@@ -22,7 +22,7 @@ func measureDense(_ dense: DenseKernels, _ stopwatch: Stopwatch, _ report: Repor
             let scratch = Floats(dense.scratchCount(m, k))
             func call(_ weight: UnsafeMutablePointer<Float>) {
                 dense.dense(
-                    Dense(
+                    DenseArguments(
                         a: a.base, lda: k, packed: weight, scratch: scratch.base, bias: bias.base,
                         activation: activation, out: out.base, ldOut: n, m: m, n: n, k: k))
             }
@@ -83,7 +83,7 @@ private func measureHeads(
         for head in 0..<heads {
             let q = qkv.base + head * dim
             attention.run(
-                AttentionHead(
+                AttentionArguments(
                     q: q, ldq: row, k: q + 12 * dim, ldk: row, v: q + 24 * dim, ldv: row, out: out.base + head * dim,
                     ldOut: 12 * dim, queries: tokens, keys: tokens, headDim: dim, valueDim: dim,
                     scale: 1 / Float(dim).squareRoot(), span: span, scratch: scratch.base))
@@ -134,7 +134,7 @@ func measureRows(_ kernels: KernelTable, _ stopwatch: Stopwatch, _ report: Repor
         "layerNorm",
         stopwatch.best {
             kernels.layerNorm(
-                LayerNorm(
+                LayerNormArguments(
                     x: source.base, out: out.base, weight: weight.base, bias: weight.base, rows: rows, width: width,
                     epsilon: 1e-12))
         })
@@ -164,7 +164,7 @@ func measureRecurrent(_ dense: DenseKernels, _ stopwatch: Stopwatch, _ report: R
                 stopwatch.best {
                     guard let rows = rows.baseAddress else { return }
                     dense.recurrentStep(
-                        RecurrentStep(
+                        RecurrentStepArguments(
                             cell: cell, hidden: hidden, output: hidden, count: count, inputs: inputs.base,
                             packedHH: packed.base, biasHN: cell == .gru ? bias.base : nil, packedHR: nil,
                             h: h.base, next: next.base, c: cell == .lstm ? c.base : nil, y: y.base, ldY: hidden,

@@ -3,10 +3,10 @@ import Foundation
 import Models
 
 /// A part of a fixed length.
-private struct FixedWork: PartedWork {
+private struct FixedWork: ParallelWork {
     let rounds: Int
 
-    static let runPart: Team.PartFunction = { work, _, _ in
+    static let runPart: ThreadTeam.PartFunction = { work, _, _ in
         _ = encoderd_peak(128, work.assumingMemoryBound(to: FixedWork.self).pointee.rounds)
     }
 }

@@ -34,7 +34,7 @@ enum ShortestFloat {
         let biased = Int(bits >> 23)
         let c = biased == 0 ? fraction : fraction | 0x80_0000
         let q = max(biased, 1) - 150
-        // At a power of two the neighbour below is half as far away.
+        // At a power of two the neighbor below is half as far away.
         let isUneven = fraction == 0 && biased > 1
         // floor(log10(2^q)), or of 3/4 of that
         let k = (q &* 1_262_611 &- (isUneven ? 524_031 : 0)) >> 22

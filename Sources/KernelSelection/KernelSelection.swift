@@ -17,7 +17,7 @@ public enum KernelSelection {
     public static let variants: [KernelTable] = tables(for: .current)
 
     /// Every table that `processor` can run, slowest first.
-    public static func tables(for processor: Processor) -> [KernelTable] {
+    public static func tables(for processor: CPUFeatures) -> [KernelTable] {
         var tables = [makeBaselineTable()]
         #if arch(x86_64)
         func add(_ table: KernelTable, _ name: String) {

@@ -16,7 +16,7 @@ public struct AttentionScratch {
     public let statistics: Int
     public let total: Int
     /// Floats from one row of scores to the next.
-    public let pitch: Int
+    public let stride: Int
     /// Keys that go through scores, softmax and values together: whole panels. With all keys in one block the softmax is
     /// final at once; with more, sums and values so far are scaled down wherever a block brings a larger maximum (the
     /// online softmax of Milakov & Gimelshein 2018, https://arxiv.org/abs/1805.02867).
@@ -34,7 +34,7 @@ public struct AttentionScratch {
         let mostKeys = roundUp(min(keys, attentionKeyLimit), to: width)
         let mostRows = min(max(count, 1), I.tileRows)
         // A multiple of 2 KB would put the rows of a tile into the same few sets of the first level of cache.
-        pitch = keyBlock + 16
+        stride = keyBlock + 16
         valuePanels = roundUp(mostKeys * headDim, to: 16)
         scores = valuePanels + roundUp(mostKeys * roundUp(valueDim, to: width), to: 16)
         queries = scores + roundUp(mostRows * (mostKeys + 16), to: 16)
@@ -52,7 +52,7 @@ public struct AttentionScratch {
 /// `KernelTable.attention`: softmax(scale · Q Kᵀ) V. A block of keys is packed and meets all queries that see some of it, a
 /// tile of rows at a time, whose scores stay in the first level of cache; `out` holds the values so far.
 @inlinable @inline(__always)
-public func attentionHead<I: Instructions>(_: I.Type, _ h: AttentionHead) {
+public func attentionHead<I: Instructions>(_: I.Type, _ h: AttentionArguments) {
     if h.queries <= 0 { return }
     let layout = AttentionScratch(
         I.self, queries: h.queries, keys: h.keys, headDim: h.headDim, valueDim: h.valueDim)
@@ -90,7 +90,7 @@ public func attentionHead<I: Instructions>(_: I.Type, _ h: AttentionHead) {
 
 /// One tile of queries and one block of keys, packed.
 public struct AttentionTask {
-    @usableFromInline let head: AttentionHead
+    @usableFromInline let head: AttentionArguments
     @usableFromInline let layout: AttentionScratch
     @usableFromInline let statistics: UnsafeMutablePointer<Float>
     @usableFromInline let block: Range<Int>
@@ -100,7 +100,7 @@ public struct AttentionTask {
 
     @inlinable @inline(__always)
     init(
-        head: AttentionHead, layout: AttentionScratch, statistics: UnsafeMutablePointer<Float>, block: Range<Int>,
+        head: AttentionArguments, layout: AttentionScratch, statistics: UnsafeMutablePointer<Float>, block: Range<Int>,
         queries: Range<Int>, isWhole: Bool
     ) {
         self.head = head
@@ -121,7 +121,7 @@ public func attendBlock<I: Instructions>(_: I.Type, _ task: AttentionTask) {
     let queries = task.queries
     let isWhole = task.isWhole
     let scores = h.scratch + layout.scores
-    let binary = binaryScale(h.terms == nil ? h.scale : 1)
+    let binary = binaryScale(h.modifier == nil ? h.scale : 1)
     let position = h.position + queries.lowerBound
     // What any of the rows sees of the block, and each row's part of it, from the beginning of the block.
     let columns = union(h.span, position, queries.count, block, keys: h.keys)
@@ -131,13 +131,13 @@ public func attendBlock<I: Instructions>(_: I.Type, _ task: AttentionTask) {
     I.scores(
         ScoreProduct(
             q: h.q + queries.lowerBound * h.ldq, ldq: h.ldq, keyPanels: h.scratch + layout.keyPanels,
-            scores: scores, pitch: layout.pitch, rows: queries.count, columns: columns, headDim: h.headDim))
-    if let terms = h.terms {
+            scores: scores, stride: layout.stride, rows: queries.count, columns: columns, headDim: h.headDim))
+    if let modifier = h.modifier {
         for r in 0..<queries.count {
             let seen = part(h.span.visible(position + r, keys: h.keys), of: block)
             applyTerms(
-                I.self, terms, query: queries.lowerBound + r, key: block.lowerBound + seen.lowerBound,
-                scores + r * layout.pitch + seen.lowerBound, seen.count, scale: h.scale)
+                I.self, modifier, query: queries.lowerBound + r, key: block.lowerBound + seen.lowerBound,
+                scores + r * layout.stride + seen.lowerBound, seen.count, scale: h.scale)
         }
     }
     let keep = h.scratch + layout.keep
@@ -145,10 +145,10 @@ public func attendBlock<I: Instructions>(_: I.Type, _ task: AttentionTask) {
     // All maxima before all exponentials: those of a row wait for its maximum, which takes its time.
     for r in 0..<queries.count {
         let seen = part(h.span.visible(position + r, keys: h.keys), of: block)
-        keep[r] = maximumOf(I.self, scores + r * layout.pitch + seen.lowerBound, seen.count)
+        keep[r] = maximumOf(I.self, scores + r * layout.stride + seen.lowerBound, seen.count)
     }
     for r in 0..<queries.count {
-        let row = scores + r * layout.pitch
+        let row = scores + r * layout.stride
         let seen = part(h.span.visible(position + r, keys: h.keys), of: block)
         let state = statistics + 2 * (queries.lowerBound + r)
         let before = state[0]
@@ -171,28 +171,28 @@ public func attendBlock<I: Instructions>(_: I.Type, _ task: AttentionTask) {
     }
     I.values(
         ValueProduct(
-            weights: scores + columns.lowerBound, pitch: layout.pitch,
+            weights: scores + columns.lowerBound, stride: layout.stride,
             panels: h.scratch + layout.valuePanels + columns.lowerBound * I.panelWidth,
             panelStride: block.count * I.panelWidth, keep: isWhole ? nil : UnsafePointer(keep), factor: factor,
             out: h.out + queries.lowerBound * h.ldOut, ldOut: h.ldOut, rows: queries.count, keys: columns.count,
             valueDim: h.valueDim))
 }
 
-/// The scores of a query with `count` keys, the first of which is `key`, as `terms` make them, in place.
+/// The scores of a query with `count` keys, the first of which is `key`, as `modifier` make them, in place.
 @inlinable @inline(__always)
 func applyTerms<I: Instructions>(
-    _: I.Type, _ terms: ScoreTerms, query: Int, key: Int, _ scores: UnsafeMutablePointer<Float>, _ count: Int,
+    _: I.Type, _ modifier: ScoreModifier, query: Int, key: Int, _ scores: UnsafeMutablePointer<Float>, _ count: Int,
     scale: Float
 ) {
-    let factor = I.splat(terms.cap > 0 ? scale / terms.cap : scale)
-    let cap = I.splat(terms.cap)
-    let bias = terms.bias.map { $0 + query * terms.biasStride + key }
+    let factor = I.splat(modifier.cap > 0 ? scale / modifier.cap : scale)
+    let cap = I.splat(modifier.cap)
+    let bias = modifier.bias.map { $0 + query * modifier.biasStride + key }
     var j = 0
     while j < count {
         let left = count - j
         let s = left >= I.lanes ? I.load(scores + j) : I.load(scores + j, count: left, fill: 0)
         var x = I.mul(s, factor)
-        if terms.cap > 0 { x = I.mul(cap, VectorMath<I>.tanh(x)) }
+        if modifier.cap > 0 { x = I.mul(cap, VectorMath<I>.tanh(x)) }
         if let bias {
             x = I.add(x, left >= I.lanes ? I.load(bias + j) : I.load(bias + j, count: left, fill: 0))
         }

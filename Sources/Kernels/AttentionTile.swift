@@ -8,7 +8,7 @@ public struct ScoreProduct {
     public let keyPanels: UnsafePointer<Float>
     /// [rows, pitch].
     public let scores: UnsafeMutablePointer<Float>
-    public let pitch: Int
+    public let stride: Int
     /// At most `tileRows`.
     public let rows: Int
     public let columns: Range<Int>
@@ -17,13 +17,13 @@ public struct ScoreProduct {
     @inlinable @inline(__always)
     public init(
         q: UnsafePointer<Float>, ldq: Int, keyPanels: UnsafePointer<Float>, scores: UnsafeMutablePointer<Float>,
-        pitch: Int, rows: Int, columns: Range<Int>, headDim: Int
+        stride: Int, rows: Int, columns: Range<Int>, headDim: Int
     ) {
         self.q = q
         self.ldq = ldq
         self.keyPanels = keyPanels
         self.scores = scores
-        self.pitch = pitch
+        self.stride = stride
         self.rows = rows
         self.columns = columns
         self.headDim = headDim
@@ -32,9 +32,9 @@ public struct ScoreProduct {
 
 /// What a few rows of weights make of the values: `out[r] = factor[r] · (Σ_j weights[r, j] v_j + keep[r] · out[r])`.
 public struct ValueProduct {
-    /// [rows, keys], rows `pitch` floats apart.
+    /// [rows, keys], rows `stride` floats apart.
     public let weights: UnsafePointer<Float>
-    public let pitch: Int
+    public let stride: Int
     /// V in panels of [keys, width], `panelStride` floats apart.
     public let panels: UnsafePointer<Float>
     public let panelStride: Int
@@ -51,12 +51,12 @@ public struct ValueProduct {
 
     @inlinable @inline(__always)
     public init(
-        weights: UnsafePointer<Float>, pitch: Int, panels: UnsafePointer<Float>, panelStride: Int,
+        weights: UnsafePointer<Float>, stride: Int, panels: UnsafePointer<Float>, panelStride: Int,
         keep: UnsafePointer<Float>?, factor: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>, ldOut: Int,
         rows: Int, keys: Int, valueDim: Int
     ) {
         self.weights = weights
-        self.pitch = pitch
+        self.stride = stride
         self.panels = panels
         self.panelStride = panelStride
         self.keep = keep
@@ -190,19 +190,19 @@ func scoreRows<Wide: AttentionTile, Narrow: AttentionTile>(_: Wide.Type, _: Narr
 where Wide.I == Narrow.I {
     typealias I = Wide.I
     let scores = p.scores
-    let pitch = p.pitch
+    let stride = p.stride
     var column = p.columns.lowerBound / I.panelWidth * I.panelWidth
     while column < p.columns.upperBound {
         let panel = p.keyPanels + column * p.headDim
         let target = scores + column
         if p.columns.upperBound - column > I.lanes {
             sums(Wide.self, p.q, p.ldq, panel, k: p.headDim).forEach(0) { row, sum0, sum1 in
-                I.store(target + row * pitch, sum0)
-                I.store(target + row * pitch + I.lanes, sum1)
+                I.store(target + row * stride, sum0)
+                I.store(target + row * stride + I.lanes, sum1)
             }
         } else {
             sums(Narrow.self, p.q, p.ldq, panel, k: p.headDim).forEach(0) { row, sum, _ in
-                I.store(target + row * pitch, sum)
+                I.store(target + row * stride, sum)
             }
         }
         column += I.panelWidth
@@ -218,12 +218,12 @@ where Wide.I == Narrow.I {
     var column = 0
     while column < p.valueDim {
         if p.valueDim - column > I.lanes {
-            sums(Wide.self, p.weights, p.pitch, panel, k: p.keys).forEach(0) { row, sum0, sum1 in
+            sums(Wide.self, p.weights, p.stride, panel, k: p.keys).forEach(0) { row, sum0, sum1 in
                 p.finish(I.self, sum0, row: row, column: column)
                 p.finish(I.self, sum1, row: row, column: column + I.lanes)
             }
         } else {
-            sums(Narrow.self, p.weights, p.pitch, panel, k: p.keys).forEach(0) { row, sum, _ in
+            sums(Narrow.self, p.weights, p.stride, panel, k: p.keys).forEach(0) { row, sum, _ in
                 p.finish(I.self, sum, row: row, column: column)
             }
         }

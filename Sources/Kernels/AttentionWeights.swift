@@ -3,13 +3,13 @@
 /// The scores are bit for bit those of `attention`, and so are the exponentials where all keys were one block; where they
 /// were more, the pass formed them from the maximum so far and scaled them down later.
 @inlinable @inline(__always)
-public func rebuildWeights<I: Instructions>(_: I.Type, _ w: AttentionWeights) {
+public func rebuildWeights<I: Instructions>(_: I.Type, _ w: AttentionWeightsArguments) {
     if w.rowCount <= 0 { return }
     let layout = AttentionScratch(I.self, queries: w.rowCount, keys: w.keys, headDim: w.headDim, valueDim: 0)
     let keyPanels = w.scratch + layout.keyPanels
     let scores = w.scratch + layout.scores
     let queries = w.scratch + layout.queries
-    let factor = I.splat(binaryScale(w.terms == nil ? w.scale : 1))
+    let factor = I.splat(binaryScale(w.modifier == nil ? w.scale : 1))
 
     var key = 0
     while key < w.keys {
@@ -27,20 +27,20 @@ public func rebuildWeights<I: Instructions>(_: I.Type, _ w: AttentionWeights) {
             }
             I.scores(
                 ScoreProduct(
-                    q: queries, ldq: w.headDim, keyPanels: keyPanels, scores: scores, pitch: layout.pitch,
+                    q: queries, ldq: w.headDim, keyPanels: keyPanels, scores: scores, stride: layout.stride,
                     rows: rows, columns: columns, headDim: w.headDim))
             for r in 0..<rows {
                 let query = Int(w.rows[first + r])
                 let seen = part(w.span.visible(w.position + query, keys: w.keys), of: block)
                 let out = w.out + (first + r) * w.keys + key
                 out.update(repeating: 0, count: seen.lowerBound)
-                if let terms = w.terms {
+                if let modifier = w.modifier {
                     applyTerms(
-                        I.self, terms, query: query, key: key + seen.lowerBound,
-                        scores + r * layout.pitch + seen.lowerBound, seen.count, scale: w.scale)
+                        I.self, modifier, query: query, key: key + seen.lowerBound,
+                        scores + r * layout.stride + seen.lowerBound, seen.count, scale: w.scale)
                 }
                 weightsOfRow(
-                    I.self, scores + r * layout.pitch + seen.lowerBound, out + seen.lowerBound, seen.count,
+                    I.self, scores + r * layout.stride + seen.lowerBound, out + seen.lowerBound, seen.count,
                     shift: w.statistics[2 * query], factor: factor, inverse: 1 / w.statistics[2 * query + 1])
                 (out + seen.upperBound).update(repeating: 0, count: block.count - seen.upperBound)
             }

@@ -43,7 +43,7 @@ public func packPanels<I: Instructions>(
 /// chains of 384 additions, 192 nearly halve the error of MiniLM's weight maps on short texts (1.3e-6 to 0.8e-6) and cost
 /// 2 % of its speed; 128 bring no more and cost 5 % (Zen 4).
 @inlinable @inline(__always)
-public func denseLayer<I: Instructions>(_: I.Type, _ d: Dense) {
+public func denseLayer<I: Instructions>(_: I.Type, _ d: DenseArguments) {
     let panels = d.packed.assumingMemoryBound(to: Float.self)
     let activatesResidual = d.residual != nil && d.activation != .identity
     let mLimit = max(4 * I.tileRows, d.cacheBytes * 5 / 32 / max(1, d.k) / I.tileRows * I.tileRows)
@@ -51,7 +51,7 @@ public func denseLayer<I: Instructions>(_: I.Type, _ d: Dense) {
     var row = 0
     while row < d.m {
         let rows = min(mBlock, d.m - row)
-        let part = DensePart<Single<I>>(
+        let part = DensePart<F32Arithmetic<I>>(
             layer: d, a: d.a + row * d.lda, lda: d.lda, b: panels, scales: nil, k: d.k,
             kBlock: blockLength(d.k, limit: d.k <= 256 ? 256 : 192), row: row, rows: rows)
         if let gated = d.gated {
@@ -75,7 +75,7 @@ func blockLength(_ count: Int, limit: Int) -> Int {
 /// Some rows of a dense layer against all its panels.
 public struct DensePart<A: Arithmetic> {
     public typealias I = A.I
-    @usableFromInline let layer: Dense
+    @usableFromInline let layer: DenseArguments
     /// [rows, k] words, rows `lda` words apart, and the packed panels.
     @usableFromInline let a: UnsafePointer<A.Word>
     @usableFromInline let lda: Int
@@ -90,7 +90,8 @@ public struct DensePart<A: Arithmetic> {
 
     @inlinable @inline(__always)
     init(
-        layer: Dense, a: UnsafePointer<A.Word>, lda: Int, b: UnsafePointer<A.Word>, scales: ProductScales?, k: Int,
+        layer: DenseArguments, a: UnsafePointer<A.Word>, lda: Int, b: UnsafePointer<A.Word>, scales: ProductScales?,
+        k: Int,
         kBlock: Int, row: Int, rows: Int
     ) {
         self.layer = layer
@@ -130,7 +131,7 @@ public struct DensePart<A: Arithmetic> {
                 A.multiply(
                     PanelProduct(
                         a: a + p, lda: lda, b: b + column * k + p * width, panelStride: k * width,
-                        scales: A.isQuantised ? scales(column) : nil,
+                        scales: A.isQuantized ? scales(column) : nil,
                         bias: p == 0 ? d.bias.map { $0 + column } : nil,
                         residual: p == 0 ? d.residual.map { $0 + row * d.ldResidual + column } : nil,
                         ldResidual: d.ldResidual, accumulate: p > 0, out: d.out + row * d.ldOut + column,
@@ -160,7 +161,7 @@ public struct DensePart<A: Arithmetic> {
                     A.multiply(
                         PanelProduct(
                             a: a + first * lda, lda: lda, b: b + column * k,
-                            scales: A.isQuantised
+                            scales: A.isQuantized
                                 ? scales(column).map {
                                     ProductScales(
                                         rows: $0.rows + 2 * first, columns: $0.columns, columnSums: $0.columnSums)
@@ -195,7 +196,7 @@ public struct DensePart<A: Arithmetic> {
                 var first = 0
                 while first < rows {
                     let count = min(rowsAtOnce, rows - first)
-                    var scales = A.isQuantised ? scales(column) : nil
+                    var scales = A.isQuantized ? scales(column) : nil
                     if let all = scales {
                         scales = ProductScales(
                             rows: all.rows + 2 * first, columns: all.columns, columnSums: all.columnSums)
@@ -205,7 +206,7 @@ public struct DensePart<A: Arithmetic> {
                             a: a + first * lda, lda: lda, b: b + column * k, scales: scales,
                             bias: d.bias.map { $0 + column }, out: tile, ldOut: width, m: count, columns: width, k: k))
                     I.activate(
-                        d.activation, tile, rows: count, width: I.lanes, pitch: width, isCoarse: A.depth > 1)
+                        d.activation, tile, rows: count, width: I.lanes, stride: width, isCoarse: A.depth > 1)
                     for r in 0..<count {
                         let v = I.mul(I.load(tile + r * width), I.load(tile + r * width + I.lanes))
                         let out = target + (first + r) * d.ldOut

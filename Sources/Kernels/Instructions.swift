@@ -2,7 +2,7 @@
 ///
 /// Each kernel is one `@inlinable @inline(__always)` function, generic over `Instructions`; the targets KernelsBaseline,
 /// KernelsAVX2 and KernelsAVX512 each hold one conforming type and are compiled for its instruction set, so the bodies
-/// are inlined, specialised and compiled there. Nothing here may be called from elsewhere.
+/// are inlined, specialized and compiled there. Nothing here may be called from elsewhere.
 public protocol Instructions {
     associatedtype Vector: BitwiseCopyable
 
@@ -73,11 +73,11 @@ public protocol Instructions {
     static func values(_ product: ValueProduct)
     /// `activateRows`, out of line.
     static func activate(
-        _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, pitch: Int, isCoarse: Bool)
+        _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, stride: Int, isCoarse: Bool)
     /// `finishCells`, out of line.
     static func finish(_ cells: StepCells)
     /// `denseLayer`, out of line.
-    static func dense(_ d: Dense)
+    static func dense(_ d: DenseArguments)
 }
 
 extension Instructions {

@@ -36,7 +36,7 @@ public enum Precision: String, Sendable, CaseIterable {
 
 /// A dense layer: `out[m, n] = residual[m, n] + activation(a[m, k] · wᵀ[k, n] + bias[n])`, where `a`, `bias`, `residual` and
 /// `out` are f32.
-public struct Dense {
+public struct DenseArguments {
     /// [m, k], row-major, rows `lda` floats apart.
     public var a: UnsafePointer<Float>
     public var lda: Int
@@ -99,7 +99,7 @@ public struct Dense {
 
 /// What some models make of a score before the softmax: `s ↦ cap · tanh(scale · s / cap) + bias[query, key]`. f32 attention
 /// only.
-public struct ScoreTerms {
+public struct ScoreModifier {
     /// The bias of the first query and key, or nil: that of query i and key j is `bias[i · biasStride + j]`. Where it depends
     /// on the distance of key and query alone, one row of distances serves all queries, with a stride of −1.
     public var bias: UnsafePointer<Float>?
@@ -115,11 +115,11 @@ public struct ScoreTerms {
 }
 
 /// Scaled dot-product attention of one sequence and one head, f32:
-/// `out[i] = Σ_j softmax_j(scale · q_i·k_j) v_j`, where j runs over the keys that `span` lets query i see. With `terms` the
+/// `out[i] = Σ_j softmax_j(scale · q_i·k_j) v_j`, where j runs over the keys that `span` lets query i see. With `modifier` the
 /// softmax is of what they make of the scores.
 ///
 /// A query that sees no key, or whose scores are all −inf, gives NaN, as torch's softmax does.
-public struct AttentionHead {
+public struct AttentionArguments {
     /// [queries, headDim], rows `ldq` floats apart. Likewise `k` [keys, headDim] and `v` [keys, valueDim].
     public var q: UnsafePointer<Float>
     public var ldq: Int
@@ -131,7 +131,7 @@ public struct AttentionHead {
     public var out: UnsafeMutablePointer<Float>
     public var ldOut: Int
     /// [queries, 2] or nil: where to leave each row's maximum of q·k, before `scale`, and its sum of
-    /// exp(scale · (q·k − maximum)); with `terms`, the maximum of what they make of the scores, and the sum of
+    /// exp(scale · (q·k − maximum)); with `modifier`, the maximum of what they make of the scores, and the sum of
     /// exp(score − maximum). As one number, their log-sum-exp, they would lose the digits that the weights need.
     public var statistics: UnsafeMutablePointer<Float>?
     public var queries: Int
@@ -145,7 +145,7 @@ public struct AttentionHead {
     /// are asked alone.
     public var position: Int
     /// nil: none.
-    public var terms: ScoreTerms?
+    public var modifier: ScoreModifier?
     /// At least `KernelTable.attentionScratch(queries, keys, headDim, valueDim)` floats, 64-byte aligned.
     public var scratch: UnsafeMutablePointer<Float>
 
@@ -153,7 +153,7 @@ public struct AttentionHead {
         q: UnsafePointer<Float>, ldq: Int, k: UnsafePointer<Float>, ldk: Int, v: UnsafePointer<Float>, ldv: Int,
         out: UnsafeMutablePointer<Float>, ldOut: Int, statistics: UnsafeMutablePointer<Float>? = nil,
         queries: Int, keys: Int, headDim: Int, valueDim: Int, scale: Float, span: AttentionSpan = .all,
-        position: Int = 0, terms: ScoreTerms? = nil, scratch: UnsafeMutablePointer<Float>
+        position: Int = 0, modifier: ScoreModifier? = nil, scratch: UnsafeMutablePointer<Float>
     ) {
         self.q = q
         self.ldq = ldq
@@ -171,20 +171,20 @@ public struct AttentionHead {
         self.scale = scale
         self.span = span
         self.position = position
-        self.terms = terms
+        self.modifier = modifier
         self.scratch = scratch
     }
 }
 
 /// The weights of one head, rebuilt: `out[r, j] = exp(scale · (q_{rows[r]}·k_j − maximum)) / sum` of that row's
 /// `statistics`, and 0 where `span` hides key j from that query.
-public struct AttentionWeights {
-    /// [queries, headDim] and [keys, headDim] as in `AttentionHead`.
+public struct AttentionWeightsArguments {
+    /// [queries, headDim] and [keys, headDim] as in `AttentionArguments`.
     public var q: UnsafePointer<Float>
     public var ldq: Int
     public var k: UnsafePointer<Float>
     public var ldk: Int
-    /// [queries, 2], as `AttentionHead` left it.
+    /// [queries, 2], as `AttentionArguments` left it.
     public var statistics: UnsafePointer<Float>
     /// [rowCount]: the queries wanted, counted as in `q`. Query i has the position `position` + i.
     public var rows: UnsafePointer<Int32>
@@ -194,8 +194,8 @@ public struct AttentionWeights {
     public var scale: Float
     public var span: AttentionSpan
     public var position: Int
-    /// As in `AttentionHead`, for the queries as counted in `q`.
-    public var terms: ScoreTerms?
+    /// As in `AttentionArguments`, for the queries as counted in `q`.
+    public var modifier: ScoreModifier?
     /// [rowCount, keys], row-major, contiguous.
     public var out: UnsafeMutablePointer<Float>
     /// At least `KernelTable.attentionScratch(rowCount, keys, headDim, 0)` floats, 64-byte aligned.
@@ -204,7 +204,7 @@ public struct AttentionWeights {
     public init(
         q: UnsafePointer<Float>, ldq: Int, k: UnsafePointer<Float>, ldk: Int, statistics: UnsafePointer<Float>,
         rows: UnsafePointer<Int32>, rowCount: Int, keys: Int, headDim: Int, scale: Float, span: AttentionSpan = .all,
-        position: Int = 0, terms: ScoreTerms? = nil, out: UnsafeMutablePointer<Float>,
+        position: Int = 0, modifier: ScoreModifier? = nil, out: UnsafeMutablePointer<Float>,
         scratch: UnsafeMutablePointer<Float>
     ) {
         self.q = q
@@ -219,14 +219,14 @@ public struct AttentionWeights {
         self.scale = scale
         self.span = span
         self.position = position
-        self.terms = terms
+        self.modifier = modifier
         self.out = out
         self.scratch = scratch
     }
 }
 
 /// `out[r] = weight ⊙ (x[r] − mean) / √(var + epsilon) + bias`, per row, f32 (torch.nn.LayerNorm).
-public struct LayerNorm {
+public struct LayerNormArguments {
     /// [rows, width], contiguous. `out` may be `x`.
     public var x: UnsafePointer<Float>
     public var out: UnsafeMutablePointer<Float>
@@ -252,34 +252,34 @@ public struct LayerNorm {
 }
 
 /// `out[r] = weight ⊙ x[r] / √(mean(x[r]²) + epsilon)`, per row, f32 (torch.nn.RMSNorm).
-public struct RootMeanSquareNorm {
-    /// [rows, width], rows `pitch` floats apart in both. `out` may be `x`.
+public struct RMSNormArguments {
+    /// [rows, width], rows `stride` floats apart in both. `out` may be `x`.
     public var x: UnsafePointer<Float>
     public var out: UnsafeMutablePointer<Float>
     /// [width]
     public var weight: UnsafePointer<Float>
     public var rows: Int
     public var width: Int
-    public var pitch: Int
+    public var stride: Int
     public var epsilon: Float
 
     public init(
         x: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>, weight: UnsafePointer<Float>, rows: Int, width: Int,
-        pitch: Int, epsilon: Float
+        stride: Int, epsilon: Float
     ) {
         self.x = x
         self.out = out
         self.weight = weight
         self.rows = rows
         self.width = width
-        self.pitch = pitch
+        self.stride = stride
         self.epsilon = epsilon
     }
 }
 
 /// Rotary position embedding (Su et al. 2021, https://arxiv.org/abs/2104.09864) of one token's heads, in place: each pair
 /// (a, b) of a head becomes (a cos − b sin, b cos + a sin).
-public struct Rotation {
+public struct RotaryArguments {
     /// [heads, headDim], contiguous.
     public var x: UnsafeMutablePointer<Float>
     public var heads: Int
@@ -325,7 +325,7 @@ public enum RecurrentCell: String, Sendable, CaseIterable {
 ///
 /// Sequences of different lengths step together without padding: the caller lists, for each running sequence, where its
 /// row of output goes. See torch.nn.RNN, GRU and LSTM for the equations.
-public struct RecurrentStep {
+public struct RecurrentStepArguments {
     public var cell: RecurrentCell
     public var hidden: Int
     /// Size of h: `hidden`, or the LSTM's `proj_size`.
@@ -400,8 +400,8 @@ public struct DenseKernels: Sendable {
     /// with zeros. A word of f32 is one float. Behind the panels of int8 follow a scale and a sum of each column.
     public let pack:
         @Sendable (_ w: UnsafePointer<Float>, _ ldw: Int, _ n: Int, _ k: Int, _ packed: UnsafeMutableRawPointer) -> Void
-    /// int8: packs weights [n, k], contiguous, that are quantised already, with their scales [n]; else nil.
-    public let packQuantised:
+    /// int8: packs weights [n, k], contiguous, that are quantized already, with their scales [n]; else nil.
+    public let packQuantized:
         (
             @Sendable (
                 _ w: UnsafePointer<Int8>, _ scales: UnsafePointer<Float>, _ n: Int, _ k: Int,
@@ -410,23 +410,23 @@ public struct DenseKernels: Sendable {
         )?
     /// Floats of scratch that `dense` needs for m rows or fewer.
     public let scratchCount: @Sendable (_ m: Int, _ k: Int) -> Int
-    public let dense: @Sendable (Dense) -> Void
-    public let recurrentStep: @Sendable (RecurrentStep) -> Void
+    public let dense: @Sendable (DenseArguments) -> Void
+    public let recurrentStep: @Sendable (RecurrentStepArguments) -> Void
 
     public init(
         precision: Precision, arithmetic: String, packedCount: @escaping @Sendable (Int, Int) -> Int,
         pack: @escaping @Sendable (UnsafePointer<Float>, Int, Int, Int, UnsafeMutableRawPointer) -> Void,
-        packQuantised: (
+        packQuantized: (
             @Sendable (UnsafePointer<Int8>, UnsafePointer<Float>, Int, Int, UnsafeMutableRawPointer) -> Void
         )? = nil,
-        scratchCount: @escaping @Sendable (Int, Int) -> Int, dense: @escaping @Sendable (Dense) -> Void,
-        recurrentStep: @escaping @Sendable (RecurrentStep) -> Void
+        scratchCount: @escaping @Sendable (Int, Int) -> Int, dense: @escaping @Sendable (DenseArguments) -> Void,
+        recurrentStep: @escaping @Sendable (RecurrentStepArguments) -> Void
     ) {
         self.precision = precision
         self.arithmetic = arithmetic
         self.packedCount = packedCount
         self.pack = pack
-        self.packQuantised = packQuantised
+        self.packQuantized = packQuantized
         self.scratchCount = scratchCount
         self.dense = dense
         self.recurrentStep = recurrentStep
@@ -438,12 +438,13 @@ public struct AttentionKernels: Sendable {
     public let precision: Precision
     /// Floats of scratch for `run` and `weights`: grows with the queries alone once there are some hundreds of keys.
     public let scratch: @Sendable (_ queries: Int, _ keys: Int, _ headDim: Int, _ valueDim: Int) -> Int
-    public let run: @Sendable (AttentionHead) -> Void
-    public let weights: @Sendable (AttentionWeights) -> Void
+    public let run: @Sendable (AttentionArguments) -> Void
+    public let weights: @Sendable (AttentionWeightsArguments) -> Void
 
     public init(
         precision: Precision, scratch: @escaping @Sendable (Int, Int, Int, Int) -> Int,
-        run: @escaping @Sendable (AttentionHead) -> Void, weights: @escaping @Sendable (AttentionWeights) -> Void
+        run: @escaping @Sendable (AttentionArguments) -> Void,
+        weights: @escaping @Sendable (AttentionWeightsArguments) -> Void
     ) {
         self.precision = precision
         self.scratch = scratch
@@ -468,11 +469,11 @@ public struct KernelTable: Sendable {
 
     private let singleAttention: AttentionKernels
     private let brainAttention: AttentionKernels
-    private let quantisedAttention: Precision
+    private let quantizedAttention: Precision
 
-    public let layerNorm: @Sendable (LayerNorm) -> Void
-    public let rootMeanSquareNorm: @Sendable (RootMeanSquareNorm) -> Void
-    public let rotate: @Sendable (Rotation) -> Void
+    public let layerNorm: @Sendable (LayerNormArguments) -> Void
+    public let rmsNorm: @Sendable (RMSNormArguments) -> Void
+    public let rotary: @Sendable (RotaryArguments) -> Void
     /// `x[i] = activation(x[i])` for `count` floats.
     public let activate: @Sendable (_ activation: Activation, _ x: UnsafeMutablePointer<Float>, _ count: Int) -> Void
     /// `out[i] = exp(x[i])`, within 2 ulp.
@@ -484,10 +485,10 @@ public struct KernelTable: Sendable {
 
     public init(
         instructionSet: InstructionSet, panelWidth: Int, f32: DenseKernels, bf16: DenseKernels, int8: DenseKernels,
-        attention: AttentionKernels, brainAttention: AttentionKernels, quantisedAttention: Precision,
-        layerNorm: @escaping @Sendable (LayerNorm) -> Void,
-        rootMeanSquareNorm: @escaping @Sendable (RootMeanSquareNorm) -> Void,
-        rotate: @escaping @Sendable (Rotation) -> Void,
+        attention: AttentionKernels, brainAttention: AttentionKernels, quantizedAttention: Precision,
+        layerNorm: @escaping @Sendable (LayerNormArguments) -> Void,
+        rmsNorm: @escaping @Sendable (RMSNormArguments) -> Void,
+        rotary: @escaping @Sendable (RotaryArguments) -> Void,
         activate: @escaping @Sendable (Activation, UnsafeMutablePointer<Float>, Int) -> Void,
         exp: @escaping @Sendable (UnsafePointer<Float>, UnsafeMutablePointer<Float>, Int) -> Void,
         softmax: @escaping @Sendable (UnsafeMutablePointer<Float>, Int, Int) -> Void,
@@ -501,10 +502,10 @@ public struct KernelTable: Sendable {
         self.int8 = int8
         singleAttention = attention
         self.brainAttention = brainAttention
-        self.quantisedAttention = quantisedAttention
+        self.quantizedAttention = quantizedAttention
         self.layerNorm = layerNorm
-        self.rootMeanSquareNorm = rootMeanSquareNorm
-        self.rotate = rotate
+        self.rmsNorm = rmsNorm
+        self.rotary = rotary
         self.activate = activate
         self.exp = exp
         self.softmax = softmax
@@ -526,7 +527,7 @@ public struct KernelTable: Sendable {
         switch precision {
         case .f32: singleAttention
         case .bf16: brainAttention
-        case .int8: quantisedAttention == .bf16 ? brainAttention : singleAttention
+        case .int8: quantizedAttention == .bf16 ? brainAttention : singleAttention
         }
     }
 
@@ -534,12 +535,12 @@ public struct KernelTable: Sendable {
     public var attentionScratch: @Sendable (_ queries: Int, _ keys: Int, _ headDim: Int, _ valueDim: Int) -> Int {
         singleAttention.scratch
     }
-    public var attention: @Sendable (AttentionHead) -> Void { singleAttention.run }
-    public var attentionWeights: @Sendable (AttentionWeights) -> Void { singleAttention.weights }
+    public var attention: @Sendable (AttentionArguments) -> Void { singleAttention.run }
+    public var attentionWeights: @Sendable (AttentionWeightsArguments) -> Void { singleAttention.weights }
     public var packedCount: @Sendable (_ n: Int, _ k: Int) -> Int { f32.packedCount }
     public var pack:
         @Sendable (_ w: UnsafePointer<Float>, _ ldw: Int, _ n: Int, _ k: Int, _ packed: UnsafeMutableRawPointer) -> Void
     { f32.pack }
-    public var dense: @Sendable (Dense) -> Void { f32.dense }
-    public var recurrentStep: @Sendable (RecurrentStep) -> Void { f32.recurrentStep }
+    public var dense: @Sendable (DenseArguments) -> Void { f32.dense }
+    public var recurrentStep: @Sendable (RecurrentStepArguments) -> Void { f32.recurrentStep }
 }

@@ -196,46 +196,46 @@ public enum VectorMath<I: Instructions> {
     static func least(_ x: Vector, _ limit: Vector) -> Vector { I.selectLess(limit, x, limit, x) }
 }
 
-/// `x[r, i] = activation(x[r, i])` for `rows` rows of `width` floats, `pitch` floats apart.
+/// `x[r, i] = activation(x[r, i])` for `rows` rows of `width` floats, `stride` floats apart.
 /// - Parameter isCoarse: `x` comes from rounded factors and will be rounded again, so that a GELU within 1e-4 does.
 @inlinable @inline(__always)
 public func activateRows<I: Instructions>(
-    _: I.Type, _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, pitch: Int,
+    _: I.Type, _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, stride: Int,
     isCoarse: Bool
 ) {
     switch activation {
     case .identity: break
-    case .relu: mapRows(I.self, x, rows, width, pitch) { VectorMath<I>.relu($0) }
-    case .gelu where isCoarse: mapRows(I.self, x, rows, width, pitch) { VectorMath<I>.coarseGelu($0) }
-    case .gelu: mapRows(I.self, x, rows, width, pitch) { VectorMath<I>.gelu($0) }
-    case .geluTanh: mapRows(I.self, x, rows, width, pitch) { VectorMath<I>.geluTanh($0) }
-    case .silu: mapRows(I.self, x, rows, width, pitch) { I.mul($0, VectorMath<I>.sigmoid($0)) }
-    case .tanh: mapRows(I.self, x, rows, width, pitch) { VectorMath<I>.tanh($0) }
-    case .sigmoid: mapRows(I.self, x, rows, width, pitch) { VectorMath<I>.sigmoid($0) }
+    case .relu: mapRows(I.self, x, rows, width, stride) { VectorMath<I>.relu($0) }
+    case .gelu where isCoarse: mapRows(I.self, x, rows, width, stride) { VectorMath<I>.coarseGelu($0) }
+    case .gelu: mapRows(I.self, x, rows, width, stride) { VectorMath<I>.gelu($0) }
+    case .geluTanh: mapRows(I.self, x, rows, width, stride) { VectorMath<I>.geluTanh($0) }
+    case .silu: mapRows(I.self, x, rows, width, stride) { I.mul($0, VectorMath<I>.sigmoid($0)) }
+    case .tanh: mapRows(I.self, x, rows, width, stride) { VectorMath<I>.tanh($0) }
+    case .sigmoid: mapRows(I.self, x, rows, width, stride) { VectorMath<I>.sigmoid($0) }
     case .quickGelu:
-        mapRows(I.self, x, rows, width, pitch) { I.mul($0, VectorMath<I>.sigmoid(I.mul($0, I.splat(1.702)))) }
+        mapRows(I.self, x, rows, width, stride) { I.mul($0, VectorMath<I>.sigmoid(I.mul($0, I.splat(1.702)))) }
     case .relu6:
-        mapRows(I.self, x, rows, width, pitch) { VectorMath<I>.least(VectorMath<I>.relu($0), I.splat(6)) }
+        mapRows(I.self, x, rows, width, stride) { VectorMath<I>.least(VectorMath<I>.relu($0), I.splat(6)) }
     case .reluSquared:
-        mapRows(I.self, x, rows, width, pitch) {
+        mapRows(I.self, x, rows, width, stride) {
             let x = VectorMath<I>.relu($0)
             return I.mul(x, x)
         }
     case .leakyRelu:
-        mapRows(I.self, x, rows, width, pitch) { I.selectLess($0, I.splat(0), I.mul($0, I.splat(0.01)), $0) }
-    case .mish: mapRows(I.self, x, rows, width, pitch) { VectorMath<I>.mish($0) }
-    case .elu: mapRows(I.self, x, rows, width, pitch) { VectorMath<I>.elu($0) }
+        mapRows(I.self, x, rows, width, stride) { I.selectLess($0, I.splat(0), I.mul($0, I.splat(0.01)), $0) }
+    case .mish: mapRows(I.self, x, rows, width, stride) { VectorMath<I>.mish($0) }
+    case .elu: mapRows(I.self, x, rows, width, stride) { VectorMath<I>.elu($0) }
     case .clippedGelu:
-        mapRows(I.self, x, rows, width, pitch) { VectorMath<I>.least(VectorMath<I>.gelu($0), I.splat(10)) }
-    case .hardSwish: mapRows(I.self, x, rows, width, pitch) { VectorMath<I>.hardSwish($0) }
-    case .laplace: mapRows(I.self, x, rows, width, pitch) { VectorMath<I>.laplace($0) }
-    case .sqrtSoftplus: mapRows(I.self, x, rows, width, pitch) { VectorMath<I>.sqrtSoftplus($0) }
+        mapRows(I.self, x, rows, width, stride) { VectorMath<I>.least(VectorMath<I>.gelu($0), I.splat(10)) }
+    case .hardSwish: mapRows(I.self, x, rows, width, stride) { VectorMath<I>.hardSwish($0) }
+    case .laplace: mapRows(I.self, x, rows, width, stride) { VectorMath<I>.laplace($0) }
+    case .sqrtSoftplus: mapRows(I.self, x, rows, width, stride) { VectorMath<I>.sqrtSoftplus($0) }
     }
 }
 
 @inlinable @inline(__always)
 func mapRows<I: Instructions>(
-    _: I.Type, _ x: UnsafeMutablePointer<Float>, _ rows: Int, _ width: Int, _ pitch: Int,
+    _: I.Type, _ x: UnsafeMutablePointer<Float>, _ rows: Int, _ width: Int, _ stride: Int,
     _ body: (I.Vector) -> I.Vector
 ) {
     var row = x
@@ -246,7 +246,7 @@ func mapRows<I: Instructions>(
             i += I.lanes
         }
         if i < width { I.store(row + i, count: width - i, body(I.load(row + i, count: width - i, fill: 0))) }
-        row += pitch
+        row += stride
     }
 }
 

@@ -4,7 +4,7 @@
 /// finished while the tile is in the first level of cache. Where the gates do not begin at a panel's edge, all products
 /// come first.
 @inlinable @inline(__always)
-public func recurrentStep<I: Instructions>(_: I.Type, _ s: RecurrentStep) {
+public func recurrentStep<I: Instructions>(_: I.Type, _ s: RecurrentStepArguments) {
     if s.count <= 0 { return }
     guard s.hidden % I.panelWidth == 0 else {
         recurrentStepUngrouped(I.self, s) { I.dense($0) }
@@ -13,7 +13,7 @@ public func recurrentStep<I: Instructions>(_: I.Type, _ s: RecurrentStep) {
     let block = blockLength(s.count, limit: stepRows)
     var row = 0
     while row < s.count {
-        StepPart<Single<I>>(
+        StepPart<F32Arithmetic<I>>(
             step: s, a: s.h + row * s.output, lda: s.output, b: s.packedHH.assumingMemoryBound(to: Float.self),
             scales: nil, k: s.output, kBlock: blockLength(s.output, limit: s.output <= 256 ? 256 : 192), row: row,
             rows: min(block, s.count - row)
@@ -25,7 +25,7 @@ public func recurrentStep<I: Instructions>(_: I.Type, _ s: RecurrentStep) {
 
 /// `DenseKernels.recurrentStep` in bf16 or int8: each row of h is converted to words at each step.
 @inlinable @inline(__always)
-public func recurrentWords<A: WordArithmetic>(_: A.Type, _ s: RecurrentStep) {
+public func recurrentWords<A: WordArithmetic>(_: A.Type, _ s: RecurrentStepArguments) {
     typealias I = A.I
     guard s.count > 0, let scratch = s.words else { return }
     guard s.hidden % I.panelWidth == 0 else {
@@ -33,7 +33,7 @@ public func recurrentWords<A: WordArithmetic>(_: A.Type, _ s: RecurrentStep) {
         return
     }
     let block = blockLength(s.count, limit: min(stepRows, A.blockRows(s.count, s.output)))
-    let pitch = A.wordPitch(s.output)
+    let stride = A.wordPitch(s.output)
     let words = A.wordCount(s.output)
     let columns = s.cell.gates * s.hidden
     let a = UnsafeMutableRawPointer(scratch + roundUp(2 * block, to: 16)).assumingMemoryBound(to: UInt32.self)
@@ -43,11 +43,11 @@ public func recurrentWords<A: WordArithmetic>(_: A.Type, _ s: RecurrentStep) {
     while row < s.count {
         let rows = min(block, s.count - row)
         for r in 0..<rows {
-            A.convertRow(s.h + (row + r) * s.output, s.output, a + r * pitch, scratch + 2 * r)
+            A.convertRow(s.h + (row + r) * s.output, s.output, a + r * stride, scratch + 2 * r)
         }
         StepPart<A>(
-            step: s, a: a, lda: pitch, b: s.packedHH.assumingMemoryBound(to: UInt32.self),
-            scales: A.isQuantised ? scales : nil, k: words, kBlock: words, row: row, rows: rows
+            step: s, a: a, lda: stride, b: s.packedHH.assumingMemoryBound(to: UInt32.self),
+            scales: A.isQuantized ? scales : nil, k: words, kBlock: words, row: row, rows: rows
         ).run()
         row += block
     }
@@ -58,22 +58,23 @@ public func recurrentWords<A: WordArithmetic>(_: A.Type, _ s: RecurrentStep) {
 @usableFromInline let stepRows = 48
 
 @inlinable @inline(__always)
-func recurrentStepUngrouped<I: Instructions>(_: I.Type, _ s: RecurrentStep, _ dense: (Dense) -> Void) {
+func recurrentStepUngrouped<I: Instructions>(_: I.Type, _ s: RecurrentStepArguments, _ dense: (DenseArguments) -> Void)
+{
     let gateWidth = s.cell.gates * s.hidden
     dense(
-        Dense(
+        DenseArguments(
             a: s.h, lda: s.output, packed: s.packedHH, scratch: s.words, bias: nil, out: s.scratch, ldOut: gateWidth,
             m: s.count, n: gateWidth, k: s.output))
     I.finish(
         StepCells(
-            step: s, row: 0, rows: s.count, unit: 0, units: s.hidden, pitch: gateWidth, gateStride: s.hidden))
+            step: s, row: 0, rows: s.count, unit: 0, units: s.hidden, stride: gateWidth, gateStride: s.hidden))
     s.project(dense)
 }
 
 /// Some rows of a step whose gates begin at panels' edges.
 public struct StepPart<A: Arithmetic> {
     public typealias I = A.I
-    @usableFromInline let step: RecurrentStep
+    @usableFromInline let step: RecurrentStepArguments
     /// h [rows, k] words, rows `lda` words apart, and the packed panels.
     @usableFromInline let a: UnsafePointer<A.Word>
     @usableFromInline let lda: Int
@@ -87,7 +88,8 @@ public struct StepPart<A: Arithmetic> {
 
     @inlinable @inline(__always)
     init(
-        step: RecurrentStep, a: UnsafePointer<A.Word>, lda: Int, b: UnsafePointer<A.Word>, scales: ProductScales?,
+        step: RecurrentStepArguments, a: UnsafePointer<A.Word>, lda: Int, b: UnsafePointer<A.Word>,
+        scales: ProductScales?,
         k: Int, kBlock: Int, row: Int, rows: Int
     ) {
         self.step = step
@@ -114,7 +116,7 @@ public struct StepPart<A: Arithmetic> {
             multiplyGates(unit: unit, units: units)
             I.finish(
                 StepCells(
-                    step: step, row: row, rows: rows, unit: unit, units: units, pitch: step.cell.gates * units,
+                    step: step, row: row, rows: rows, unit: unit, units: units, stride: step.cell.gates * units,
                     gateStride: units))
         }
     }
@@ -153,17 +155,17 @@ public struct StepPart<A: Arithmetic> {
     }
 }
 
-extension RecurrentStep {
+extension RecurrentStepArguments {
     /// [count, hidden]: with a projection, the cells' outputs, which are projected from here.
     @inlinable @inline(__always)
     var projected: UnsafeMutablePointer<Float> { scratch + count * cell.gates * hidden }
 
     /// h = W_hr times the cells' outputs, where there is a projection.
     @inlinable @inline(__always)
-    func project(_ dense: (Dense) -> Void) {
+    func project(_ dense: (DenseArguments) -> Void) {
         guard let packedHR else { return }
         dense(
-            Dense(
+            DenseArguments(
                 a: projected, lda: hidden, packed: packedHR, scratch: words, bias: nil, out: next, ldOut: output,
                 m: count, n: output, k: hidden))
         for r in 0..<count { (y + rowOfOutput(r)).update(from: next + r * output, count: output) }
@@ -178,23 +180,23 @@ extension RecurrentStep {
 
 /// Some units of some rows of a step, whose products are in scratch.
 public struct StepCells {
-    @usableFromInline let step: RecurrentStep
+    @usableFromInline let step: RecurrentStepArguments
     @usableFromInline let row: Int
     @usableFromInline let rows: Int
     @usableFromInline let unit: Int
     @usableFromInline let units: Int
     /// Floats from a row's products to the next row's, and from a gate's to the next gate's.
-    @usableFromInline let pitch: Int
+    @usableFromInline let stride: Int
     @usableFromInline let gateStride: Int
 
     @inlinable @inline(__always)
-    init(step: RecurrentStep, row: Int, rows: Int, unit: Int, units: Int, pitch: Int, gateStride: Int) {
+    init(step: RecurrentStepArguments, row: Int, rows: Int, unit: Int, units: Int, stride: Int, gateStride: Int) {
         self.step = step
         self.row = row
         self.rows = rows
         self.unit = unit
         self.units = units
-        self.pitch = pitch
+        self.stride = stride
         self.gateStride = gateStride
     }
 }
@@ -207,7 +209,7 @@ public func finishCells<I: Instructions>(_: I.Type, _ part: StepCells) {
     for r in part.row..<(part.row + part.rows) {
         let place = s.rowOfGates(r) + unit
         var cells = CellRow<I>(
-            input: s.inputs + r * s.cell.gates * s.hidden + unit, product: s.scratch + (r - part.row) * part.pitch,
+            input: s.inputs + r * s.cell.gates * s.hidden + unit, product: s.scratch + (r - part.row) * part.stride,
             productStride: part.gateStride, previous: s.h + r * s.output + unit,
             h: (s.packedHR == nil ? s.next + r * s.output : s.projected + r * s.hidden) + unit,
             y: s.packedHR == nil ? s.y + s.rowOfOutput(r) + unit : nil, c: s.c.map { $0 + r * s.hidden + unit },

@@ -4,7 +4,7 @@ public protocol WordArithmetic: Arithmetic where Word == UInt32 {
     /// - Parameters:
     ///   - x: [k]
     ///   - words: room for `wordPitch(k)` words, of which those of the k values are read.
-    ///   - scales: where to put the row's scale and zero (see `ProductScales`); left alone unless quantised.
+    ///   - scales: where to put the row's scale and zero (see `ProductScales`); left alone unless quantized.
     static func convertRow(
         _ x: UnsafePointer<Float>, _ k: Int, _ words: UnsafeMutablePointer<UInt32>,
         _ scales: UnsafeMutablePointer<Float>)
@@ -12,7 +12,7 @@ public protocol WordArithmetic: Arithmetic where Word == UInt32 {
     static func pack(
         _ w: UnsafePointer<Float>, _ ldw: Int, _ n: Int, _ k: Int, _ packed: UnsafeMutablePointer<UInt32>)
     /// `denseWords`, out of line.
-    static func dense(_ d: Dense)
+    static func dense(_ d: DenseArguments)
 }
 
 extension WordArithmetic {
@@ -24,10 +24,10 @@ extension WordArithmetic {
     @inlinable @inline(__always)
     static func wordPitch(_ k: Int) -> Int { roundUp(k, to: max(I.lanes, depth)) / depth }
 
-    /// Words of a packed weight [n, k]: panels of columns, then a scale and a sum a column where it is quantised.
+    /// Words of a packed weight [n, k]: panels of columns, then a scale and a sum a column where it is quantized.
     @inlinable @inline(__always)
     public static func packedCount(_ n: Int, _ k: Int) -> Int {
-        roundUp(n, to: I.panelWidth) * (wordCount(k) + (isQuantised ? 2 : 0))
+        roundUp(n, to: I.panelWidth) * (wordCount(k) + (isQuantized ? 2 : 0))
     }
 
     /// The most rows that are converted and multiplied together, so that their words stay in the second level of cache.
@@ -51,11 +51,11 @@ extension WordArithmetic {
 /// `KernelTable.dense` in bf16 or int8: blocks of rows are converted to words, each multiplied with all panels over all
 /// of k: sums in registers meet memory once.
 @inlinable @inline(__always)
-public func denseWords<A: WordArithmetic>(_: A.Type, _ d: Dense) {
+public func denseWords<A: WordArithmetic>(_: A.Type, _ d: DenseArguments) {
     typealias I = A.I
     guard let scratch = d.scratch else { return }
     let block = A.blockRows(d.m, d.k)
-    let pitch = A.wordPitch(d.k)
+    let stride = A.wordPitch(d.k)
     let words = A.wordCount(d.k)
     let rowScales = scratch
     let a = UnsafeMutableRawPointer(scratch + roundUp(2 * block, to: 16)).assumingMemoryBound(to: UInt32.self)
@@ -67,10 +67,10 @@ public func denseWords<A: WordArithmetic>(_: A.Type, _ d: Dense) {
     while row < d.m {
         let rows = min(block, d.m - row)
         for r in 0..<rows {
-            A.convertRow(d.a + (row + r) * d.lda, d.k, a + r * pitch, rowScales + 2 * r)
+            A.convertRow(d.a + (row + r) * d.lda, d.k, a + r * stride, rowScales + 2 * r)
         }
         let part = DensePart<A>(
-            layer: d, a: a, lda: pitch, b: panels, scales: A.isQuantised ? scales : nil, k: words, kBlock: words,
+            layer: d, a: a, lda: stride, b: panels, scales: A.isQuantized ? scales : nil, k: words, kBlock: words,
             row: row, rows: rows)
         if let gated = d.gated {
             part.multiplyGated(gated)
@@ -130,7 +130,7 @@ public func convertBrainRow<I: Instructions>(
 /// is wasted on one-sided rows, which GELU and ReLU make. A row with an infinity or a NaN in it gets NaN for a scale, so
 /// that all its products are NaN.
 @inlinable @inline(__always)
-public func quantiseRow<I: Instructions>(
+public func quantizeRow<I: Instructions>(
     _: I.Type, _ x: UnsafePointer<Float>, _ k: Int, _ scales: UnsafeMutablePointer<Float>,
     store: (Int, I.Vector) -> Void
 ) {
@@ -219,21 +219,21 @@ func packBytes<A: WordArithmetic>(
     }
 }
 
-/// f32 weights, quantised while they are packed (`quantisedScale`, `quantisedWeight`).
+/// f32 weights, quantized while they are packed (`quantizedScale`, `quantizedWeight`).
 @inlinable @inline(__always)
-public func packQuantising<A: WordArithmetic>(
+public func packQuantizing<A: WordArithmetic>(
     _: A.Type, _ w: UnsafePointer<Float>, _ ldw: Int, _ n: Int, _ k: Int, _ packed: UnsafeMutablePointer<UInt32>
 ) {
     packBytes(A.self, n, k, packed) { j in
-        quantisedScale(w + j * ldw, k)
+        quantizedScale(w + j * ldw, k)
     } value: { j, i, c in
-        quantisedWeight(w[j * ldw + i], c)
+        quantizedWeight(w[j * ldw + i], c)
     }
 }
 
 /// Weights that are bytes already, with their scales [n].
 @inlinable @inline(__always)
-public func packQuantised<A: WordArithmetic>(
+public func packQuantized<A: WordArithmetic>(
     _: A.Type, _ w: UnsafePointer<Int8>, _ rowScales: UnsafePointer<Float>, _ n: Int, _ k: Int,
     _ packed: UnsafeMutablePointer<UInt32>
 ) {
@@ -246,7 +246,7 @@ public func packQuantised<A: WordArithmetic>(
 
 /// The scale of a row of weights: the 127th part of its largest magnitude; NaN where one is infinite or NaN.
 @inlinable @inline(__always)
-public func quantisedScale(_ row: UnsafePointer<Float>, _ k: Int) -> Float {
+public func quantizedScale(_ row: UnsafePointer<Float>, _ k: Int) -> Float {
     var most: Float = 0
     var poison: Float = 0
     for i in 0..<k {
@@ -258,7 +258,7 @@ public func quantisedScale(_ row: UnsafePointer<Float>, _ k: Int) -> Float {
 
 /// The nearest multiple of the scale, ties to even, as its factor; 0 for a scale of 0 or NaN.
 @inlinable @inline(__always)
-public func quantisedWeight(_ w: Float, _ scale: Float) -> Int32 {
+public func quantizedWeight(_ w: Float, _ scale: Float) -> Int32 {
     guard scale > 0 else { return 0 }
     let rounded = w / scale + 12_582_912
     return Swift.min(127, Swift.max(-127, Int32(bitPattern: rounded.bitPattern &- 0x4B40_0000)))

@@ -62,10 +62,10 @@ private enum AVX2: Instructions {
     }
 
     @inline(never) static func multiply(_ product: PanelProduct<Float>) {
-        multiplyPanel(Single<Self>.self, product)
+        multiplyPanel(F32Arithmetic<Self>.self, product)
     }
     @inline(never) static func multiplyRow(_ product: PanelProduct<Float>) {
-        multiplyOneRow(Single<Self>.self, product)
+        multiplyOneRow(F32Arithmetic<Self>.self, product)
     }
     @inline(never) static func packKeys(
         _ k: UnsafePointer<Float>, _ ldk: Int, _ keys: Int, _ headDim: Int, _ panels: UnsafeMutablePointer<Float>
@@ -78,61 +78,61 @@ private enum AVX2: Instructions {
         runTile(ValueWork(Self.self, product), rows: product.rows)
     }
     @inline(never) static func activate(
-        _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, pitch: Int, isCoarse: Bool
+        _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, stride: Int, isCoarse: Bool
     ) {
-        activateRows(Self.self, activation, x, rows: rows, width: width, pitch: pitch, isCoarse: isCoarse)
+        activateRows(Self.self, activation, x, rows: rows, width: width, stride: stride, isCoarse: isCoarse)
     }
     @inline(never) static func finish(_ cells: StepCells) { finishCells(Self.self, cells) }
-    @inline(never) static func dense(_ d: Dense) { denseLayer(Self.self, d) }
+    @inline(never) static func dense(_ d: DenseArguments) { denseLayer(Self.self, d) }
 }
 
-private enum AVX2BrainPairs: BrainPairs {
+private enum AVX2BF16Emulated: BF16Emulated {
     typealias I = AVX2
     @inline(never) static func multiply(_ product: PanelProduct<UInt32>) { multiplyPanel(Self.self, product) }
     @inline(never) static func multiplyRow(_ product: PanelProduct<UInt32>) { multiplyOneRow(Self.self, product) }
-    @inline(never) static func dense(_ d: Dense) { denseWords(Self.self, d) }
+    @inline(never) static func dense(_ d: DenseArguments) { denseWords(Self.self, d) }
 }
 
-private enum AVX2BytePairs: BytePairs {
+private enum AVX2Int8Widened: Int8Widened {
     typealias I = AVX2
     @inline(never) static func multiply(_ product: PanelProduct<UInt32>) { multiplyPanel(Self.self, product) }
     @inline(never) static func multiplyRow(_ product: PanelProduct<UInt32>) { multiplyOneRow(Self.self, product) }
-    @inline(never) static func dense(_ d: Dense) { denseWords(Self.self, d) }
+    @inline(never) static func dense(_ d: DenseArguments) { denseWords(Self.self, d) }
 }
 
 /// With AVX-VNNI.
-private enum AVX2ByteQuads: ByteQuads {
+private enum AVX2Int8VNNI: Int8VNNI {
     typealias I = AVX2
     @inline(__always) static func step(_ a: f32x8_bits, _ b: f32x8_bits, _ sums: f32x8_bits) -> f32x8_bits {
         f32x8_add_quads(sums, a, b)
     }
     @inline(never) static func multiply(_ product: PanelProduct<UInt32>) { multiplyPanel(Self.self, product) }
     @inline(never) static func multiplyRow(_ product: PanelProduct<UInt32>) { multiplyOneRow(Self.self, product) }
-    @inline(never) static func dense(_ d: Dense) { denseWords(Self.self, d) }
+    @inline(never) static func dense(_ d: DenseArguments) { denseWords(Self.self, d) }
 }
 
 /// The dense layers of an arithmetic on words. Each table has its own copy: closures of an inlinable function are weak
 /// symbols (see scripts/check_symbols.sh).
 private func makeDenseKernels<A: WordArithmetic>(_: A.Type, _ precision: Precision, _ name: String) -> DenseKernels {
     var pack: (@Sendable (UnsafePointer<Int8>, UnsafePointer<Float>, Int, Int, UnsafeMutableRawPointer) -> Void)?
-    if A.isQuantised {
+    if A.isQuantized {
         pack = { w, scales, n, k, packed in
-            packQuantised(A.self, w, scales, n, k, packed.assumingMemoryBound(to: UInt32.self))
+            packQuantized(A.self, w, scales, n, k, packed.assumingMemoryBound(to: UInt32.self))
         }
     }
     return DenseKernels(
         precision: precision, arithmetic: name, packedCount: { n, k in A.packedCount(n, k) },
         pack: { w, ldw, n, k, packed in A.pack(w, ldw, n, k, packed.assumingMemoryBound(to: UInt32.self)) },
-        packQuantised: pack,
+        packQuantized: pack,
         scratchCount: { m, k in A.scratchCount(m, k) }, dense: { A.dense($0) },
         recurrentStep: { recurrentWords(A.self, $0) })
 }
 
-private func makeBrainAttention<A: BrainArithmetic>(_: A.Type) -> AttentionKernels {
+private func makeBrainAttention<A: BF16Arithmetic>(_: A.Type) -> AttentionKernels {
     AttentionKernels(
         precision: .bf16,
         scratch: { queries, keys, headDim, valueDim in
-            BrainAttentionScratch(A.self, queries: queries, keys: keys, headDim: headDim, valueDim: valueDim).total
+            BF16AttentionScratch(A.self, queries: queries, keys: keys, headDim: headDim, valueDim: valueDim).total
         },
         run: { brainAttention(A.self, $0) }, weights: { rebuildBrainWeights(A.self, $0) })
 }
@@ -151,22 +151,22 @@ public func makeAVX2Table(vnni: Bool) -> KernelTable {
             },
             scratchCount: { _, _ in 0 }, dense: { AVX2.dense($0) },
             recurrentStep: { Kernels.recurrentStep(AVX2.self, $0) }),
-        bf16: makeDenseKernels(AVX2BrainPairs.self, .bf16, "bf16 by f32"),
+        bf16: makeDenseKernels(AVX2BF16Emulated.self, .bf16, "bf16 by f32"),
         int8: vnni
-            ? makeDenseKernels(AVX2ByteQuads.self, .int8, "AVX-VNNI")
-            : makeDenseKernels(AVX2BytePairs.self, .int8, "16-bit"),
+            ? makeDenseKernels(AVX2Int8VNNI.self, .int8, "AVX-VNNI")
+            : makeDenseKernels(AVX2Int8Widened.self, .int8, "16-bit"),
         attention: AttentionKernels(
             precision: .f32,
             scratch: { queries, keys, headDim, valueDim in
                 AttentionScratch(AVX2.self, queries: queries, keys: keys, headDim: headDim, valueDim: valueDim).total
             },
             run: { attentionHead(AVX2.self, $0) }, weights: { rebuildWeights(AVX2.self, $0) }),
-        brainAttention: makeBrainAttention(AVX2BrainPairs.self), quantisedAttention: .f32,
-        layerNorm: { normaliseRows(AVX2.self, $0) },
-        rootMeanSquareNorm: { normaliseRootMeanSquares(AVX2.self, $0) },
-        rotate: { rotateHeads(AVX2.self, $0) },
+        brainAttention: makeBrainAttention(AVX2BF16Emulated.self), quantizedAttention: .f32,
+        layerNorm: { normalizeRows(AVX2.self, $0) },
+        rmsNorm: { normalizeRootMeanSquares(AVX2.self, $0) },
+        rotary: { rotateHeads(AVX2.self, $0) },
         activate: { activation, x, count in
-            AVX2.activate(activation, x, rows: 1, width: count, pitch: count, isCoarse: false)
+            AVX2.activate(activation, x, rows: 1, width: count, stride: count, isCoarse: false)
         },
         exp: { x, out, count in expVector(AVX2.self, x, out, count) },
         softmax: { x, rows, width in softmaxRows(AVX2.self, x, rows, width) },

@@ -67,10 +67,10 @@ private enum AVX512: Instructions {
     }
 
     @inline(never) static func multiply(_ product: PanelProduct<Float>) {
-        multiplyPanel(Single<Self>.self, product)
+        multiplyPanel(F32Arithmetic<Self>.self, product)
     }
     @inline(never) static func multiplyRow(_ product: PanelProduct<Float>) {
-        multiplyOneRow(Single<Self>.self, product)
+        multiplyOneRow(F32Arithmetic<Self>.self, product)
     }
     @inline(never) static func packKeys(
         _ k: UnsafePointer<Float>, _ ldk: Int, _ keys: Int, _ headDim: Int, _ panels: UnsafeMutablePointer<Float>
@@ -83,41 +83,41 @@ private enum AVX512: Instructions {
         runTile(ValueWork(Self.self, product), rows: product.rows)
     }
     @inline(never) static func activate(
-        _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, pitch: Int, isCoarse: Bool
+        _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, stride: Int, isCoarse: Bool
     ) {
-        activateRows(Self.self, activation, x, rows: rows, width: width, pitch: pitch, isCoarse: isCoarse)
+        activateRows(Self.self, activation, x, rows: rows, width: width, stride: stride, isCoarse: isCoarse)
     }
     @inline(never) static func finish(_ cells: StepCells) { finishCells(Self.self, cells) }
-    @inline(never) static func dense(_ d: Dense) { denseLayer(Self.self, d) }
+    @inline(never) static func dense(_ d: DenseArguments) { denseLayer(Self.self, d) }
 }
 
-private enum AVX512BrainPairs: BrainPairs {
+private enum AVX512BF16Emulated: BF16Emulated {
     typealias I = AVX512
     @inline(never) static func multiply(_ product: PanelProduct<UInt32>) { multiplyPanel(Self.self, product) }
     @inline(never) static func multiplyRow(_ product: PanelProduct<UInt32>) { multiplyOneRow(Self.self, product) }
-    @inline(never) static func dense(_ d: Dense) { denseWords(Self.self, d) }
+    @inline(never) static func dense(_ d: DenseArguments) { denseWords(Self.self, d) }
 }
 
-private enum AVX512BytePairs: BytePairs {
+private enum AVX512Int8Widened: Int8Widened {
     typealias I = AVX512
     @inline(never) static func multiply(_ product: PanelProduct<UInt32>) { multiplyPanel(Self.self, product) }
     @inline(never) static func multiplyRow(_ product: PanelProduct<UInt32>) { multiplyOneRow(Self.self, product) }
-    @inline(never) static func dense(_ d: Dense) { denseWords(Self.self, d) }
+    @inline(never) static func dense(_ d: DenseArguments) { denseWords(Self.self, d) }
 }
 
 /// With AVX512_VNNI.
-private enum AVX512ByteQuads: ByteQuads {
+private enum AVX512Int8VNNI: Int8VNNI {
     typealias I = AVX512
     @inline(__always) static func step(_ a: f32x16_bits, _ b: f32x16_bits, _ sums: f32x16_bits) -> f32x16_bits {
         f32x16_add_quads(sums, a, b)
     }
     @inline(never) static func multiply(_ product: PanelProduct<UInt32>) { multiplyPanel(Self.self, product) }
     @inline(never) static func multiplyRow(_ product: PanelProduct<UInt32>) { multiplyOneRow(Self.self, product) }
-    @inline(never) static func dense(_ d: Dense) { denseWords(Self.self, d) }
+    @inline(never) static func dense(_ d: DenseArguments) { denseWords(Self.self, d) }
 }
 
 /// With AVX512_BF16.
-private enum AVX512BrainWords: BrainWords {
+private enum AVX512BF16Native: BF16Native {
     typealias I = AVX512
     @inline(__always) static func step(_ a: f32x16_bits, _ b: f32x16_bits, _ sums: f32x16) -> f32x16 {
         f32x16_add_brain_pairs(sums, a, b)
@@ -127,31 +127,31 @@ private enum AVX512BrainWords: BrainWords {
     }
     @inline(never) static func multiply(_ product: PanelProduct<UInt32>) { multiplyPanel(Self.self, product) }
     @inline(never) static func multiplyRow(_ product: PanelProduct<UInt32>) { multiplyOneRow(Self.self, product) }
-    @inline(never) static func dense(_ d: Dense) { denseWords(Self.self, d) }
+    @inline(never) static func dense(_ d: DenseArguments) { denseWords(Self.self, d) }
 }
 
 /// The dense layers of an arithmetic on words. Each table has its own copy: closures of an inlinable function are weak
 /// symbols (see scripts/check_symbols.sh).
 private func makeDenseKernels<A: WordArithmetic>(_: A.Type, _ precision: Precision, _ name: String) -> DenseKernels {
     var pack: (@Sendable (UnsafePointer<Int8>, UnsafePointer<Float>, Int, Int, UnsafeMutableRawPointer) -> Void)?
-    if A.isQuantised {
+    if A.isQuantized {
         pack = { w, scales, n, k, packed in
-            packQuantised(A.self, w, scales, n, k, packed.assumingMemoryBound(to: UInt32.self))
+            packQuantized(A.self, w, scales, n, k, packed.assumingMemoryBound(to: UInt32.self))
         }
     }
     return DenseKernels(
         precision: precision, arithmetic: name, packedCount: { n, k in A.packedCount(n, k) },
         pack: { w, ldw, n, k, packed in A.pack(w, ldw, n, k, packed.assumingMemoryBound(to: UInt32.self)) },
-        packQuantised: pack,
+        packQuantized: pack,
         scratchCount: { m, k in A.scratchCount(m, k) }, dense: { A.dense($0) },
         recurrentStep: { recurrentWords(A.self, $0) })
 }
 
-private func makeBrainAttention<A: BrainArithmetic>(_: A.Type) -> AttentionKernels {
+private func makeBrainAttention<A: BF16Arithmetic>(_: A.Type) -> AttentionKernels {
     AttentionKernels(
         precision: .bf16,
         scratch: { queries, keys, headDim, valueDim in
-            BrainAttentionScratch(A.self, queries: queries, keys: keys, headDim: headDim, valueDim: valueDim).total
+            BF16AttentionScratch(A.self, queries: queries, keys: keys, headDim: headDim, valueDim: valueDim).total
         },
         run: { brainAttention(A.self, $0) }, weights: { rebuildBrainWeights(A.self, $0) })
 }
@@ -173,24 +173,24 @@ public func makeAVX512Table(vnni: Bool, bf16: Bool) -> KernelTable {
             scratchCount: { _, _ in 0 }, dense: { AVX512.dense($0) },
             recurrentStep: { Kernels.recurrentStep(AVX512.self, $0) }),
         bf16: bf16
-            ? makeDenseKernels(AVX512BrainWords.self, .bf16, "AVX512_BF16")
-            : makeDenseKernels(AVX512BrainPairs.self, .bf16, "bf16 by f32"),
+            ? makeDenseKernels(AVX512BF16Native.self, .bf16, "AVX512_BF16")
+            : makeDenseKernels(AVX512BF16Emulated.self, .bf16, "bf16 by f32"),
         int8: vnni
-            ? makeDenseKernels(AVX512ByteQuads.self, .int8, "AVX512_VNNI")
-            : makeDenseKernels(AVX512BytePairs.self, .int8, "16-bit"),
+            ? makeDenseKernels(AVX512Int8VNNI.self, .int8, "AVX512_VNNI")
+            : makeDenseKernels(AVX512Int8Widened.self, .int8, "16-bit"),
         attention: AttentionKernels(
             precision: .f32,
             scratch: { queries, keys, headDim, valueDim in
                 AttentionScratch(AVX512.self, queries: queries, keys: keys, headDim: headDim, valueDim: valueDim).total
             },
             run: { attentionHead(AVX512.self, $0) }, weights: { rebuildWeights(AVX512.self, $0) }),
-        brainAttention: bf16 ? makeBrainAttention(AVX512BrainWords.self) : makeBrainAttention(AVX512BrainPairs.self),
-        quantisedAttention: bf16 ? .bf16 : .f32,
-        layerNorm: { normaliseRows(AVX512.self, $0) },
-        rootMeanSquareNorm: { normaliseRootMeanSquares(AVX512.self, $0) },
-        rotate: { rotateHeads(AVX512.self, $0) },
+        brainAttention: bf16 ? makeBrainAttention(AVX512BF16Native.self) : makeBrainAttention(AVX512BF16Emulated.self),
+        quantizedAttention: bf16 ? .bf16 : .f32,
+        layerNorm: { normalizeRows(AVX512.self, $0) },
+        rmsNorm: { normalizeRootMeanSquares(AVX512.self, $0) },
+        rotary: { rotateHeads(AVX512.self, $0) },
         activate: { activation, x, count in
-            AVX512.activate(activation, x, rows: 1, width: count, pitch: count, isCoarse: false)
+            AVX512.activate(activation, x, rows: 1, width: count, stride: count, isCoarse: false)
         },
         exp: { x, out, count in expVector(AVX512.self, x, out, count) },
         softmax: { x, rows, width in softmaxRows(AVX512.self, x, rows, width) },

@@ -67,10 +67,10 @@ private enum Baseline: Instructions {
     }
 
     @inline(never) static func multiply(_ product: PanelProduct<Float>) {
-        multiplyPanel(Single<Self>.self, product)
+        multiplyPanel(F32Arithmetic<Self>.self, product)
     }
     @inline(never) static func multiplyRow(_ product: PanelProduct<Float>) {
-        multiplyOneRow(Single<Self>.self, product)
+        multiplyOneRow(F32Arithmetic<Self>.self, product)
     }
     @inline(never) static func packKeys(
         _ k: UnsafePointer<Float>, _ ldk: Int, _ keys: Int, _ headDim: Int, _ panels: UnsafeMutablePointer<Float>
@@ -83,50 +83,50 @@ private enum Baseline: Instructions {
         runTile(ValueWork(Self.self, product), rows: product.rows)
     }
     @inline(never) static func activate(
-        _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, pitch: Int, isCoarse: Bool
+        _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, stride: Int, isCoarse: Bool
     ) {
-        activateRows(Self.self, activation, x, rows: rows, width: width, pitch: pitch, isCoarse: isCoarse)
+        activateRows(Self.self, activation, x, rows: rows, width: width, stride: stride, isCoarse: isCoarse)
     }
     @inline(never) static func finish(_ cells: StepCells) { finishCells(Self.self, cells) }
-    @inline(never) static func dense(_ d: Dense) { denseLayer(Self.self, d) }
+    @inline(never) static func dense(_ d: DenseArguments) { denseLayer(Self.self, d) }
 }
 
-private enum BaselineBrainPairs: BrainPairs {
+private enum BaselineBF16Emulated: BF16Emulated {
     typealias I = Baseline
     @inline(never) static func multiply(_ product: PanelProduct<UInt32>) { multiplyPanel(Self.self, product) }
     @inline(never) static func multiplyRow(_ product: PanelProduct<UInt32>) { multiplyOneRow(Self.self, product) }
-    @inline(never) static func dense(_ d: Dense) { denseWords(Self.self, d) }
+    @inline(never) static func dense(_ d: DenseArguments) { denseWords(Self.self, d) }
 }
 
-private enum BaselineBytePairs: BytePairs {
+private enum BaselineInt8Widened: Int8Widened {
     typealias I = Baseline
     @inline(never) static func multiply(_ product: PanelProduct<UInt32>) { multiplyPanel(Self.self, product) }
     @inline(never) static func multiplyRow(_ product: PanelProduct<UInt32>) { multiplyOneRow(Self.self, product) }
-    @inline(never) static func dense(_ d: Dense) { denseWords(Self.self, d) }
+    @inline(never) static func dense(_ d: DenseArguments) { denseWords(Self.self, d) }
 }
 
 /// The dense layers of an arithmetic on words. Each table has its own copy: closures of an inlinable function are weak
 /// symbols (see scripts/check_symbols.sh).
 private func makeDenseKernels<A: WordArithmetic>(_: A.Type, _ precision: Precision, _ name: String) -> DenseKernels {
     var pack: (@Sendable (UnsafePointer<Int8>, UnsafePointer<Float>, Int, Int, UnsafeMutableRawPointer) -> Void)?
-    if A.isQuantised {
+    if A.isQuantized {
         pack = { w, scales, n, k, packed in
-            packQuantised(A.self, w, scales, n, k, packed.assumingMemoryBound(to: UInt32.self))
+            packQuantized(A.self, w, scales, n, k, packed.assumingMemoryBound(to: UInt32.self))
         }
     }
     return DenseKernels(
         precision: precision, arithmetic: name, packedCount: { n, k in A.packedCount(n, k) },
         pack: { w, ldw, n, k, packed in A.pack(w, ldw, n, k, packed.assumingMemoryBound(to: UInt32.self)) },
-        packQuantised: pack,
+        packQuantized: pack,
         scratchCount: { m, k in A.scratchCount(m, k) }, dense: { A.dense($0) },
         recurrentStep: { recurrentWords(A.self, $0) })
 }
 
-private func makeBrainAttention<A: BrainArithmetic>(_: A.Type) -> AttentionKernels {
+private func makeBrainAttention<A: BF16Arithmetic>(_: A.Type) -> AttentionKernels {
     AttentionKernels(
         precision: .bf16,
         scratch: { queries, keys, headDim, valueDim in
-            BrainAttentionScratch(A.self, queries: queries, keys: keys, headDim: headDim, valueDim: valueDim).total
+            BF16AttentionScratch(A.self, queries: queries, keys: keys, headDim: headDim, valueDim: valueDim).total
         },
         run: { brainAttention(A.self, $0) }, weights: { rebuildBrainWeights(A.self, $0) })
 }
@@ -143,8 +143,8 @@ public func makeBaselineTable() -> KernelTable {
             },
             scratchCount: { _, _ in 0 }, dense: { Baseline.dense($0) },
             recurrentStep: { Kernels.recurrentStep(Baseline.self, $0) }),
-        bf16: makeDenseKernels(BaselineBrainPairs.self, .bf16, "bf16 by f32"),
-        int8: makeDenseKernels(BaselineBytePairs.self, .int8, "16-bit"),
+        bf16: makeDenseKernels(BaselineBF16Emulated.self, .bf16, "bf16 by f32"),
+        int8: makeDenseKernels(BaselineInt8Widened.self, .int8, "16-bit"),
         attention: AttentionKernels(
             precision: .f32,
             scratch: { queries, keys, headDim, valueDim in
@@ -152,12 +152,12 @@ public func makeBaselineTable() -> KernelTable {
                     .total
             },
             run: { attentionHead(Baseline.self, $0) }, weights: { rebuildWeights(Baseline.self, $0) }),
-        brainAttention: makeBrainAttention(BaselineBrainPairs.self), quantisedAttention: .f32,
-        layerNorm: { normaliseRows(Baseline.self, $0) },
-        rootMeanSquareNorm: { normaliseRootMeanSquares(Baseline.self, $0) },
-        rotate: { rotateHeads(Baseline.self, $0) },
+        brainAttention: makeBrainAttention(BaselineBF16Emulated.self), quantizedAttention: .f32,
+        layerNorm: { normalizeRows(Baseline.self, $0) },
+        rmsNorm: { normalizeRootMeanSquares(Baseline.self, $0) },
+        rotary: { rotateHeads(Baseline.self, $0) },
         activate: { activation, x, count in
-            Baseline.activate(activation, x, rows: 1, width: count, pitch: count, isCoarse: false)
+            Baseline.activate(activation, x, rows: 1, width: count, stride: count, isCoarse: false)
         },
         exp: { x, out, count in expVector(Baseline.self, x, out, count) },
         softmax: { x, rows, width in softmaxRows(Baseline.self, x, rows, width) },

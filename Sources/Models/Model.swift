@@ -194,7 +194,7 @@ public struct ModelDescription: Sendable {
     /// Values of a pooled vector that a module behind the pooling takes; nil: there is none, so any does.
     public var pooledSize: Int?
     public var normalize: Bool
-    /// Methods that `/v1/attention` can honour, the default first.
+    /// Methods that `/v1/attention` can honor, the default first.
     public var attentionMethods: [AttentionMethod]
     /// Tokens or steps a sequence may have for `jacobian`, whose work grows with their square; nil: no limit.
     public var maxJacobianLength: Int?
@@ -252,13 +252,13 @@ public protocol Network: Sendable {
 /// One worker's working memory, grown as needed and reused, so that a warm forward pass allocates only its results; and
 /// the team it may share a pass with.
 public final class Scratch {
-    public let team: Team
+    public let team: ThreadTeam
     private var base: UnsafeMutableRawPointer?
     /// Bytes held.
     private(set) var capacity = 0
     private var used = 0
 
-    public init(team: Team = Team(size: 1)) { self.team = team }
+    public init(team: ThreadTeam = ThreadTeam(size: 1)) { self.team = team }
     deinit { base?.deallocate() }
 
     /// Hands out buffers for one forward pass: declare the total first, then take 64-byte aligned pieces of it.
@@ -272,7 +272,7 @@ public final class Scratch {
         capacity = bytes
     }
 
-    /// The next `count` floats, uninitialised, 64-byte aligned.
+    /// The next `count` floats, uninitialized, 64-byte aligned.
     public func take(_ count: Int) -> UnsafeMutablePointer<Float> {
         let bytes = Scratch.rounded(count) * MemoryLayout<Float>.stride
         precondition(used + bytes <= capacity, "Scratch.reserve was asked for too little")
@@ -291,7 +291,7 @@ public struct Model: Sendable {
     public let network: any Network
     /// nil: ids or features only.
     public let tokenizer: (any Tokenizer)?
-    /// Texts become small letters before they are tokenised.
+    /// Texts become small letters before they are tokenized.
     public var lowercases = false
     /// The network is given the types that the tokenizer makes, else 0 for every token.
     public var takesTokenTypes = true

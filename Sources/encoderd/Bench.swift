@@ -184,12 +184,12 @@ private final class BenchTeam {
 }
 
 /// A batch whose sequences are split into shares, each a pass of its own.
-private struct SequenceShares: PartedWork {
+private struct SequenceShares: ParallelWork {
     let network: any Network
     let shares: [[SequenceRequest]]
     let scratches: [Scratch]
 
-    static let runPart: Team.PartFunction = { work, part, member in
+    static let runPart: ThreadTeam.PartFunction = { work, part, member in
         let all = work.assumingMemoryBound(to: SequenceShares.self).pointee
         if !all.shares[part].isEmpty { _ = all.network.forward(all.shares[part], scratch: all.scratches[member]) }
     }

@@ -60,7 +60,7 @@ extension Precision: ExpressibleByArgument {}
 
 /// Help of `--precision`, which every command that loads a model has.
 let precisionHelp = ArgumentHelp(
-    "Of dense layers: f32, bf16 or int8 (default: what the directory was quantised to, else f32).")
+    "Of dense layers: f32, bf16 or int8 (default: what the directory was quantized to, else f32).")
 
 /// Ends a command with a sentence on standard error and exit code 1.
 struct CommandError: Error, CustomStringConvertible {

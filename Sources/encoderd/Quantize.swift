@@ -21,9 +21,9 @@ struct Quantize: ParsableCommand {
     }
 
     func run() throws {
-        let summary: ModelQuantiser.Summary
+        let summary: ModelQuantizer.Summary
         do throws(ModelError) {
-            summary = try ModelQuantiser.quantise(
+            summary = try ModelQuantizer.quantize(
                 directory: model, output: output, precision: precision, kernels: try kernels())
         } catch {
             // A fault of either directory itself is named by its path already.

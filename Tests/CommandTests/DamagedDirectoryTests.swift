@@ -199,7 +199,7 @@ import Testing
                 files["tokenizer.json"] = (files["tokenizer.json"] ?? nil).map { Array($0.prefix(1000)) }
             }),
         Case(
-            name: "unknown normaliser", says: ["tokenizer.json", "Hypothetical"],
+            name: "unknown normalizer", says: ["tokenizer.json", "Hypothetical"],
             files: miniLM { files in
                 try replace(&files, "tokenizer.json", #""type":"BertNormalizer""#, #""type":"Hypothetical""#)
             }),

@@ -26,7 +26,7 @@ import Testing
             let out = Buffer(count * dim)
             let statistics = Buffer(2 * count)
             table.kernels.attention(
-                AttentionHead(
+                AttentionArguments(
                     q: q.base + first * dim, ldq: dim, k: k.base, ldk: dim, v: v.base, ldv: dim, out: out.base,
                     ldOut: dim, statistics: statistics.base, queries: count, keys: keys, headDim: dim, valueDim: dim,
                     scale: scale, span: span, position: position ?? first, scratch: scratch.base))
@@ -39,7 +39,7 @@ import Testing
             let out = Buffer(rows.count * keys)
             try rows.withUnsafeBufferPointer { rows in
                 table.kernels.attentionWeights(
-                    AttentionWeights(
+                    AttentionWeightsArguments(
                         q: q.base, ldq: dim, k: k.base, ldk: dim, statistics: statistics.base,
                         rows: try #require(rows.baseAddress), rowCount: rows.count, keys: keys, headDim: dim,
                         scale: scale, span: span, out: out.base, scratch: scratch.base))
@@ -79,7 +79,7 @@ import Testing
 
     /// The result of a query is the same to the bit whichever queries are asked with it, with every span.
     @Test(arguments: Table.all, [129, 1300])
-    func queriesDoNotDependOnTheirNeighbours(_ table: Table, n: Int) throws {
+    func queriesDoNotDependOnTheirNeighbors(_ table: Table, n: Int) throws {
         var head = try Self.referenceHead(table, try Reference("kernels_attention_spans"), n: n)
         for (name, span) in Self.spans + [("all", .all)] {
             head.span = span
@@ -90,7 +90,7 @@ import Testing
         }
     }
 
-    /// Keys and values out of sight are not touched, but for those beside what a neighbouring query sees.
+    /// Keys and values out of sight are not touched, but for those beside what a neighboring query sees.
     @Test(arguments: Table.all)
     func hiddenKeysDoNoHarm(_ table: Table) throws {
         let n = 1300

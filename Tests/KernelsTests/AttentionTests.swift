@@ -15,19 +15,19 @@ import Testing
         let v = Buffer(try reference.floats("v"))
         for (d, dv) in Self.dims {
             let scratch = Buffer(table.kernels.attentionScratch(n, n, d, dv))
-            let pitch = dv + 1
-            let out = Buffer(n * pitch)
+            let stride = dv + 1
+            let out = Buffer(n * stride)
             let statistics = Buffer(2 * n)
             let scale = 1 / Float(d).squareRoot()
             table.kernels.attention(
-                AttentionHead(
-                    q: q.base, ldq: 64, k: k.base, ldk: 64, v: v.base, ldv: 64, out: out.base, ldOut: pitch,
+                AttentionArguments(
+                    q: q.base, ldq: 64, k: k.base, ldk: 64, v: v.base, ldv: 64, out: out.base, ldOut: stride,
                     statistics: statistics.base, queries: n, keys: n, headDim: d, valueDim: dv, scale: scale,
                     scratch: scratch.base))
-            let rows = Set(stride(from: 0, to: n, by: 9)).union([n - 1]).sorted()
-            let got = rows.flatMap { r in (0..<dv).map { out.base[r * pitch + $0] } }
+            let rows = Set(Swift.stride(from: 0, to: n, by: 9)).union([n - 1]).sorted()
+            let got = rows.flatMap { r in (0..<dv).map { out.base[r * stride + $0] } }
             #expect(relativeError(got, try reference.floats("out.\(n).\(d).\(dv)")) < 2e-6, "\(d) \(dv)")
-            #expect((0..<n).allSatisfy { out.base[$0 * pitch + dv].isNaN })
+            #expect((0..<n).allSatisfy { out.base[$0 * stride + dv].isNaN })
             #expect(scratch.untouchedBehind && out.untouchedBehind && statistics.untouchedBehind)
             guard d == dv else { continue }
 
@@ -48,7 +48,7 @@ import Testing
         let out = Buffer(rows.count * n)
         try rows.withUnsafeBufferPointer { rows in
             table.kernels.attentionWeights(
-                AttentionWeights(
+                AttentionWeightsArguments(
                     q: q.base, ldq: 64, k: k.base, ldk: 64, statistics: statistics.base,
                     rows: try #require(rows.baseAddress), rowCount: rows.count, keys: n, headDim: d, scale: scale,
                     out: out.base, scratch: scratch.base))
@@ -77,7 +77,7 @@ import Testing
             let statistics = Buffer(2 * n)
             let scale = 1 / Float(d).squareRoot()
             table.kernels.attention(
-                AttentionHead(
+                AttentionArguments(
                     q: q.base, ldq: 64, k: k.base, ldk: 64, v: v.base, ldv: 64, out: out.base, ldOut: d,
                     statistics: statistics.base, queries: n, keys: n, headDim: d, valueDim: d, scale: scale,
                     scratch: scratch.base))
@@ -119,7 +119,7 @@ import Testing
         let out = Buffer(n)
         let statistics = Buffer(2 * n)
         table.kernels.attention(
-            AttentionHead(
+            AttentionArguments(
                 q: q.base, ldq: 1, k: k.base, ldk: 1, v: v.base, ldv: 1, out: out.base, ldOut: 1,
                 statistics: statistics.base,
                 queries: n, keys: n, headDim: 1, valueDim: 1, scale: 1, scratch: scratch.base))

@@ -23,7 +23,7 @@ import Testing
         for activation in Activation.allCases {
             for residual in [nil, UnsafePointer(x.base)] {
                 kernels.dense(
-                    Dense(
+                    DenseArguments(
                         a: x.base, lda: 4, packed: x.base, bias: x.base, residual: residual, ldResidual: 4,
                         activation: activation, out: out.base, ldOut: 4, m: 0, n: 4, k: 4))
             }
@@ -34,16 +34,16 @@ import Testing
         kernels.softmax(out.base, 0, 8)
         kernels.softmax(out.base, 8, 0)
         kernels.layerNorm(
-            LayerNorm(x: x.base, out: out.base, weight: x.base, bias: nil, rows: 0, width: 8, epsilon: 1e-5))
+            LayerNormArguments(x: x.base, out: out.base, weight: x.base, bias: nil, rows: 0, width: 8, epsilon: 1e-5))
         let scratch = Buffer(kernels.attentionScratch(0, 4, 4, 4))
         kernels.attention(
-            AttentionHead(
+            AttentionArguments(
                 q: x.base, ldq: 4, k: x.base, ldk: 4, v: x.base, ldv: 4, out: out.base, ldOut: 4,
                 statistics: out.base, queries: 0, keys: 4, headDim: 4, valueDim: 4, scale: 1, scratch: scratch.base))
         let rows: [Int] = [0]
         try rows.withUnsafeBufferPointer { rows in
             kernels.recurrentStep(
-                RecurrentStep(
+                RecurrentStepArguments(
                     cell: .lstm, hidden: 4, output: 4, count: 0, inputs: x.base, packedHH: x.base, biasHN: nil,
                     packedHR: nil, h: x.base, next: out.base, c: out.base, y: out.base, ldY: 4,
                     rows: try #require(rows.baseAddress), gates: out.base, scratch: out.base))
@@ -61,7 +61,7 @@ import Testing
         func rows(_ first: Int, _ count: Int) -> [Float] {
             let out = Buffer(count * n)
             table.kernels.dense(
-                Dense(
+                DenseArguments(
                     a: a.base + first * k, lda: k, packed: packed.base, bias: nil, activation: .tanh, out: out.base,
                     ldOut: n, m: count, n: n, k: k))
             return out.values
@@ -72,14 +72,14 @@ import Testing
 
     /// A query's result is the same to the bit whichever queries are asked with it; queries need not be as many as keys.
     @Test(arguments: Table.all, [1, 17, 200])
-    func queriesDoNotDependOnTheirNeighbours(_ table: Table, keys: Int) {
+    func queriesDoNotDependOnTheirNeighbors(_ table: Table, keys: Int) {
         let (d, queries) = (32, 61)
         let (q, k, v) = (Self.wave(queries * d, 0.718), Self.wave(keys * d, 1.414), Self.wave(keys * d, 0.577))
         func attention(_ first: Int, _ count: Int) -> [Float] {
             let scratch = Buffer(table.kernels.attentionScratch(count, keys, d, d))
             let out = Buffer(count * d)
             table.kernels.attention(
-                AttentionHead(
+                AttentionArguments(
                     q: q.base + first * d, ldq: d, k: k.base, ldk: d, v: v.base, ldv: d, out: out.base, ldOut: d,
                     queries: count, keys: keys, headDim: d, valueDim: d, scale: 0.2, scratch: scratch.base))
             #expect(scratch.untouchedBehind && out.untouchedBehind)
@@ -93,12 +93,12 @@ import Testing
 
     /// A sequence's state is the same to the bit whichever sequences step with it, and wherever a step begins.
     @Test(arguments: Table.all, RecurrentCell.allCases)
-    func sequencesDoNotDependOnTheirNeighbours(_ table: Table, cell: RecurrentCell) throws {
+    func sequencesDoNotDependOnTheirNeighbors(_ table: Table, cell: RecurrentCell) throws {
         // Gates that end inside a panel, and whole panels: a group of four and one.
-        for hidden in [75, 160] { try sequencesDoNotDependOnTheirNeighbours(table, cell, hidden: hidden) }
+        for hidden in [75, 160] { try sequencesDoNotDependOnTheirNeighbors(table, cell, hidden: hidden) }
     }
 
-    private func sequencesDoNotDependOnTheirNeighbours(_ table: Table, _ cell: RecurrentCell, hidden: Int) throws {
+    private func sequencesDoNotDependOnTheirNeighbors(_ table: Table, _ cell: RecurrentCell, hidden: Int) throws {
         let count = 113
         let gates = cell.gates * hidden
         let inputs = Self.wave(count * gates, 0.618034)
@@ -116,7 +116,7 @@ import Testing
             let scratch = Buffer(sequences.count * (cell.gates + 1) * hidden)
             try sequences.withUnsafeBufferPointer { sequences in
                 table.kernels.recurrentStep(
-                    RecurrentStep(
+                    RecurrentStepArguments(
                         cell: cell, hidden: hidden, output: hidden, count: sequences.count, inputs: inputs.base,
                         packedHH: packed.base, biasHN: bias.base, packedHR: nil, h: h.base, next: next.base,
                         c: cell == .lstm ? c.base : nil, y: y.base, ldY: hidden,
@@ -144,7 +144,7 @@ import Testing
             let a = Self.wave(m * k, 0.618034)
             let out = Buffer(m * n)
             kernels.dense(
-                Dense(
+                DenseArguments(
                     a: a.base, lda: k, packed: packed.base, bias: nil, activation: .gelu,
                     out: out.base, ldOut: n, m: m, n: n, k: k))
             return out.values
@@ -155,7 +155,7 @@ import Testing
             let scratch = Buffer(kernels.attentionScratch(rows, rows, d, d))
             let out = Buffer(rows * d)
             kernels.attention(
-                AttentionHead(
+                AttentionArguments(
                     q: x.base, ldq: d, k: x.base, ldk: d, v: x.base, ldv: d, out: out.base, ldOut: d, queries: rows,
                     keys: rows, headDim: d, valueDim: d, scale: 0.17, scratch: scratch.base))
             return out.values

@@ -29,7 +29,7 @@ import Testing
             for m in 1...17 {
                 let out = Buffer(m * n)
                 table.kernels.dense(
-                    Dense(
+                    DenseArguments(
                         a: a.base, lda: 1536, packed: packed.base, bias: nil, out: out.base, ldOut: n, m: m, n: n, k: k)
                 )
                 let scale = (0..<m * n).map { terms[$0 / n * 96 + $0 % n] }
@@ -41,7 +41,7 @@ import Testing
 
     /// A row's result is the same to the bit whatever rows share the product, so an answer does not depend on a batch.
     @Test(arguments: Table.all, [33, 96])
-    func rowsDoNotDependOnTheirNeighbours(_ table: Table, n: Int) throws {
+    func rowsDoNotDependOnTheirNeighbors(_ table: Table, n: Int) throws {
         let reference = try Reference("kernels_dense")
         let a = Buffer(try reference.floats("a"))
         let k = 1536
@@ -50,7 +50,7 @@ import Testing
         func rows(from first: Int, _ m: Int) -> [Float] {
             let out = Buffer(m * n)
             table.kernels.dense(
-                Dense(
+                DenseArguments(
                     a: a.base + first * k, lda: k, packed: packed.base, bias: bias.base, activation: .gelu,
                     out: out.base, ldOut: n, m: m, n: n, k: k))
             return out.values
@@ -76,30 +76,30 @@ import Testing
             let packed = table.kernels.packed(w, ldw: 1536, n: n, k: k)
             for m in [1, 5, 17] {
                 for withResidual in [false, true] {
-                    let pitch = n + 3
-                    let out = Buffer(m * pitch)
+                    let stride = n + 3
+                    let out = Buffer(m * stride)
                     for r in 0..<m where withResidual {
-                        for j in 0..<n { out.base[r * pitch + j] = residual[r * 96 + j] }
+                        for j in 0..<n { out.base[r * stride + j] = residual[r * 96 + j] }
                     }
                     table.kernels.dense(
-                        Dense(
+                        DenseArguments(
                             a: a.base, lda: 1536, packed: packed.base, bias: bias.base,
-                            residual: withResidual ? UnsafePointer(out.base) : nil, ldResidual: pitch,
-                            activation: activation, out: out.base, ldOut: pitch, m: m, n: n, k: k))
+                            residual: withResidual ? UnsafePointer(out.base) : nil, ldResidual: stride,
+                            activation: activation, out: out.base, ldOut: stride, m: m, n: n, k: k))
                     var got: [Float] = []
                     var expected: [Float] = []
                     var scale: [Float] = []
                     var between = true
                     for r in 0..<m {
                         for j in 0..<n {
-                            got.append(out.base[r * pitch + j])
+                            got.append(out.base[r * stride + j])
                             let added = withResidual ? residual[r * 96 + j] : 0
                             expected.append(want[r * 96 + j] + added)
                             // No activation is steeper than 1.5, but for the square, which is 2 √x steep.
                             let slope = activation == .reluSquared ? 1 + 2 * want[r * 96 + j].squareRoot() : 1
                             scale.append(slope * (terms[r * 96 + j] / 16 + abs(bias.base[j])) + abs(added))
                         }
-                        for j in n..<pitch where !out.base[r * pitch + j].isNaN { between = false }
+                        for j in n..<stride where !out.base[r * stride + j].isNaN { between = false }
                     }
                     #expect(
                         error(got, expected, perUnitOf: scale) < 3e-7, "n \(n) m \(m) residual \(withResidual)")
@@ -118,7 +118,7 @@ import Testing
         let packed = table.kernels.packed(try reference.floats("w"), ldw: 1536, n: 33, k: 40)
         let out = Buffer(300 * 33)
         table.kernels.dense(
-            Dense(
+            DenseArguments(
                 a: a.base, lda: 40, packed: packed.base, bias: bias.base, out: out.base, ldOut: 33, m: 300, n: 33, k: 40
             ))
         #expect(relativeError(out.values, try reference.floats("tall.product")) < 2e-6)

@@ -148,7 +148,7 @@ import Testing
             for inPlace in [false, true] {
                 let out = inPlace ? Buffer(x) : Buffer(x.count)
                 table.kernels.layerNorm(
-                    LayerNorm(
+                    LayerNormArguments(
                         x: inPlace ? out.base : input.base, out: out.base, weight: weight.base, bias: b, rows: 3,
                         width: width, epsilon: 1e-5))
                 let want = try reference.floats("\(name).\(width)")

@@ -47,29 +47,29 @@ import Testing
         var h = Buffer(try states("h0", output))
         var next = Buffer(count * output)
         let c = cell == .lstm ? Buffer(try states("c0", hidden)) : nil
-        let pitch = output + 3
-        let y = Buffer((steps * sequences - 1) * pitch + output)
+        let stride = output + 3
+        let y = Buffer((steps * sequences - 1) * stride + output)
         let gates = Buffer(steps * sequences * gateWidth)
         let scratch = Buffer(count * (cell.gates + 1) * hidden)
         let wantY = try reference.floats("\(key).y")
         for t in 0..<steps {
-            // Neighbours: the inputs of a step lie side by side.
+            // Neighbors: the inputs of a step lie side by side.
             let rows = running.map { t * sequences + $0 }
             try rows.withUnsafeBufferPointer { rows in
                 kernels.recurrentStep(
-                    RecurrentStep(
+                    RecurrentStepArguments(
                         cell: cell, hidden: hidden, output: output, count: count,
                         inputs: inputs.base + rows[0] * gateWidth, packedHH: packedHH.base,
                         biasHN: biasHN.map { UnsafePointer($0.base) },
                         packedHR: packedHR.map { UnsafePointer($0.base) },
-                        h: h.base, next: next.base, c: c?.base, y: y.base, ldY: pitch,
+                        h: h.base, next: next.base, c: c?.base, y: y.base, ldY: stride,
                         rows: try #require(rows.baseAddress), gates: gates.base, scratch: scratch.base,
                         backward: t % 2 == 1))
             }
             swap(&h, &next)
             let want = rows.flatMap { Array(wantY[($0 * output)..<(($0 + 1) * output)]) }
             #expect(relativeError(h.values, want) < 3e-6, "\(key) step \(t) of \(count)")
-            let given = rows.flatMap { Array(y.values[($0 * pitch)..<($0 * pitch + output)]) }
+            let given = rows.flatMap { Array(y.values[($0 * stride)..<($0 * stride + output)]) }
             #expect(given == h.values, "\(key) step \(t) of \(count)")
         }
         if let c { #expect(relativeError(c.values, try states("c", hidden)) < 3e-6, "\(key)") }

@@ -30,7 +30,7 @@ import Testing
                     let rows = Array(0..<count)
                     try rows.withUnsafeBufferPointer { rows in
                         dense.recurrentStep(
-                            RecurrentStep(
+                            RecurrentStepArguments(
                                 cell: cell, hidden: hidden, output: hidden, count: count,
                                 inputs: inputs.base + first * gates, packedHH: packed.base,
                                 biasHN: cell == .gru ? bias.base : nil, packedHR: nil, h: h.base + first * hidden,

@@ -70,7 +70,7 @@ import Testing
                 let x = Buffer(BoundaryTests.wave(width, 0.618034).values.map { Float(Double($0) * spread + mean) })
                 let out = Buffer(width)
                 table.kernels.layerNorm(
-                    LayerNorm(
+                    LayerNormArguments(
                         x: x.base, out: out.base, weight: weight.base, bias: bias.base, rows: 1, width: width,
                         epsilon: epsilon))
                 let exact = Self.layerNorm(x.values.map(Double.init), Double(epsilon))
@@ -104,7 +104,7 @@ import Testing
                 let x = BoundaryTests.wave(3 * width, 0.618034)
                 x.base[width + place] = value
                 table.kernels.layerNorm(
-                    LayerNorm(
+                    LayerNormArguments(
                         x: x.base, out: x.base, weight: weight.base, bias: nil, rows: 3, width: width, epsilon: 1e-5))
                 for r in 0..<3 {
                     let row = x.values[r * width..<(r + 1) * width]

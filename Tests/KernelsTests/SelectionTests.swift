@@ -21,7 +21,7 @@ import Testing
     /// A table for whatever processor there is: this one with features taken away, as CPUID would report it.
     @Test func maskedProcessorsGetTablesThatTheyCanRun() throws {
         #if arch(x86_64)
-        var v3 = Processor()
+        var v3 = CPUFeatures()
         v3.leaf1ECX = 1 << 12 | 1 << 22 | 1 << 27 | 1 << 28 | 1 << 29
         v3.leaf7EBX = 1 << 3 | 1 << 5 | 1 << 8
         v3.extended1ECX = 1 << 5
@@ -29,14 +29,14 @@ import Testing
         var v4 = v3
         v4.leaf7EBX |= 1 << 16 | 1 << 17 | 1 << 28 | 1 << 30 | 1 << 31
         v4.xcr0 = 0xe7
-        func changed(_ processor: Processor, _ change: (inout Processor) -> Void) -> Processor {
+        func changed(_ processor: CPUFeatures, _ change: (inout CPUFeatures) -> Void) -> CPUFeatures {
             var copy = processor
             change(&copy)
             return copy
         }
-        let cases: [(String, Processor, [String])] = [
-            ("nothing but x86-64", Processor(), ["baseline"]),
-            ("Nehalem", changed(Processor()) { $0.leaf1ECX = 1 << 20 }, ["baseline"]),
+        let cases: [(String, CPUFeatures, [String])] = [
+            ("nothing but x86-64", CPUFeatures(), ["baseline"]),
+            ("Nehalem", changed(CPUFeatures()) { $0.leaf1ECX = 1 << 20 }, ["baseline"]),
             ("Haswell", v3, ["baseline", "avx2"]),
             ("no FMA", changed(v3) { $0.leaf1ECX &= ~(1 << 12) }, ["baseline"]),
             ("no AVX2", changed(v3) { $0.leaf7EBX &= ~(1 << 5) }, ["baseline"]),

@@ -3,7 +3,7 @@ import KernelSelection
 import Testing
 
 /// Biases and caps of attention's scores, RMS norms and rotary positions, against torch in f64
-/// (Tests/Reference/kernels.py, `terms`).
+/// (Tests/Reference/kernels.py, `modifier`).
 @Suite struct TermsTests {
     /// Distances in the reference's row of biases: −1299 … 1299.
     static let reach = 1300
@@ -27,17 +27,17 @@ import Testing
             Buffer(try reference.floats("q")), Buffer(try reference.floats("k")), Buffer(try reference.floats("v"))
         )
         let bias = Buffer(try reference.floats("bias"))
-        let terms = ScoreTerms(
+        let modifier = ScoreModifier(
             bias: which.bias ? UnsafePointer(bias.base + Self.reach - 1) : nil, biasStride: -1, cap: which.cap)
         for n in [1, 40, 129, 1300] {
             let scratch = Buffer(table.kernels.attentionScratch(n, n, 16, 16))
             let out = Buffer(n * 16)
             let statistics = Buffer(2 * n)
             table.kernels.attention(
-                AttentionHead(
+                AttentionArguments(
                     q: q.base, ldq: 16, k: k.base, ldk: 16, v: v.base, ldv: 16, out: out.base, ldOut: 16,
                     statistics: statistics.base, queries: n, keys: n, headDim: 16, valueDim: 16, scale: 0.25,
-                    span: which.span, terms: terms, scratch: scratch.base))
+                    span: which.span, modifier: modifier, scratch: scratch.base))
             #expect(scratch.untouchedBehind && out.untouchedBehind && statistics.untouchedBehind)
             let rows = try reference.floats("rows.\(n)").map { Int32($0) }
             let got = rows.flatMap { row in Array(out.values[Int(row) * 16..<Int(row) * 16 + 16]) }
@@ -47,10 +47,10 @@ import Testing
             let working = Buffer(table.kernels.attentionScratch(rows.count, n, 16, 0))
             try rows.withUnsafeBufferPointer { rows in
                 table.kernels.attentionWeights(
-                    AttentionWeights(
+                    AttentionWeightsArguments(
                         q: q.base, ldq: 16, k: k.base, ldk: 16, statistics: statistics.base,
                         rows: try #require(rows.baseAddress), rowCount: rows.count, keys: n, headDim: 16, scale: 0.25,
-                        span: which.span, terms: terms, out: weights.base, scratch: working.base))
+                        span: which.span, modifier: modifier, out: weights.base, scratch: working.base))
             }
             let want = try reference.floats("weights.\(which.name).\(n)")
             #expect(zip(weights.values, want).allSatisfy { abs($0 - $1) < 1e-6 })
@@ -66,20 +66,20 @@ import Testing
         let want = try reference.floats("rms.\(width)")
         // Contiguous, and in place within wider rows, whose rest stays as it is.
         let (input, out) = (Buffer(x), Buffer(x.count))
-        func norm(_ x: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, pitch: Int) -> RootMeanSquareNorm {
-            RootMeanSquareNorm(
-                x: x, out: out, weight: weight.base, rows: 3, width: width, pitch: pitch, epsilon: 1e-6)
+        func norm(_ x: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, stride: Int) -> RMSNormArguments {
+            RMSNormArguments(
+                x: x, out: out, weight: weight.base, rows: 3, width: width, stride: stride, epsilon: 1e-6)
         }
-        table.kernels.rootMeanSquareNorm(norm(input.base, out.base, pitch: width))
+        table.kernels.rmsNorm(norm(input.base, out.base, stride: width))
         #expect(relativeError(out.values, want) < 1e-6)
         #expect(out.untouchedBehind)
-        let pitch = width + 5
+        let stride = width + 5
         let wide = Buffer((0..<3).flatMap { Array(x[$0 * width..<($0 + 1) * width]) + [9, 8, 7, 6, 5] })
-        table.kernels.rootMeanSquareNorm(norm(wide.base, wide.base, pitch: pitch))
+        table.kernels.rmsNorm(norm(wide.base, wide.base, stride: stride))
         let rows = wide.values
         for r in 0..<3 {
-            #expect(Array(rows[r * pitch..<r * pitch + width]) == Array(out.values[r * width..<(r + 1) * width]))
-            #expect(Array(rows[r * pitch + width..<(r + 1) * pitch]) == [9, 8, 7, 6, 5])
+            #expect(Array(rows[r * stride..<r * stride + width]) == Array(out.values[r * width..<(r + 1) * width]))
+            #expect(Array(rows[r * stride + width..<(r + 1) * stride]) == [9, 8, 7, 6, 5])
         }
     }
 
@@ -90,8 +90,8 @@ import Testing
         let sines = Buffer(try reference.floats("rotary.sin.\(pairs)"))
         for (name, isInterleaved) in [("halves", false), ("interleaved", true)] {
             let x = Buffer(try reference.floats("rotary.x.\(pairs)"))
-            table.kernels.rotate(
-                Rotation(
+            table.kernels.rotary(
+                RotaryArguments(
                     x: x.base, heads: 2, headDim: 2 * pairs + 3, cosines: cosines.base, sines: sines.base,
                     pairs: pairs, isInterleaved: isInterleaved))
             #expect(relativeError(x.values, try reference.floats("rotary.\(name).\(pairs)")) < 1e-6)

@@ -17,7 +17,7 @@ import Testing
         let out = Buffer(m * n)
         if let residual { for i in 0..<m * n { out.base[i] = residual[i] } }
         dense.dense(
-            Dense(
+            DenseArguments(
                 a: a.base + firstRow * lda, lda: lda, packed: packed.base, scratch: scratch.base, bias: bias?.base,
                 residual: residual == nil ? nil : UnsafePointer(out.base), ldResidual: n, activation: activation,
                 out: out.base, ldOut: n, m: m, n: n, k: k))
@@ -87,7 +87,7 @@ import Testing
     /// Over several blocks of rows, each row as if it were alone, to the bit; and one with a NaN or an infinity in it
     /// gives NaN or infinities without touching the others.
     @Test(arguments: Table.variants, precisions)
-    func rowsDoNotDependOnTheirNeighbours(_ table: Table, precision: Precision) throws {
+    func rowsDoNotDependOnTheirNeighbors(_ table: Table, precision: Precision) throws {
         let dense = table.kernels.dense(precision)
         let full = try Reference("kernels_dense")
         let source = try Reference("kernels_words").floats("a")
@@ -107,9 +107,9 @@ import Testing
         #expect(all.indices.allSatisfy { $0 / n == 500 || $0 / n == 501 || all[$0].isFinite })
     }
 
-    /// Weights that were quantised ahead of time are packed to the same words as those quantised while packing.
+    /// Weights that were quantized ahead of time are packed to the same words as those quantized while packing.
     @Test(arguments: Table.variants)
-    func packsQuantisedWeights(_ table: Table) throws {
+    func packsQuantizedWeights(_ table: Table) throws {
         let dense = table.kernels.int8
         let w = try Reference("kernels_dense").floats("w")
         for (n, k) in [(1, 1), (33, 7), (96, 384)] {
@@ -122,12 +122,12 @@ import Testing
                 scales.append(scale)
                 bytes.append(contentsOf: row.map { Int8(($0 / scale).rounded(.toNearestOrEven)) })
             }
-            let quantised = Buffer(dense.packedCount(n, k))
-            let pack = try #require(dense.packQuantised)
-            pack(bytes, scales, n, k, quantised.base)
+            let quantized = Buffer(dense.packedCount(n, k))
+            let pack = try #require(dense.packQuantized)
+            pack(bytes, scales, n, k, quantized.base)
             let packed = Buffer(dense.packedCount(n, k))
             dense.pack(w, 1536, n, k, packed.base)
-            #expect(quantised.values.map(\.bitPattern) == packed.values.map(\.bitPattern), "n \(n) k \(k)")
+            #expect(quantized.values.map(\.bitPattern) == packed.values.map(\.bitPattern), "n \(n) k \(k)")
         }
     }
 
@@ -141,7 +141,7 @@ import Testing
         let a = Buffer(try full.floats("a").map { $0 / 16 })
         let k = 384
         for outputs in [1, 16, 33, 48] {
-            let order = Dense.gatedOrder(outputs, panelWidth: table.kernels.panelWidth)
+            let order = DenseArguments.gatedOrder(outputs, panelWidth: table.kernels.panelWidth)
             var rows: [Float] = []
             var biases: [Float] = []
             for (isGate, row) in order {
@@ -157,7 +157,7 @@ import Testing
                     let scratch = Buffer(dense.scratchCount(m, k))
                     let out = Buffer(m * (outputs + 1))
                     let gatedBias = Buffer(biases)
-                    var layer = Dense(
+                    var layer = DenseArguments(
                         a: a.base, lda: 1536, packed: packed.base, scratch: scratch.base, bias: gatedBias.base,
                         activation: activation, out: out.base, ldOut: outputs + 1, m: m, n: n, k: k)
                     layer.gated = outputs

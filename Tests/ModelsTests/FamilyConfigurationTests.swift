@@ -21,9 +21,9 @@ import Testing
         let reader = WeightReader(
             file: try WeightFiles.open(directory: directory, configured: nil), names: tensors,
             kernels: Table.all[0].kernels)
-        let source = ModelSource(
+        let source = Checkpoint(
             directory: directory, configuration: Configuration(file: "config.json", object: object), weights: reader)
-        return (try ModelFamilies.make(source, SentenceSettings()), reader)
+        return (try ModelRegistry.make(source, SentenceTransformersConfiguration()), reader)
     }
 
     /// A directory of every family, and one with a convolution.

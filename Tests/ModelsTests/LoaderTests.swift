@@ -23,7 +23,7 @@ import Testing
     // What the keys mean: sentence_transformers/sentence_transformer/modules/pooling.py and base/modules/transformer.py
     // of sentence-transformers 6.2.
     @Test func readsSentenceTransformersFiles() throws {
-        let miniLM = try SentenceSettings(directory: TokenizerTests.miniLM)
+        let miniLM = try SentenceTransformersConfiguration(directory: TokenizerTests.miniLM)
         #expect(miniLM.pooling == .mean && miniLM.normalize == true && miniLM.maxLength == 256)
         #expect(miniLM.modules.isEmpty && miniLM.prompts.isEmpty && miniLM.sparse == nil && !miniLM.lowercases)
 
@@ -35,12 +35,14 @@ import Testing
             "modules.json": modules, "1_Pooling/config.json": #"{"pooling_mode": "lasttoken"}"#,
             "0_Transformer/tokenizer_config.json": #"{"model_max_length": 77}"#,
         ]
-        let settings = try Self.withDirectory(files) { try SentenceSettings(directory: $0) }
+        let settings = try Self.withDirectory(files) { try SentenceTransformersConfiguration(directory: $0) }
         #expect(settings.pooling == .last && settings.normalize == false && settings.maxLength == 77)
         #expect(settings.folder == "0_Transformer")
 
         let unlimited = #"{"model_max_length": 1000000000000000019884624838656}"#
-        let plain = try Self.withDirectory(["tokenizer_config.json": unlimited]) { try SentenceSettings(directory: $0) }
+        let plain = try Self.withDirectory(["tokenizer_config.json": unlimited]) {
+            try SentenceTransformersConfiguration(directory: $0)
+        }
         #expect(plain.pooling == nil && plain.normalize == nil && plain.maxLength == nil && plain.folder.isEmpty)
     }
 
@@ -74,7 +76,7 @@ import Testing
     ])
     func refusesSentenceTransformersFiles(file: String, text: String, message: String) throws {
         let error = #expect(throws: ModelError.self) {
-            try Self.withDirectory([file: text]) { _ = try SentenceSettings(directory: $0) }
+            try Self.withDirectory([file: text]) { _ = try SentenceTransformersConfiguration(directory: $0) }
         }
         #expect(error?.description.contains(message) == true, "\(error?.description ?? "none")")
     }
@@ -91,7 +93,7 @@ import Testing
         let modules = #"[{"type": "a.Transformer"}, {"type": "a.Pooling", "path": "1_Pooling"}]"#
         let error = #expect(throws: ModelError.self) {
             try Self.withDirectory(["modules.json": modules, "1_Pooling/config.json": text]) {
-                _ = try SentenceSettings(directory: $0)
+                _ = try SentenceTransformersConfiguration(directory: $0)
             }
         }
         #expect(error?.description.contains(message) == true, "\(error?.description ?? "none")")

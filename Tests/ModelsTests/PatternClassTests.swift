@@ -47,8 +47,8 @@ import Testing
         #expect(String(String.UnicodeScalarView(found.compactMap(Unicode.Scalar.init))) == expected)
     }
 
-    /// Added tokens whose normalised spelling Swift takes for the same as their content.
-    @Test func decodesAddedTokensAsTheyAreNormalised() throws {
+    /// Added tokens whose normalized spelling Swift takes for the same as their content.
+    @Test func decodesAddedTokensAsTheyAreNormalized() throws {
         let root = try #require(TokenizerTests.json("tokenizers_classes.json")["decoded"])
         var writer = JSONWriter()
         writer.value(try #require(root["tokenizer"]))

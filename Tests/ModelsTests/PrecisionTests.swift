@@ -106,7 +106,7 @@ import Testing
     @Test(arguments: [Precision.bf16, .int8]) func writtenDirectoriesComputeTheSame(_ precision: Precision) throws {
         let table = Self.variants[Self.variants.count - 1]
         try withDirectory { output in
-            let summary = try ModelQuantiser.quantise(
+            let summary = try ModelQuantizer.quantize(
                 directory: TokenizerTests.miniLM, output: output, precision: precision, kernels: table.kernels)
             #expect(summary.dense == 36 && summary.tables == 3 && summary.others == 62)
             #expect(summary.bytesAfter < summary.bytesBefore / (precision == .int8 ? 5 : 4) * 2)
@@ -134,11 +134,11 @@ import Testing
                 }
                 #expect(worst <= scales[row] * 0.5001, "row \(row)")
             }
-            // In f32 it is what its bytes and scales say; it is not quantised twice.
+            // In f32 it is what its bytes and scales say; it is not quantized twice.
             let back = try Model.load(directory: output, name: "m", kernels: table.kernels, precision: .f32)
             #expect(back.description.precision == "f32")
             #expect(throws: ModelError.self) {
-                try ModelQuantiser.quantise(
+                try ModelQuantizer.quantize(
                     directory: output, output: output + "-twice", precision: .int8, kernels: table.kernels)
             }
         }
@@ -150,7 +150,7 @@ import Testing
         let table = Self.variants[Self.variants.count - 1]
         let source = repository + "/models/" + name
         try withDirectory { output in
-            _ = try ModelQuantiser.quantise(
+            _ = try ModelQuantizer.quantize(
                 directory: source, output: output, precision: precision, kernels: table.kernels)
             let original = try Model.load(
                 directory: source, name: name, kernels: table.kernels, precision: precision)

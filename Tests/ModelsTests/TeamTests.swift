@@ -22,12 +22,12 @@ private final class Tally: Sendable {
     }
 }
 
-private struct TallyWork: PartedWork {
+private struct TallyWork: ParallelWork {
     let tally: Tally
     /// Plain memory, [parts], which the parts add to: what one region wrote, whoever runs a part of the next must see.
     let sums: UnsafeMutablePointer<Int>
 
-    static let runPart: Team.PartFunction = { work, part, member in
+    static let runPart: ThreadTeam.PartFunction = { work, part, member in
         let work = work.assumingMemoryBound(to: TallyWork.self).pointee
         if work.tally.members[member].value.add(1, ordering: .relaxed).oldValue != 0 {
             work.tally.clashes.value.add(1, ordering: .relaxed)
@@ -39,7 +39,7 @@ private struct TallyWork: PartedWork {
 }
 
 /// Two parts that wait, once begun, until it is over.
-private struct Rendezvous: PartedWork {
+private struct Rendezvous: ParallelWork {
     let begun: Tally
     let isOver: @Sendable () -> Bool
 
@@ -49,7 +49,7 @@ private struct Rendezvous: PartedWork {
         self.isOver = isOver ?? { begun.parts.allSatisfy { $0.count > 0 } }
     }
 
-    static let runPart: Team.PartFunction = { work, part, _ in
+    static let runPart: ThreadTeam.PartFunction = { work, part, _ in
         let work = work.assumingMemoryBound(to: Rendezvous.self).pointee
         work.begun.parts[part].value.add(1, ordering: .relaxed)
         let deadline = ContinuousClock.now + .seconds(20)
@@ -59,7 +59,7 @@ private struct Rendezvous: PartedWork {
 
 /// To be run with the thread sanitizer too: `swift test --sanitize=thread --filter TeamTests`.
 @Suite struct TeamTests {
-    private static func rounds(_ team: Team, _ parts: Int, _ rounds: Int, pause: (Int) -> Void = { _ in }) {
+    private static func rounds(_ team: ThreadTeam, _ parts: Int, _ rounds: Int, pause: (Int) -> Void = { _ in }) {
         let tally = Tally(parts: parts, members: team.size)
         let sums = UnsafeMutablePointer<Int>.allocate(capacity: max(parts, 1))
         sums.initialize(repeating: 0, count: parts)
@@ -106,7 +106,7 @@ private struct Rendezvous: PartedWork {
 
     @Test func leaderNeedsNobody() {
         let calls = Atomic(0)
-        let team = Team(size: 4) { _ in calls.add(1, ordering: .relaxed) }
+        let team = ThreadTeam(size: 4) { _ in calls.add(1, ordering: .relaxed) }
         team.open()
         Self.rounds(team, 5, 100)
         team.close()
@@ -115,7 +115,7 @@ private struct Rendezvous: PartedWork {
     }
 
     @Test func knowsWhetherAHelperWouldFindAPlace() {
-        let team = Team(size: 2)
+        let team = ThreadTeam(size: 2)
         #expect(!team.wantsHelpers)
         team.open()
         #expect(team.wantsHelpers)
@@ -139,15 +139,15 @@ private struct Rendezvous: PartedWork {
 
     /// Helpers that come and go at any time, more than there are places.
     @Test func helpersComeAndGo() {
-        let team = Team(size: 3)
+        let team = ThreadTeam(size: 3)
         let ended = Atomic(false)
         let departures = Tally(parts: 3, members: 1)
         let threads = (0..<4).map { _ in
             TestThread {
-                var patience = 0
+                var spinNanoseconds = 0
                 while !ended.load(ordering: .acquiring) {
-                    patience = (patience + 7) % 50
-                    var left = patience
+                    spinNanoseconds = (spinNanoseconds + 7) % 50
+                    var left = spinNanoseconds
                     let departure = team.help {
                         left -= 1
                         return left > 0

@@ -112,7 +112,7 @@ import Testing
     }
 
     /// Every code point there is, one digest for each 256.
-    @Test func everyCodePointIsNormalisedAndSplitAsByTheLibrary() throws {
+    @Test func everyCodePointIsNormalizedAndSplitAsByTheLibrary() throws {
         let tokenizer = try Self.tokenizer("tokenizer.json")
         let normalizer = BertNormalizer(cleanText: true, handleChineseChars: true, stripAccents: nil, lowercase: true)
         let expected = try #require(Self.json("tokenizers_codepoints.json").array).compactMap(\.string)

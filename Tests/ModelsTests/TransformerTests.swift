@@ -105,7 +105,7 @@ import Testing
         #expect(absoluteDifference(maps.weights, rows) < 1e-6)
     }
 
-    /// Callers check ids, types and lengths. Should one not, its sequence is NaN, and its neighbours are untouched.
+    /// Callers check ids, types and lengths. Should one not, its sequence is NaN, and its neighbors are untouched.
     @Test(arguments: Table.all) func unknownIDsHarmOnlyTheirSequence(_ table: Table) throws {
         for (name, inputs) in [
             (

@@ -4,12 +4,12 @@ import Testing
 
 @testable import Models
 
-/// One classifier in the forms in which people have weights: in shards, wrapped in other objects, quantised by other
+/// One classifier in the forms in which people have weights: in shards, wrapped in other objects, quantized by other
 /// tools; by Tests/Reference/weights_forms.py.
 @Suite struct WeightFormTests {
     static let folder = repository + "/Tests/Reference/data/forms"
     static let forms = directories(in: folder).filter { !$0.hasSuffix(".safetensors") }
-    static let quantised = forms.filter { $0.hasPrefix("compressed") || $0 == "bitsandbytes" }
+    static let quantized = forms.filter { $0.hasPrefix("compressed") || $0 == "bitsandbytes" }
 
     private func result(_ name: String, precision: Precision? = nil) throws -> (Model, SequenceResult) {
         let model = try Model.load(
@@ -35,7 +35,7 @@ import Testing
     }
 
     /// Bytes stay bytes in int8, whoever made them; from f32 they only differ by the rounding of activations.
-    @Test(arguments: [Precision.bf16, .int8], quantised) func reducedPrecisionsStayNear(
+    @Test(arguments: [Precision.bf16, .int8], quantized) func reducedPrecisionsStayNear(
         _ precision: Precision, _ name: String
     ) throws {
         let (model, result) = try result(name, precision: precision)
@@ -57,7 +57,7 @@ import Testing
         ),
         (#"7"#, "should be an object"),
     ])
-    func refusesOtherQuantisation(_ settings: String, _ wanted: String) throws {
+    func refusesOtherQuantization(_ settings: String, _ wanted: String) throws {
         try withCopy("compressed-channel") { directory in
             let path = directory + "/config.json"
             let text = try String(contentsOfFile: path, encoding: .utf8)

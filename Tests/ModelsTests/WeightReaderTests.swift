@@ -16,8 +16,8 @@ private let attention = AttentionKernels(
     precision: .f32, scratch: { _, _, _, _ in 0 }, run: { _ in }, weights: { _ in })
 private let table = KernelTable(
     instructionSet: .baseline, panelWidth: 4, f32: dense, bf16: dense, int8: dense, attention: attention,
-    brainAttention: attention, quantisedAttention: .f32, layerNorm: { _ in },
-    rootMeanSquareNorm: { _ in }, rotate: { _ in }, activate: { _, _, _ in },
+    brainAttention: attention, quantizedAttention: .f32, layerNorm: { _ in },
+    rmsNorm: { _ in }, rotary: { _ in }, activate: { _, _, _ in },
     exp: { _, _, _ in }, softmax: { _, _, _ in }, add: { _, _, _ in })
 
 @Suite struct WeightReaderTests {

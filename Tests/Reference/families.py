@@ -140,7 +140,7 @@ def write(name, model, *, maximum=None, lengths=LENGTHS, dtype=torch.float16, sc
     """Writes data/families/NAME; see above.
 
     maximum     tokens of the longest sequence, one that fills all positions; by default max_position_embeddings
-    scale       of the random weights: less than 1 where deep or unnormalised networks would explode
+    scale       of the random weights: less than 1 where deep or unnormalized networks would explode
     vocabulary  ids are below it; by default all of vocab_size
     edit        a function that changes config.json (a dict) before it is written, for other spellings of one configuration
     logits      False: a head's logits are not expected

@@ -113,7 +113,7 @@ def deberta():
 
 LIKE_BERT = SIZES | dict(hidden_act=ACTIVATIONS, type_vocab_size=[1, 2, 3], layer_norm_eps=[1e-12, 1e-5, 1e-2])
 LIKE_ROBERTA = LIKE_BERT | dict(pad_token_id=[0, 1, 1, 7])
-FACTORISED = dict(embedding_size=[16, 20, 32, 80, 128])
+FACTORIZED = dict(embedding_size=[16, 20, 32, 80, 128])
 LIKE_DEBERTA = LIKE_BERT | dict(
     type_vocab_size=[0, 0, 2], relative_attention=[True, True, False], max_relative_positions=[-1, 14, 60, 300], pooler_hidden_act=ACTIVATIONS,
     pos_att_type=["c2p|p2c", ["p2c", "c2p"], ["c2p"], "p2c", None], position_biased_input=[False, True],
@@ -144,8 +144,8 @@ OPTIONS = {
     "camembert": like_roberta("Camembert"),
     "data2vec-text": like_roberta("Data2VecText"),
     "xlm-roberta-xl": like_roberta("XLMRobertaXL"),
-    "electra": Options(t.ElectraConfig, every("Electra") + [t.ElectraForPreTraining], LIKE_BERT | FACTORISED, headless=(t.ElectraForPreTraining,)),
-    "albert": Options(t.AlbertConfig, every("Albert"), LIKE_BERT | FACTORISED | dict(num_hidden_groups=[1, 1, 2, 3], inner_group_num=[1, 1, 2])),
+    "electra": Options(t.ElectraConfig, every("Electra") + [t.ElectraForPreTraining], LIKE_BERT | FACTORIZED, headless=(t.ElectraForPreTraining,)),
+    "albert": Options(t.AlbertConfig, every("Albert"), LIKE_BERT | FACTORIZED | dict(num_hidden_groups=[1, 1, 2, 3], inner_group_num=[1, 1, 2])),
     "mpnet": Options(
         t.MPNetConfig, every("MPNet"),
         SIZES | dict(hidden_act=ACTIVATIONS, relative_attention_num_buckets=[32, 40], max_position_embeddings=[26, 150, 402]),

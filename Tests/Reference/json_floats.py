@@ -47,7 +47,7 @@ for _ in range(400):
     texts.append(repr(random.gauss(0, 1)).lstrip("-"))
     texts.append(repr(struct.unpack("<f", struct.pack("<f", abs(random.gauss(0, 0.05))))[0]))
     bits = random.randrange(0x30000000, 0x4F000000)
-    # The middle of two neighbours in full, and cut or raised in a far digit: where rounding twice goes wrong.
+    # The middle of two neighbors in full, and cut or raised in a far digit: where rounding twice goes wrong.
     middle = (value(bits) + value(bits + 1)) / 2
     full = decimal(middle, 400)
     mantissa, exponent = full.split("e")

@@ -1,5 +1,5 @@
 """Expected values for PatternClassTests: which characters the classes of regular expressions match in the Hugging Face
-`tokenizers` library, as digests of [first, last] pairs, and added tokens that a normaliser spells otherwise, decoded.
+`tokenizers` library, as digests of [first, last] pairs, and added tokens that a normalizer spells otherwise, decoded.
 
     python Tests/Reference/tokenizers_classes.py
 """

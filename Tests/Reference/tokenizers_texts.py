@@ -121,7 +121,7 @@ print(len(texts), "texts,", len(pairs), "pairs,", sum("cut" in c for c in cases)
 
 
 # Every code point there is, digested: FNV-1a, one number for 256 of them. In the planes where all is unassigned or
-# private, what is left of them after normalisation; elsewhere each in two words with a mark, and their tokens.
+# private, what is left of them after normalization; elsewhere each in two words with a mark, and their tokens.
 def digest(block):
     h = 0xCBF29CE484222325
     codes = [c for c in range(block * 256, block * 256 + 256) if not 0xD800 <= c < 0xE000]

@@ -1,6 +1,6 @@
 """One small classifier, saved in the forms in which people have weights. Writes data/forms: a directory a form, and
 expected.safetensors, NAME.states [tokens, hidden] and NAME.logits [1, labels] of the ids in `ids` by transformers in f32, with
-the weights that the libraries themselves read from each form (quantised ones: their values, not their arithmetic).
+the weights that the libraries themselves read from each form (quantized ones: their values, not their arithmetic).
 
     pip install compressed-tensors bitsandbytes accelerate
     python Tests/Reference/weights_forms.py

@@ -196,7 +196,7 @@ private let refusals: [Refusal] = [
     Refusal(post(#"{"input": "a", "dtype": "f64", "format": "npy"}"#), bert, 400, "invalid_value", "dtype"),
     Refusal(get(nil), bert, 400, "missing_field", "input"),
     Refusal(get("input=a&input=b"), bert, 400, "invalid_value", "input"),
-    Refusal(get("input=a&colour=red"), bert, 400, "unknown_field", "colour"),
+    Refusal(get("input=a&color=red"), bert, 400, "unknown_field", "color"),
     Refusal(get("input=%zz"), bert, 400, "invalid_query", "input"),
     Refusal(get("input=a%"), bert, 400, "invalid_query", "input"),
     Refusal(get("input=%ff"), bert, 400, "invalid_query", "input"),
@@ -414,7 +414,7 @@ private struct WaitingWriter: ResponseWriter {
         #expect(!text.contains("href") && !text.contains("url(") && !text.contains("\u{202E}"))
     }
 
-    @Test func pngDecodesToTheWeightsColours() throws {
+    @Test func pngDecodesToTheWeightsColors() throws {
         let data = try bytes(answer(get("input=a+b&format=png&layers=0&heads=0"), bert))
         #expect(data.prefix(8) == [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A])
         func number(_ at: Int) -> Int { data[at..<(at + 4)].reduce(0) { $0 << 8 | Int($1) } }
@@ -439,7 +439,7 @@ private struct WaitingWriter: ResponseWriter {
             guard row > 0 else { continue }
             for i in 1...(width * 3) { rows[row * (width * 3 + 1) + i] &+= rows[(row - 1) * (width * 3 + 1) + i] }
         }
-        // The last cell of the last row, 0.4, is the largest weight: the darkest colour of the scale.
+        // The last cell of the last row, 0.4, is the largest weight: the darkest color of the scale.
         func pixel(_ x: Int, _ y: Int) -> [UInt8] {
             let at = y * (width * 3 + 1) + 1 + x * 3
             return Array(rows[at..<(at + 3)])
@@ -450,12 +450,12 @@ private struct WaitingWriter: ResponseWriter {
         let cells = dark.filter { $0.1 > 110 }
         #expect(cells.count == 14 * 14 * 4)
         let lastX = try #require(cells.map(\.0).max())
-        // Its left neighbour: √0.75 of 63 levels is 55; two thirds of the way lies at 42.
-        let neighbour = pixel(lastX - 14, cells[0].1)
+        // Its left neighbor: √0.75 of 63 levels is 55; two thirds of the way lies at 42.
+        let neighbor = pixel(lastX - 14, cells[0].1)
         let share = (Float(55) / 63 * 3) - 2
         let expected: [UInt8] = [(60, 10), (130, 40), (190, 95)].map {
             UInt8(Float($0.0) + Float($0.1 - $0.0) * share + 0.5)
         }
-        #expect(neighbour == expected)
+        #expect(neighbor == expected)
     }
 }

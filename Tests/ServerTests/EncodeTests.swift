@@ -215,14 +215,14 @@ func isShort(_ text: String?, _ limit: Int) -> Bool { text.map { $0.unicodeScala
     /// Reads texts, and tells which the tokenizer was given.
     private static func read(
         _ texts: [String], prompt: String, poolsPrompt: Bool = true, limits: RequestLimits = RequestLimits()
-    ) -> (sequences: Result<[ReadSequence], APIError>, encoded: [String]) {
+    ) -> (sequences: Result<[PreparedSequence], APIError>, encoded: [String]) {
         let encoded = Locked<[String]>([])
         var description = Toy.description(.tokens(vocabularySize: 100))
         description.poolsPrompt = poolsPrompt
         let tokenizer = ToyTokenizer(began: { text in encoded.withLock { $0.append(text) } })
         var reader = SequenceReader(model: Toy.model("m", description, tokenizer: tokenizer), limits: limits)
         reader.prompt = prompt
-        let sequences: Result<[ReadSequence], APIError>
+        let sequences: Result<[PreparedSequence], APIError>
         do throws(APIError) {
             sequences = .success(try reader.read(.array(texts.map { .string($0) })))
         } catch {

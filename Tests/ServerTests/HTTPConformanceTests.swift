@@ -59,7 +59,7 @@ import Testing
         }
     }
 
-    /// Each piece is a packet of its own, which the server reads before the next is sent, or with some of its neighbours.
+    /// Each piece is a packet of its own, which the server reads before the next is sent, or with some of its neighbors.
     private func send(_ bytes: [UInt8], _ step: Int, _ client: TestClient) throws {
         guard step < bytes.count else { return try client.send(bytes) }
         for start in stride(from: 0, to: bytes.count, by: step) {

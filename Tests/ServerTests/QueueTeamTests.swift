@@ -6,11 +6,11 @@ import Testing
 @testable import Server
 
 /// A region whose parts wait until `enough` says so, 20 s at most.
-private struct Waiting: PartedWork {
+private struct Waiting: ParallelWork {
     let began: @Sendable (Int) -> Void
     let enough: @Sendable () -> Bool
 
-    static let runPart: Team.PartFunction = { work, part, _ in
+    static let runPart: ThreadTeam.PartFunction = { work, part, _ in
         let work = work.assumingMemoryBound(to: Waiting.self).pointee
         work.began(part)
         let deadline = ContinuousClock.now + .seconds(20)
@@ -21,14 +21,14 @@ private struct Waiting: PartedWork {
 /// The toy network, whose passes over sequences of one token run `body` with the team first.
 private struct TeamNetwork: Network {
     var description: ModelDescription { Toy.description(.tokens(vocabularySize: 1000), maxLength: nil) }
-    let body: @Sendable (Team) -> Void
+    let body: @Sendable (ThreadTeam) -> Void
 
     func forward(_ batch: [SequenceRequest], scratch: Scratch) -> [SequenceResult] {
         if batch.contains(where: { $0.length == 1 }) { body(scratch.team) }
         return ToyNetwork(description: description).forward(batch, scratch: scratch)
     }
 
-    static func model(_ body: @escaping @Sendable (Team) -> Void) -> Model {
+    static func model(_ body: @escaping @Sendable (ThreadTeam) -> Void) -> Model {
         Model(name: "team", directory: "", network: TeamNetwork(body: body), tokenizer: nil)
     }
 }

@@ -154,5 +154,5 @@ private final class GatedModel: Sendable {
     }
 
     @Test(arguments: [("max 100000\n", nil), ("150000 100000\n", 2), ("50000 100000", 1), ("x", nil), ("0 0", nil)])
-    func readsQuotas(_ text: String, _ expected: Int?) { #expect(Processors.parse(text) == expected) }
+    func readsQuotas(_ text: String, _ expected: Int?) { #expect(AvailableProcessors.parse(text) == expected) }
 }

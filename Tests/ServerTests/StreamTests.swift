@@ -155,13 +155,13 @@ private final class StreamHandler: RequestHandler {
             ([2, 0], "[[],[]]"), ([0, 2], "[]"), ([2, 1, 2], "[[[7,7]],[[7,7]]]"),
         ] as [([Int], String)])
     func nestedArrays(shape: [Int], text: String) {
-        var parts = JSONParts()
+        var parts = StreamedJSON()
         parts.add(nested: shape[...], bytes: 2) { json, _ in json.int(7) }
         #expect(String(decoding: parts.bytes(), as: UTF8.self) == text)
     }
 
-    private func states() -> JSONParts {
-        var parts = JSONParts()
+    private func states() -> StreamedJSON {
+        var parts = StreamedJSON()
         parts.add { json in
             json.beginObject()
             json.key("states")
@@ -175,17 +175,17 @@ private final class StreamHandler: RequestHandler {
     func piecesAreTheWhole(compressed: Bool) throws {
         let parts = states()
         let pieces = try pieces(parts, compressed ? GzipEncoder() : nil)
-        #expect(pieces.count > 3 && pieces.allSatisfy { $0.count < JSONStream.pieceBytes + 2000 })
+        #expect(pieces.count > 3 && pieces.allSatisfy { $0.count < StreamedJSONBody.pieceBytes + 2000 })
         var all = Array(pieces.joined())
         if compressed { all = try Inflater(coding: .gzip, limit: 32 << 20).inflate(all) }
         #expect(all == parts.bytes())
         #expect(try JSONValue(parsing: all)["states"]?.array?.count == 700)
     }
 
-    private func pieces(_ parts: JSONParts, _ encoder: GzipEncoder? = nil) throws -> [[UInt8]] {
+    private func pieces(_ parts: StreamedJSON, _ encoder: GzipEncoder? = nil) throws -> [[UInt8]] {
         let engine = try InferenceEngine(networks: [], threads: 2)
         defer { engine.stop() }
-        let stream = JSONStream(parts, engine: engine, encoder: encoder)
+        let stream = StreamedJSONBody(parts, engine: engine, encoder: encoder)
         var pieces: [[UInt8]] = []
         reading: while true {
             let box = Locked<BodyPiece?>(nil)
@@ -239,14 +239,14 @@ private final class StreamHandler: RequestHandler {
         let isWhole = Array(pieces.joined()) == Array(whole.utf8) && parts.bytes() == Array(whole.utf8)
         #expect(isWhole)
         let largest = pieces.map(\.count).max() ?? 0
-        #expect(largest <= JSONStream.pieceBytes + 8192)
+        #expect(largest <= StreamedJSONBody.pieceBytes + 8192)
     }
 
     @Test func afterTheWorkersNothingComes() throws {
         let engine = try InferenceEngine(networks: [], threads: 1)
         engine.stop()
         let failed = Locked(false)
-        JSONStream(states(), engine: engine, encoder: nil).next { piece in
+        StreamedJSONBody(states(), engine: engine, encoder: nil).next { piece in
             if case .failed = piece { failed.withLock { $0 = true } }
         }
         #expect(failed.withLock { $0 })
@@ -254,10 +254,10 @@ private final class StreamHandler: RequestHandler {
 
     /// Only long answers are streamed: 200 tokens of a model with 4 values fit one buffer.
     @Test func shortAnswersAreWhole() throws {
-        let short = Answer.json(JSONParts()), long = Answer.json(states())
+        let short = ResponseContent.json(StreamedJSON()), long = ResponseContent.json(states())
         let engine = try InferenceEngine(networks: [], threads: 1)
         defer { engine.stop() }
-        func response(_ answer: Answer, _ accept: String?) -> HTTPResponse {
+        func response(_ answer: ResponseContent, _ accept: String?) -> HTTPResponse {
             answer.response(
                 engine: engine, accept: AcceptEncoding(accept), compression: .always, inferSeconds: 1)
         }

@@ -1,6 +1,6 @@
 // Vector operations as `static inline` functions, and CPUID.
 //
-// Swift 6.3 writes the arithmetic operators of `SIMD16<Float>` as loops over the lanes, which the optimiser may or may
+// Swift 6.3 writes the arithmetic operators of `SIMD16<Float>` as loops over the lanes, which the optimizer may or may
 // not put together again; clang's vector types are one instruction each by definition. Each width is declared only where
 // the instruction set of the including target has registers for it.
 #ifndef ENCODERD_CINTRINSICS_H

@@ -125,8 +125,8 @@ extension Configuration {
     }
 }
 
-/// What a family's initialiser is given.
-public struct ModelSource {
+/// What a family's initializer is given.
+public struct Checkpoint {
     public let directory: String
     public let configuration: Configuration
     public let weights: WeightReader

@@ -6,7 +6,7 @@ extension Model {
     ///
     /// Weights are mapped; those that a kernel wants in panels are packed once, and the pages they came from are given
     /// back. The others are used where they lie, so the files must stay as they are while the model lives.
-    /// - Parameter precision: of the dense layers; nil takes what the directory was quantised to (`encoderd_precision` in
+    /// - Parameter precision: of the dense layers; nil takes what the directory was quantized to (`encoderd_precision` in
     ///   config.json), else f32.
     /// - Throws: the first thing that is wrong, by file and key or tensor.
     public static func load(
@@ -27,19 +27,19 @@ extension Model {
             throw ModelError(
                 file: directory, "is not a directory; a model is a directory with config.json and weights in it")
         }
-        let sentence = try SentenceSettings(directory: directory)
+        let sentence = try SentenceTransformersConfiguration(directory: directory)
         let files = sentence.folder.isEmpty ? directory : directory + "/" + sentence.folder
         guard let own = try Configuration.read("config.json", in: files) else {
             throw ModelError(file: directory, "holds no config.json, which says what kind of model it is")
         }
         let configuration = own.overridden(by: sentence.configuration)
-        try configuration.checkQuantisation()
+        try configuration.checkQuantization()
         let reader = WeightReader(
             file: try WeightFiles.open(directory: files, configured: try configuration.string("weights")),
             names: try configuration.strings("tensors"), kernels: kernels,
             precision: try Self.precision(configuration, wanted: precision))
-        let network = try ModelFamilies.make(
-            ModelSource(directory: files, configuration: configuration, weights: reader), sentence)
+        let network = try ModelRegistry.make(
+            Checkpoint(directory: files, configuration: configuration, weights: reader), sentence)
 
         guard case .tokens = network.description.input else {
             var model = Model(name: name, directory: directory, network: network, tokenizer: nil)
@@ -55,7 +55,7 @@ extension Model {
         return (model, reader)
     }
 
-    /// What was asked for, unless the directory's weights are quantised to something else.
+    /// What was asked for, unless the directory's weights are quantized to something else.
     private static func precision(
         _ configuration: Configuration, wanted: Precision?
     ) throws(ModelError) -> Precision {

@@ -4,12 +4,12 @@ import Synchronization
 
 /// Threads that do nothing but help one team. Asleep unless it calls.
 public final class HelperThreads: @unchecked Sendable {
-    public let team: Team
-    private let bell: Bell
+    public let team: ThreadTeam
+    private let bell: WakeSignal
     private var handles: [pthread_t] = []
 
     /// What the threads sleep on.
-    private final class Bell: @unchecked Sendable {
+    private final class WakeSignal: @unchecked Sendable {
         /// Calls so far, the futex; and whether to end.
         let rings = UnsafeMutablePointer<Atomic<UInt32>>.allocate(capacity: 1)
         let ends = Atomic(false)
@@ -28,10 +28,10 @@ public final class HelperThreads: @unchecked Sendable {
     }
 
     private final class Place {
-        let team: Team
-        let bell: Bell
+        let team: ThreadTeam
+        let bell: WakeSignal
 
-        init(_ team: Team, _ bell: Bell) {
+        init(_ team: ThreadTeam, _ bell: WakeSignal) {
             self.team = team
             self.bell = bell
         }
@@ -48,9 +48,9 @@ public final class HelperThreads: @unchecked Sendable {
 
     /// - Parameter count: of threads beside the one that leads; where the system gives fewer, the team has fewer.
     public init(count: Int, leastWork: Int = 1 << 18) {
-        let bell = Bell()
+        let bell = WakeSignal()
         self.bell = bell
-        team = Team(size: 1 + max(0, count), leastWork: leastWork) { _ in bell.ring() }
+        team = ThreadTeam(size: 1 + max(0, count), leastWork: leastWork) { _ in bell.ring() }
         for _ in 1..<team.size {
             var handle = pthread_t()
             let place = Unmanaged.passRetained(Place(team, bell))

@@ -28,11 +28,11 @@ struct CellTangents {
     /// - Parameters:
     ///   - gates: the sequence's activated gates, [length, gates · hidden].
     ///   - cells: LSTM: the sequence's c_t, [length, hidden].
-    ///   - states: the sequence's h_t of this direction, row t at `states + t * pitch`.
+    ///   - states: the sequence's h_t of this direction, row t at `states + t * stride`.
     ///   - index: layer · directions + direction, the row of `initial`.
     init(
         _ network: RecurrentNetwork, _ weights: RecurrentDirection, reverse: Bool, length: Int,
-        gates: UnsafePointer<Float>, cells: UnsafePointer<Float>, states: UnsafePointer<Float>, pitch: Int,
+        gates: UnsafePointer<Float>, cells: UnsafePointer<Float>, states: UnsafePointer<Float>, stride: Int,
         initial: RecurrentState?, index: Int
     ) {
         let cell = network.configuration.cell
@@ -46,7 +46,7 @@ struct CellTangents {
         var products: [Float] = []
         if cell == .gru {
             previous = Self.previousStates(
-                states, pitch: pitch, size: hidden, length: length, reverse: reverse, initial: initial?.hidden,
+                states, stride: stride, size: hidden, length: length, reverse: reverse, initial: initial?.hidden,
                 index: index)
             products = [Float](repeating: 0, count: length * gateSize)
             let scratch = Scratch()
@@ -61,10 +61,10 @@ struct CellTangents {
             }
         } else if cell == .lstm {
             previous = Self.previousStates(
-                cells, pitch: hidden, size: hidden, length: length, reverse: reverse, initial: initial?.cell,
+                cells, stride: hidden, size: hidden, length: length, reverse: reverse, initial: initial?.cell,
                 index: index)
         }
-        slopes = [Float](unsafeUninitializedCapacity: length * width) { slopes, initialised in
+        slopes = [Float](unsafeUninitializedCapacity: length * width) { slopes, initialized in
             for t in 0..<length {
                 let gate = gates + t * gateSize
                 for unit in 0..<hidden {
@@ -97,20 +97,20 @@ struct CellTangents {
                     }
                 }
             }
-            initialised = length * width
+            initialized = length * width
         }
     }
 
     /// What each step started from, [length, size]: the step before it in the direction's order, or the initial state.
     private static func previousStates(
-        _ states: UnsafePointer<Float>, pitch: Int, size: Int, length: Int, reverse: Bool, initial: Matrix?, index: Int
+        _ states: UnsafePointer<Float>, stride: Int, size: Int, length: Int, reverse: Bool, initial: Matrix?, index: Int
     ) -> [Float] {
         var rows: [Float] = []
         rows.reserveCapacity(length * size)
         for t in 0..<length {
             let before = reverse ? t + 1 : t - 1
             if before >= 0, before < length {
-                rows.append(contentsOf: UnsafeBufferPointer(start: states + before * pitch, count: size))
+                rows.append(contentsOf: UnsafeBufferPointer(start: states + before * stride, count: size))
             } else if let initial, initial.columns == size, index < initial.rows {
                 rows.append(contentsOf: initial.values[(index * size)..<((index + 1) * size)])
             } else {

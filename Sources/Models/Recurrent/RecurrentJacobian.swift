@@ -47,9 +47,9 @@ struct RecurrentJacobian {
     /// - Parameters:
     ///   - memory: what the pass just left: gates and cells by row.
     ///   - first: the sequence's first row.
-    ///   - states: this direction's h_t, row r at `states + r * pitch`.
+    ///   - states: this direction's h_t, row r at `states + r * stride`.
     mutating func add(
-        layer: Int, direction: Int, memory: RecurrentPass.Memory, first: Int, states: UnsafePointer<Float>, pitch: Int
+        layer: Int, direction: Int, memory: RecurrentPass.Memory, first: Int, states: UnsafePointer<Float>, stride: Int
     ) {
         guard let gates = memory.gates, let cellStates = memory.cells else { return }
         let c = network.configuration
@@ -57,7 +57,7 @@ struct RecurrentJacobian {
             CellTangents(
                 network, network.weights.layers[layer][direction], reverse: direction == 1, length: length,
                 gates: gates + first * c.gateSize, cells: cellStates + first * c.hiddenSize,
-                states: states + first * pitch, pitch: pitch, initial: initialState,
+                states: states + first * stride, stride: stride, initial: initialState,
                 index: layer * c.directions + direction))
     }
 

@@ -10,7 +10,7 @@ public struct RecurrentNetwork: Network {
     let weights: RecurrentWeights
     let kernels: KernelTable
 
-    public init(source: ModelSource) throws(ModelError) {
+    public init(source: Checkpoint) throws(ModelError) {
         let c = try RecurrentConfiguration(source.configuration)
         configuration = c
         weights = try RecurrentWeights(c, source.weights)
@@ -63,16 +63,16 @@ public struct RecurrentNetwork: Network {
                 let index = layer * c.directions + direction
                 pass.run(
                     weights.layers[layer][direction], reverse: direction == 1, x: x, y: y + direction * c.stateSize,
-                    pitch: c.layerSize, index: index, memory: memory, states: &states)
+                    stride: c.layerSize, index: index, memory: memory, states: &states)
                 guard wantsMaps else { continue }
                 let states = y + direction * c.stateSize
                 for (i, first) in batch.offsets.enumerated() {
                     contributions[i]?.add(
                         layer: layer, direction: direction, memory: memory, first: first, states: states,
-                        pitch: c.layerSize)
+                        stride: c.layerSize)
                     jacobians[i]?.add(
                         layer: layer, direction: direction, memory: memory, first: first, states: states,
-                        pitch: c.layerSize)
+                        stride: c.layerSize)
                 }
             }
             collect(batch, layer + 1, y, &results)

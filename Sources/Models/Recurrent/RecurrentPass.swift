@@ -61,12 +61,12 @@ struct RecurrentPass {
 
     /// - Parameters:
     ///   - x: [rows, weights.input.inputs], the layer's input.
-    ///   - y: where this direction's h_t go: row r at `y + r * pitch`.
+    ///   - y: where this direction's h_t go: row r at `y + r * stride`.
     ///   - index: layer · directions + direction: the row of states.
     ///   - states: of the sequences that want them, the final h and c are put there.
     func run(
         _ weights: RecurrentDirection, reverse: Bool, x: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>,
-        pitch: Int, index: Int, memory: Memory, states: inout [RecurrentState?]
+        stride: Int, index: Int, memory: Memory, states: inout [RecurrentState?]
     ) {
         let stateSize = configuration.stateSize
         let hidden = configuration.hiddenSize
@@ -75,11 +75,11 @@ struct RecurrentPass {
         let halves = (memory.h, memory.h + count * stateSize)
         start(memory, index: index)
 
-        var step = RecurrentStep(
+        var step = RecurrentStepArguments(
             cell: configuration.cell, hidden: hidden, output: stateSize, count: 0, inputs: memory.projections,
             packedHH: weights.hidden.values, biasHN: weights.hiddenBiasN?.values.baseAddress,
             packedHR: weights.projection?.values, h: halves.0, next: halves.1, c: isLSTM ? memory.c : nil, y: y,
-            ldY: pitch, rows: memory.rows, gates: memory.gates, scratch: memory.stepScratch,
+            ldY: stride, rows: memory.rows, gates: memory.gates, scratch: memory.stepScratch,
             words: memory.words)
         var time = 0
         var running = count

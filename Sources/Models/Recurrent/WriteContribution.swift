@@ -5,7 +5,7 @@ import Kernels
 ///
 /// - GRU: h_t = (Π_{j≤t} z_j) h_0 + Σ_s (Π_{s<j≤t} z_j) ⊙ (1 − z_s) ⊙ n_s. A weight is the mean over units of its
 ///   coefficients, which sum to 1 over the row.
-/// - LSTM: c_t = (Π_{j≤t} f_j) c_0 + Σ_s (Π_{s<j≤t} f_j) ⊙ i_s ⊙ g_s. A weight is the norm of its term; not normalised.
+/// - LSTM: c_t = (Π_{j≤t} f_j) c_0 + Σ_s (Π_{s<j≤t} f_j) ⊙ i_s ⊙ g_s. A weight is the norm of its term; not normalized.
 ///
 /// Column 0 is the initial state, column s + 1 the step at position s. Rows and columns are positions of the sequence in
 /// both directions; the reverse direction reads from the end, so its rows hold what later positions wrote.
@@ -43,9 +43,9 @@ struct WriteContribution {
     /// - Parameters:
     ///   - memory: what the pass just left: gates and cells by row.
     ///   - first: the sequence's first row.
-    ///   - states: this direction's h_t, row r at `states + r * pitch`.
+    ///   - states: this direction's h_t, row r at `states + r * stride`.
     mutating func add(
-        layer: Int, direction: Int, memory: RecurrentPass.Memory, first: Int, states: UnsafePointer<Float>, pitch: Int
+        layer: Int, direction: Int, memory: RecurrentPass.Memory, first: Int, states: UnsafePointer<Float>, stride: Int
     ) {
         guard let gates = memory.gates, let cells = memory.cells else { return }
         let columns = length + 1
@@ -56,7 +56,7 @@ struct WriteContribution {
                     let target = place + row * columns
                     let used =
                         configuration.cell == .gru
-                        ? states + (first + query) * pitch
+                        ? states + (first + query) * stride
                         : UnsafePointer(cells) + (first + query) * configuration.hiddenSize
                     unroll(
                         query, target, layer: layer, direction: direction, gates + first * configuration.gateSize,

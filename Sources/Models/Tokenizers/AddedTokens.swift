@@ -10,7 +10,7 @@ struct AddedToken: Sendable {
     var lstrip = false
     /// Takes white space after it along.
     var rstrip = false
-    /// Searched, in its normalised spelling, in the normalised text; otherwise in the text as sent.
+    /// Searched, in its normalized spelling, in the normalized text; otherwise in the text as sent.
     var normalized = false
     var special = false
 }
@@ -32,9 +32,9 @@ struct AddedTokenMatcher: Sendable {
     init(_ tokens: [(spelling: [UInt32], token: AddedToken)], file: TokenizerFile) throws(ModelError) {
         for (spelling, token) in tokens {
             guard let first = spelling.first else {
-                throw file.error("added token \"\(token.content.prefix(80))\" is empty once normalised")
+                throw file.error("added token \"\(token.content.prefix(80))\" is empty once normalized")
             }
-            // Of two that are spelled alike once normalised the library takes either; here the first.
+            // Of two that are spelled alike once normalized the library takes either; here the first.
             if patterns[first]?.contains(where: { $0.scalars == spelling }) == true { continue }
             patterns[first, default: []].append(Pattern(scalars: spelling, token: token))
             patterns[first]?.sort { $0.scalars.count > $1.scalars.count }

@@ -1,5 +1,5 @@
 /// Byte-pair encoding (Sennrich et al. 2016, https://arxiv.org/abs/1508.07909), as `tokenizers::models::bpe::BPE`: a
-/// word's characters, of which again and again the neighbours whose merge has the lowest rank become one, the leftmost
+/// word's characters, of which again and again the neighbors whose merge has the lowest rank become one, the leftmost
 /// of several.
 struct BPE: TokenModel {
     /// Settings of tokenizer.json.

@@ -22,7 +22,7 @@ struct MergeSymbols {
         count += 1
     }
 
-    /// Merges until no neighbours have a merge.
+    /// Merges until no neighbors have a merge.
     mutating func mergeAll(_ merges: MergeTable) {
         if count < 2 { return }
         if count <= MergeSymbols.scanned { mergeShort(merges) } else { mergeLong(merges) }
@@ -54,7 +54,7 @@ struct MergeSymbols {
         }
     }
 
-    /// A queue of pairs, and symbols linked to their neighbours: O(n log n).
+    /// A queue of pairs, and symbols linked to their neighbors: O(n log n).
     private mutating func mergeLong(_ merges: MergeTable) {
         var queue = MinHeap()
         var next = (0..<count).map { Int32(truncatingIfNeeded: $0 + 1) }

@@ -1,4 +1,4 @@
-/// What BPE makes of two neighbouring tokens: an open-addressing table from pairs of ids to the merge's rank and result.
+/// What BPE makes of two neighboring tokens: an open-addressing table from pairs of ids to the merge's rank and result.
 struct MergeTable: Sendable {
     struct Merge {
         /// Its place in the list of merges: the lowest comes first.

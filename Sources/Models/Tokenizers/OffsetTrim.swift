@@ -1,7 +1,7 @@
 /// Takes white space at the ends out of tokens' places: `process_offsets` of the tokenizers library's byte-level
 /// post-processor.
 struct OffsetTrim: Sendable {
-    /// Leave the first word's one leading space, which the pre-tokeniser put there.
+    /// Leave the first word's one leading space, which the pre-tokenizer put there.
     let addPrefixSpace: Bool
 
     /// White space, or what stands for the space, at the ends of a token as it is spelled.

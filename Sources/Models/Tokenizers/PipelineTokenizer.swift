@@ -1,7 +1,7 @@
 import JSON
 
 /// The tokenizer that a tokenizer.json describes, step for step as the Hugging Face tokenizers library runs it
-/// (https://github.com/huggingface/tokenizers): added tokens are cut out, the rest is normalised, split into words, and
+/// (https://github.com/huggingface/tokenizers): added tokens are cut out, the rest is normalized, split into words, and
 /// the words into tokens; then the result is truncated and put into the template.
 public struct PipelineTokenizer: Tokenizer {
     private let model: any TokenModel
@@ -9,7 +9,7 @@ public struct PipelineTokenizer: Tokenizer {
     private let normalizer: (any Normalizer)?
     private let preTokenizer: (any PreTokenizer)?
     private let template: Template
-    /// Searched in the text as sent, and in the normalised text.
+    /// Searched in the text as sent, and in the normalized text.
     private let addedRaw: AddedTokenMatcher
     private let addedNormalized: AddedTokenMatcher
     /// By id: the model's and the added tokens.
@@ -17,7 +17,7 @@ public struct PipelineTokenizer: Tokenizer {
     private let specialIDs: Set<Int32>
     /// In UTF-8, for Swift would take canonically equivalent spellings for one.
     private let specialSpellings: Set<[UInt8]>
-    /// What added tokens become where a decoder puts them, if not their content: that, normalised.
+    /// What added tokens become where a decoder puts them, if not their content: that, normalized.
     private let normalizedSpellings: [Int32: String]
     /// By id, where the template trims places.
     private let spaces: [OffsetTrim.Spaces]

@@ -1,6 +1,6 @@
 import JSON
 
-/// How a normalised text falls into words: `pre_tokenizer` of tokenizer.json.
+/// How a normalized text falls into words: `pre_tokenizer` of tokenizer.json.
 protocol PreTokenizer: Sendable {
     /// Splits words further.
     /// - Parameters:
@@ -50,7 +50,7 @@ struct WhitespacePreTokenizer: PreTokenizer {
 private enum SplitKind: Equatable {
     case dropped
     case alone
-    /// Joined with neighbours of the same number.
+    /// Joined with neighbors of the same number.
     case joined(Int)
 }
 

@@ -1,4 +1,4 @@
-/// Unicode normalisation forms (UAX #15), with the data of `UnicodeTables`, keeping track of where each scalar came from
+/// Unicode normalization forms (UAX #15), with the data of `UnicodeTables`, keeping track of where each scalar came from
 /// exactly as the tokenizers library does: every scalar carries what `NormalizedText.transform` makes of it, 0 where it
 /// takes the place of the next scalar of the text, 1 where it is one more, and marks keep that when they are sorted.
 enum UnicodeForms {

@@ -106,7 +106,7 @@ struct DisentangledHead {
             let count = min(DisentangledBias.blockRows, length - first)
             let weights = weights(count) { first + $0 }
             kernels.dense(
-                Dense(
+                DenseArguments(
                     a: weights, lda: length, packed: scratch + memory.values, bias: nil, out: out + first * ldOut,
                     ldOut: ldOut, m: count, n: headDim, k: length))
         }
@@ -129,7 +129,7 @@ struct DisentangledHead {
         writeBiases(queries, count, position, scores)
         for i in 0..<count * headDim { queries[i] *= scale }
         kernels.dense(
-            Dense(
+            DenseArguments(
                 a: queries, lda: headDim, packed: scratch + memory.keys, bias: nil, residual: scores,
                 ldResidual: length, out: scores, ldOut: length, m: count, n: length, k: headDim))
         kernels.softmax(scores, count, length)
@@ -182,7 +182,7 @@ extension PackedWeight {
         _ a: UnsafePointer<Float>, _ lda: Int, rows: Int, _ columns: Range<Int>, _ out: UnsafeMutablePointer<Float>
     ) {
         dense.dense(
-            Dense(
+            DenseArguments(
                 a: a, lda: lda, packed: values, bias: nil, out: out, ldOut: outputs, m: rows, n: outputs, k: inputs,
                 columns: columns))
     }

@@ -6,7 +6,7 @@ struct EncoderEmbeddings: Sendable {
         /// [vocabulary, width], each vector multiplied by `scale`.
         case tokens(EmbeddingTable, scale: Float = 1)
         /// [width, inputSize], of feature vectors.
-        case features(DenseLayer)
+        case features(Linear)
     }
 
     enum Positions: Sendable {
@@ -21,9 +21,9 @@ struct EncoderEmbeddings: Sendable {
     var positions = Positions.none
     /// [types, width]
     var types: EmbeddingTable?
-    var norm: Normalisation?
+    var norm: Norm?
     /// [hidden, width] in f32, where vectors are looked up in another width than the layers have.
-    var projection: DenseLayer?
+    var projection: Linear?
     /// The norm's place: on vectors as looked up (ELECTRA, ALBERT), or as projected (DeBERTa).
     var normAfterProjection = false
 

@@ -52,13 +52,13 @@ struct EncoderHead: Sendable {
     private let layers: [Step]
 
     private struct Step: Sendable {
-        let layer: DenseLayer
+        let layer: Linear
         let activation: Activation
-        let norm: Normalisation?
+        let norm: Norm?
     }
 
     /// nil where `architectures` names no head that the family has, or one that the file lacks and nobody needs.
-    init?(_ source: ModelSource, _ parts: EncoderParts, isNeeded: Bool) throws(ModelError) {
+    init?(_ source: Checkpoint, _ parts: EncoderDefinition, isNeeded: Bool) throws(ModelError) {
         guard let architecture = source.configuration.architecture,
             let found = parts.heads.first(where: { architecture.hasSuffix($0.key.rawValue) })
         else { return nil }

@@ -1,4 +1,3 @@
-import KernelSelection
 import Kernels
 
 /// Weights of one Transformer encoder layer (Vaswani et al. 2017, section 3.1): attention, then feed-forward, each with a
@@ -14,10 +13,10 @@ struct EncoderLayer: Sendable {
 /// values.
 struct AttentionPart: Sendable {
     /// Query, key and value joined, [(heads + 2 · keyValueHeads) · headDim, hidden].
-    let joined: DenseLayer
+    let joined: Linear
     /// Of each head's query and key, [headDim], before positions (Qwen3, Gemma 3).
-    var queryNorm: Normalisation?
-    var keyNorm: Normalisation?
+    var queryNorm: Norm?
+    var keyNorm: Norm?
     /// Turns queries and keys by their positions.
     var rotary: RotaryTable?
     /// Which keys each query sees.
@@ -27,7 +26,7 @@ struct AttentionPart: Sendable {
     /// Soft cap of the scores: cap · tanh(score / cap) (Gemma 2).
     var softCap: Float?
     /// [hidden, heads · headDim]
-    let output: DenseLayer
+    let output: Linear
 }
 
 /// What is added to attention's scores, scale · q·k, before the softmax.
@@ -39,27 +38,27 @@ enum ScoreBias: Sendable {
 
 struct FeedForward: Sendable {
     /// [width, hidden]; gated, gate and up projection in one: see `WeightScope.gated`.
-    let up: DenseLayer
+    let up: Linear
     /// down(activation(gate(x)) ⊙ up(x)) (Shazeer 2020, https://arxiv.org/abs/2002.05202) instead of
     /// down(activation(up(x))).
     var isGated = false
     let activation: Activation
     /// [hidden, width]
-    let down: DenseLayer
+    let down: Linear
 
     var width: Int { down.weight.inputs }
 }
 
 /// The norms of a sublayer f, each of which may be missing: x ← after(x + branch(f(before(x)))).
 struct SublayerNorms: Sendable {
-    var before: Normalisation?
-    var branch: Normalisation?
-    var after: Normalisation?
+    var before: Norm?
+    var branch: Norm?
+    var after: Norm?
 }
 
 /// torch.nn.LayerNorm's weight and bias, [width], or torch.nn.RMSNorm's weight.
-struct Normalisation: Sendable {
-    enum Kind: Sendable { case layer, rootMeanSquare }
+struct Norm: Sendable {
+    enum Kind: Sendable { case layer, rms }
 
     var kind = Kind.layer
     let weight: FloatTensor
@@ -75,19 +74,19 @@ struct Normalisation: Sendable {
         switch kind {
         case .layer:
             kernels.layerNorm(
-                LayerNorm(
+                LayerNormArguments(
                     x: x, out: out, weight: weight, bias: bias?.values.baseAddress, rows: rows, width: width,
                     epsilon: epsilon))
-        case .rootMeanSquare:
-            kernels.rootMeanSquareNorm(
-                RootMeanSquareNorm(
-                    x: x, out: out, weight: weight, rows: rows, width: width, pitch: width, epsilon: epsilon))
+        case .rms:
+            kernels.rmsNorm(
+                RMSNormArguments(
+                    x: x, out: out, weight: weight, rows: rows, width: width, stride: width, epsilon: epsilon))
         }
     }
 }
 
 /// torch.nn.Linear: weight [outputs, inputs] and bias [outputs].
-struct DenseLayer: Sendable {
+struct Linear: Sendable {
     let weight: PackedWeight
     let bias: FloatTensor?
 
@@ -115,12 +114,12 @@ extension PackedWeight {
         activation: Activation = .identity, gated: Int? = nil, out: UnsafeMutablePointer<Float>, rows: Int,
         columns: Range<Int>? = nil, scratch: UnsafeMutablePointer<Float>? = nil
     ) {
-        var layer = Dense(
+        var layer = DenseArguments(
             a: a, lda: inputs, packed: values, scratch: scratch, bias: bias?.values.baseAddress, residual: residual,
             ldResidual: outputs, activation: activation, out: out, ldOut: gated ?? outputs, m: rows, n: outputs,
             k: inputs, columns: columns)
         layer.gated = gated
-        layer.cacheBytes = Caches.secondLevel
+        layer.cacheBytes = CPUCaches.l2Bytes
         dense.dense(layer)
     }
 }

@@ -1,13 +1,13 @@
 import Kernels
 
 /// What a family makes of a model directory: see ARCHITECTURE.md, "A new family".
-struct EncoderParts {
+struct EncoderDefinition {
     let embeddings: EncoderEmbeddings
     var stack: EncoderStack
     /// Heads by the task that `architectures` names.
     var heads: [EncoderTask: EncoderHeadPlan] = [:]
     /// The head of a masked language model, if files of this family may have one.
-    var vocabularyHead: VocabularyHeadPlan?
+    var vocabularyHead: MaskedLMHeadPlan?
     /// Where the heads' tensors are that do not lie beside the encoder.
     let base: WeightScope
     let vocabularySize: Int
@@ -25,20 +25,22 @@ struct EncoderNetwork: Network {
     private let embeddings: EncoderEmbeddings
     private let stack: EncoderStack
     private let head: EncoderHead?
-    private let vocabularyHead: VocabularyHead?
+    private let vocabularyHead: MaskedLMHead?
     /// What follows the pooling of the last layer.
-    private let modules: [SentenceModule]
+    private let modules: [SentenceTransformersModule]
 
     /// - Parameter parts: of a model with a vocabulary.
-    init(_ source: ModelSource, _ sentence: SentenceSettings, _ parts: EncoderParts) throws(ModelError) {
+    init(
+        _ source: Checkpoint, _ sentence: SentenceTransformersConfiguration, _ parts: EncoderDefinition
+    ) throws(ModelError) {
         // sentence-transformers keeps the encoder alone, under the name that config.json had before.
         let needsHead = sentence.pooling == nil
         let head = try EncoderHead(source, parts, isNeeded: needsHead)
-        let vocabularyHead = head == nil ? try VocabularyHead(source, parts, isNeeded: needsHead) : nil
+        let vocabularyHead = head == nil ? try MaskedLMHead(source, parts, isNeeded: needsHead) : nil
         var width = parts.stack.hidden * (1 + sentence.morePooling.count)
         let pooledSize = width
-        var modules: [SentenceModule] = []
-        for module in sentence.modules { modules.append(try SentenceModule(module, source, width: &width)) }
+        var modules: [SentenceTransformersModule] = []
+        for module in sentence.modules { modules.append(try SentenceTransformersModule(module, source, width: &width)) }
         if sentence.sparse != nil, vocabularyHead == nil {
             throw ModelError(
                 file: "modules.json", "names SpladePooling, but the model has no head of a masked language model")
@@ -79,7 +81,7 @@ struct EncoderNetwork: Network {
 
     init(
         _ description: ModelDescription, _ embeddings: EncoderEmbeddings, _ stack: EncoderStack,
-        head: EncoderHead? = nil, vocabularyHead: VocabularyHead? = nil, modules: [SentenceModule] = []
+        head: EncoderHead? = nil, vocabularyHead: MaskedLMHead? = nil, modules: [SentenceTransformersModule] = []
     ) {
         self.description = description
         self.embeddings = embeddings
@@ -91,7 +93,7 @@ struct EncoderNetwork: Network {
 
     /// A description without head. To be called once all weights are read, whose values are the model's parameters.
     static func describe(
-        _ source: ModelSource, _ stack: EncoderStack, input: InputKind, maxLength: Int?, positions: Int?,
+        _ source: Checkpoint, _ stack: EncoderStack, input: InputKind, maxLength: Int?, positions: Int?,
         pooling: Pooling, normalize: Bool
     ) -> ModelDescription {
         ModelDescription(

@@ -1,4 +1,3 @@
-import KernelSelection
 import Kernels
 
 /// Encoder layers over a ragged batch.
@@ -13,7 +12,7 @@ struct EncoderStack: Sendable {
     var scale: Float?
     let layers: [EncoderLayer]
     /// After the last layer.
-    var finalNorm: Normalisation?
+    var finalNorm: Norm?
     /// Of the embeddings, beside the first layer.
     var convolution: SequenceConvolution?
 
@@ -28,7 +27,7 @@ struct EncoderStack: Sendable {
     /// The most rows that go through the feed-forward part together, so that their activations fill no more than three
     /// quarters of the second level of cache. MiniLM's groups of 128 rows ran alike in blocks of 32 to 128; 120 and 8 cost
     /// 8 % (Zen 4, f32, 32 × 16).
-    var blockRows: Int { min(240, max(24, Caches.secondLevel * 3 / 16 / feedForward / 12 * 12)) }
+    var blockRows: Int { min(240, max(24, CPUCaches.l2Bytes * 3 / 16 / feedForward / 12 * 12)) }
 
     private var precision: Precision { layers.first?.attention.joined.weight.dense.precision ?? .f32 }
 
@@ -57,7 +56,7 @@ struct EncoderStack: Sendable {
     }
 
     /// Floats that `run` takes from scratch.
-    func scratchCount(_ batch: RaggedBatch, _ team: Team) -> Int {
+    func scratchCount(_ batch: RaggedBatch, _ team: ThreadTeam) -> Int {
         let sizes = MemorySizes(self, batch, team)
         return Scratch.rounded(sizes.y) + Scratch.rounded(sizes.group * joinedWidth)
             + team.size * (sizes.inner + sizes.branch + sizes.working + sizes.words)
@@ -73,7 +72,7 @@ struct EncoderStack: Sendable {
         let working: Int
         let words: Int
 
-        init(_ stack: EncoderStack, _ batch: RaggedBatch, _ team: Team) {
+        init(_ stack: EncoderStack, _ batch: RaggedBatch, _ team: ThreadTeam) {
             group = min(max(stack.groupLimit(team), batch.longest), batch.rows)
             let block = min(stack.blockRows, group)
             inner = Scratch.rounded(block * stack.feedForward)
@@ -98,7 +97,7 @@ struct EncoderStack: Sendable {
         }
     }
 
-    private func groupLimit(_ team: Team) -> Int { EncoderStack.groupRows * team.expectedMembers }
+    private func groupLimit(_ team: ThreadTeam) -> Int { EncoderStack.groupRows * team.expectedMembers }
 
     /// Runs all layers over `x` [rows, hidden], in place; it holds the embeddings on entry.
     func run(
@@ -106,14 +105,14 @@ struct EncoderStack: Sendable {
     ) {
         let team = scratch.team
         let sizes = MemorySizes(self, batch, team)
-        let memory = EncoderGroup.Memory(
+        let memory = LayerExecution.Memory(
             y: scratch.take(sizes.y), joined: scratch.take(sizes.group * joinedWidth),
             inner: scratch.take(team.size * sizes.inner), branch: scratch.take(team.size * sizes.branch),
             working: scratch.take(team.size * sizes.working),
-            words: scratch.take(team.size * sizes.words), innerPitch: sizes.inner, branchPitch: sizes.branch,
-            workingPitch: sizes.working,
-            wordsPitch: sizes.words)
-        var maps = batch.requests.map { MapBuilder($0) }
+            words: scratch.take(team.size * sizes.words), innerStride: sizes.inner, branchStride: sizes.branch,
+            workingStride: sizes.working,
+            packedStride: sizes.words)
+        var maps = batch.requests.map { RawAttention($0) }
         var angles: [ObjectIdentifier: [RotaryAngles]] = [:]
 
         batch.collect(0, x, width: hidden, into: &results)
@@ -127,7 +126,7 @@ struct EncoderStack: Sendable {
             var first = 0
             while first < batch.lengths.count {
                 let sequences = batch.group(from: first, limit: groupLimit(team))
-                var group = EncoderGroup(
+                var group = LayerExecution(
                     self, attention, batch, sequences, layer, memory, x + batch.offsets[first] * hidden)
                 group.angles = layer.attention.rotary.flatMap { angles[ObjectIdentifier($0)] } ?? []
                 let makesMaps = maps[sequences].contains { $0?.selection.layers.contains(index) ?? false }

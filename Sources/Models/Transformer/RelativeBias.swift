@@ -67,7 +67,7 @@ final class RelativeBiasRows: @unchecked Sendable {
     deinit { values.deallocate() }
 
     /// For queries and keys from position 0 on.
-    func terms(head: Int, cap: Float) -> ScoreTerms {
-        ScoreTerms(bias: values + head * (2 * reach - 1) + reach - 1, biasStride: -1, cap: cap)
+    func modifier(head: Int, cap: Float) -> ScoreModifier {
+        ScoreModifier(bias: values + head * (2 * reach - 1) + reach - 1, biasStride: -1, cap: cap)
     }
 }

@@ -79,8 +79,8 @@ final class RotaryAngles: @unchecked Sendable {
         _ x: UnsafeMutablePointer<Float>, position: Int, heads: Int, headDim: Int, _ kernels: KernelTable
     ) {
         let row = values + 2 * position * pairs
-        kernels.rotate(
-            Rotation(
+        kernels.rotary(
+            RotaryArguments(
                 x: x, heads: heads, headDim: headDim, cosines: row, sines: row + pairs, pairs: pairs,
                 isInterleaved: isInterleaved))
     }

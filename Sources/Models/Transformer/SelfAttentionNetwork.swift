@@ -16,7 +16,7 @@ public struct SelfAttentionNetwork: Network {
     /// Query, key and value joined, [2 · keySize + valueSize, inputSize].
     private let joined: PackedWeight
 
-    public init(source: ModelSource) throws(ModelError) {
+    public init(source: Checkpoint) throws(ModelError) {
         let c = source.configuration
         let reader = source.weights
         let inputSize = try c.int("input_size", in: 1...65_536)
@@ -55,8 +55,8 @@ public struct SelfAttentionNetwork: Network {
         joined.apply(
             kernels, x, bias: nil, out: qkv, rows: batch.rows,
             scratch: scratch.take(joined.dense.scratchCount(batch.rows, joined.inputs)))
-        if score == .cosine { normalise(qkv, rows: batch.rows) }
-        var maps = batch.requests.map { MapBuilder($0) }
+        if score == .cosine { normalize(qkv, rows: batch.rows) }
+        var maps = batch.requests.map { RawAttention($0) }
         attention.run(
             batch, requests.indices, joined: qkv, out: out, scratch: scratch.take(working), layer: 0, maps: &maps)
         batch.collect(1, out, width: attention.outputs, into: &results)
@@ -65,7 +65,7 @@ public struct SelfAttentionNetwork: Network {
     }
 
     /// Makes each query and key of unit length; one shorter than 1e-8 is divided by that, as in torch.
-    private func normalise(_ qkv: UnsafeMutablePointer<Float>, rows: Int) {
+    private func normalize(_ qkv: UnsafeMutablePointer<Float>, rows: Int) {
         let size = attention.headDim
         for row in 0..<rows {
             for part in 0..<2 {

@@ -61,7 +61,7 @@ struct SelfAttentionPass {
     ///   - maps: one a sequence; those whose sequence wants this layer are given its part.
     func run(
         _ batch: RaggedBatch, _ sequences: Range<Int>, joined: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>,
-        scratch: UnsafeMutablePointer<Float>, layer: Int, maps: inout [MapBuilder?]
+        scratch: UnsafeMutablePointer<Float>, layer: Int, maps: inout [RawAttention?]
     ) {
         let statistics = scratch
         let working = scratch + Scratch.rounded(2 * batch.longest)
@@ -86,19 +86,19 @@ struct SelfAttentionPass {
                     continue
                 }
                 attention.run(
-                    AttentionHead(
+                    AttentionArguments(
                         q: q, ldq: columns, k: k, ldk: columns, v: v, ldv: columns, out: target + head * valueDim,
                         ldOut: outputs, statistics: wantsHead ? statistics : nil, queries: length, keys: length,
-                        headDim: headDim, valueDim: valueDim, scale: scale, span: span, terms: terms(head),
+                        headDim: headDim, valueDim: valueDim, scale: scale, span: span, modifier: modifier(head),
                         scratch: working))
                 guard wantsHead else { continue }
                 maps[sequence]?.add(layer: layer, head: head) { queries, weights in
                     guard let positions = queries.baseAddress else { return 0 }
                     attention.weights(
-                        AttentionWeights(
+                        AttentionWeightsArguments(
                             q: q, ldq: columns, k: k, ldk: columns, statistics: statistics, rows: positions,
                             rowCount: queries.count, keys: length, headDim: headDim, scale: scale, span: span,
-                            terms: terms(head), out: weights, scratch: working))
+                            modifier: modifier(head), out: weights, scratch: working))
                     return reconstructionError(
                         weights, queries, keys: length, v: v, used: target + head * valueDim)
                 }
@@ -121,10 +121,11 @@ struct SelfAttentionPass {
         }
         let (q, k, v) = parts(rows, head)
         attention.run(
-            AttentionHead(
+            AttentionArguments(
                 q: q, ldq: columns, k: k, ldk: columns, v: v, ldv: columns,
                 out: out + row * outputs + head * valueDim, ldOut: outputs, queries: length, keys: length,
-                headDim: headDim, valueDim: valueDim, scale: scale, span: span, terms: terms(head), scratch: scratch))
+                headDim: headDim, valueDim: valueDim, scale: scale, span: span, modifier: modifier(head),
+                scratch: scratch))
     }
 
     /// Where a head's query, key and value begin in a sequence's first row.
@@ -136,9 +137,9 @@ struct SelfAttentionPass {
         return (rows + head * headDim, rows + (heads + group) * headDim, values + group * valueDim)
     }
 
-    private func terms(_ head: Int) -> ScoreTerms? {
-        if let relative { return relative.terms(head: head, cap: cap) }
-        return cap > 0 ? ScoreTerms(cap: cap) : nil
+    private func modifier(_ head: Int) -> ScoreModifier? {
+        if let relative { return relative.modifier(head: head, cap: cap) }
+        return cap > 0 ? ScoreModifier(cap: cap) : nil
     }
 
     /// The largest |A·V − what the layer really used|.
@@ -161,7 +162,7 @@ struct SelfAttentionPass {
                     }
                     kernels.pack(t, keys, valueDim, keys, p)
                     kernels.dense(
-                        Dense(
+                        DenseArguments(
                             a: weights, lda: keys, packed: p, bias: nil, out: r, ldOut: valueDim, m: queries.count,
                             n: valueDim, k: keys))
                 }
@@ -178,7 +179,7 @@ struct SelfAttentionPass {
 }
 
 /// The raw weight maps of one sequence, filled layer by layer.
-struct MapBuilder {
+struct RawAttention {
     let selection: AttentionSelection
     private let length: Int
     private let queries: [Int32]

@@ -12,10 +12,10 @@ struct SequenceConvolution: Sendable {
     private let kernel: Int
     private let hidden: Int
     private let activation: Activation
-    private let norm: Normalisation
+    private let norm: Norm
 
     /// - Parameters:
-    ///   - names: the scope that holds `conv.weight` [hidden, hidden / groups, kernel], `conv.bias` and `LayerNorm`.
+    ///   - names: the scope that holds `conv.weight` [hidden, hidden / groups, kernel], `conv.bias` and `LayerNormArguments`.
     ///   - kernel: odd.
     ///   - groups: divides `hidden`.
     init(
@@ -68,9 +68,9 @@ struct SequenceConvolution: Sendable {
                     (padded + (padding + row) * width).update(from: input + row * hidden + column, count: width)
                 }
                 (padded + (padding + length) * width).update(repeating: 0, count: padding * width)
-                // Rows `width` apart that are `kernel` times as wide: each sees its neighbours.
+                // Rows `width` apart that are `kernel` times as wide: each sees its neighbors.
                 weight.dense.dense(
-                    Dense(
+                    DenseArguments(
                         a: padded, lda: width, packed: weight.values, bias: bias + column, residual: x + column,
                         ldResidual: hidden, activation: activation, out: x + column, ldOut: hidden, m: length, n: width,
                         k: kernel * width))

@@ -29,31 +29,31 @@ struct WeightScope {
     /// - Parameter precision: nil: the network's.
     func dense(
         _ name: String, outputs: Int, inputs: Int, bias: Bool = true, precision: Precision? = nil
-    ) throws(ModelError) -> DenseLayer {
+    ) throws(ModelError) -> Linear {
         try dense(joined: [(name, outputs)], inputs: inputs, bias: bias, precision: precision)
     }
 
     /// Several layers that read the same, stacked by rows into one.
     func dense(
         joined parts: [(name: String, outputs: Int)], inputs: Int, bias: Bool = true, precision: Precision? = nil
-    ) throws(ModelError) -> DenseLayer {
-        DenseLayer(
+    ) throws(ModelError) -> Linear {
+        Linear(
             weight: try reader.packed(
                 parts.map { (prefix + $0.name + ".weight", $0.outputs) }, inputs: inputs, precision: precision),
             bias: bias ? try reader.joined(parts.map { (prefix + $0.name + ".bias", $0.outputs) }) : nil)
     }
 
-    /// Gate and up projection of a gated feed-forward part, in the order that `Dense.gated` wants.
+    /// Gate and up projection of a gated feed-forward part, in the order that `DenseArguments.gated` wants.
     /// - Parameters:
     ///   - gate: [width, inputs]: rows of tensors, whose names lack `.weight` and `.bias`. Likewise `up`; the two may be parts
     ///     of one tensor.
     func gated(
         gate: WeightReader.Rows, up: WeightReader.Rows, width: Int, inputs: Int, bias: Bool = false
-    ) throws(ModelError) -> DenseLayer {
+    ) throws(ModelError) -> Linear {
         func part(_ rows: WeightReader.Rows, _ suffix: String) -> WeightReader.Rows {
             WeightReader.Rows(prefix + rows.name + suffix, of: rows.count, from: rows.first)
         }
-        return DenseLayer(
+        return Linear(
             weight: try reader.packedGated(
                 gate: part(gate, ".weight"), up: part(up, ".weight"), width: width, inputs: inputs),
             bias: bias
@@ -62,19 +62,19 @@ struct WeightScope {
 
     /// torch.nn.RMSNorm under `name`.
     /// - Parameter offset: added to the weight as it is stored (Gemma: 1).
-    func rootMeanSquareNorm(
+    func rmsNorm(
         _ name: String, width: Int, epsilon: Float, offset: Float = 0
-    ) throws(ModelError) -> Normalisation {
+    ) throws(ModelError) -> Norm {
         var weight = try floats(name + ".weight", [width])
         if offset != 0 { weight = weight.mapped { $0 + offset } }
-        return Normalisation(kind: .rootMeanSquare, weight: weight, epsilon: epsilon)
+        return Norm(kind: .rms, weight: weight, epsilon: epsilon)
     }
 
     /// torch.nn.LayerNorm under `name`. Checkpoints converted from TensorFlow, bert-base-uncased among them, call weight
     /// and bias gamma and beta.
-    func norm(_ name: String, width: Int, epsilon: Float, bias: Bool = true) throws(ModelError) -> Normalisation {
+    func norm(_ name: String, width: Int, epsilon: Float, bias: Bool = true) throws(ModelError) -> Norm {
         let names = has(name + ".gamma") ? (".gamma", ".beta") : (".weight", ".bias")
-        return Normalisation(
+        return Norm(
             weight: try floats(name + names.0, [width]), bias: bias ? try floats(name + names.1, [width]) : nil,
             epsilon: epsilon)
     }
@@ -88,7 +88,7 @@ struct WeightScope {
     }
 }
 
-extension ModelSource {
+extension Checkpoint {
     /// All tensors.
     var root: WeightScope { WeightScope(reader: weights, prefix: "") }
 

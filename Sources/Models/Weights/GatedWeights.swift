@@ -15,14 +15,14 @@ extension WeightReader {
         }
     }
 
-    /// Gate and up projection, [width, inputs] each, packed for `Dense.gated`.
+    /// Gate and up projection, [width, inputs] each, packed for `DenseArguments.gated`.
     func packedGated(gate: Rows, up: Rows, width: Int, inputs: Int) throws(ModelError) -> PackedWeight {
         let dense = kernels.dense(precision)
         // Before memory is taken for them: sizes come out of a file, too.
         for part in [gate, up] { _ = try stored(part.name, [part.count, inputs], use: .dense) }
-        let order = Dense.gatedOrder(width, panelWidth: kernels.panelWidth)
+        let order = DenseArguments.gatedOrder(width, panelWidth: kernels.panelWidth)
         let weight = try allocate(dense, name: gate.name, outputs: order.count, inputs: inputs)
-        if let pack = dense.packQuantised, isQuantised(gate.name), isQuantised(up.name) {
+        if let pack = dense.packQuantized, isQuantized(gate.name), isQuantized(up.name) {
             var bytes = [Int8](repeating: 0, count: order.count * inputs)
             var scales = [Float](repeating: 0, count: order.count)
             for part in [gate, up] {
@@ -54,7 +54,7 @@ extension WeightReader {
     /// Their biases, [width] each, in the same order.
     func joinedGated(gate: Rows, up: Rows, width: Int) throws(ModelError) -> FloatTensor {
         for part in [gate, up] { _ = try stored(part.name, [part.count], use: .values) }
-        let order = Dense.gatedOrder(width, panelWidth: kernels.panelWidth)
+        let order = DenseArguments.gatedOrder(width, panelWidth: kernels.panelWidth)
         let stacked = try interleaved(gate, up, order, inputs: nil, use: .values)
         defer { stacked.deallocate() }
         return floatCopy("\(gate.name)+\(up.name)", [order.count], count: order.count) { out in

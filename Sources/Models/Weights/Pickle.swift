@@ -185,7 +185,7 @@ struct Pickle {
     }
 
     private mutating func remember(_ key: Int) throws(Refusal) {
-        guard let value = stack.last, memo.count < Pickle.objectLimit else { throw fail("memorises what is not there") }
+        guard let value = stack.last, memo.count < Pickle.objectLimit else { throw fail("memorizes what is not there") }
         memo[key] = value
     }
 

@@ -24,10 +24,10 @@ struct StoredWeight {
 ///   it (https://github.com/bitsandbytes-foundation/bitsandbytes/blob/main/bitsandbytes/nn/modules.py).
 extension WeightReader {
     /// Whether the file holds the weight as bytes.
-    public func isQuantised(_ name: String) -> Bool { file.tensor(names[name] ?? name)?.dataType == .i8 }
+    public func isQuantized(_ name: String) -> Bool { file.tensor(names[name] ?? name)?.dataType == .i8 }
 
     func stored(_ name: String, _ shape: [Int], use: Use) throws(ModelError) -> StoredWeight {
-        guard isQuantised(name) else { return StoredWeight(tensor: try find(name, shape, use: use), scales: nil) }
+        guard isQuantized(name) else { return StoredWeight(tensor: try find(name, shape, use: use), scales: nil) }
         let tensor = try find(name, shape, types: [.i8], use: use)
         return StoredWeight(tensor: tensor, scales: try scales(of: tensor, rows: shape[0]))
     }
@@ -42,7 +42,7 @@ extension WeightReader {
             let point = weight.name + "_zero_point"
             if let tensor = file.tensor(point) {
                 guard tensor.bytes.allSatisfy({ $0 == 0 }) else {
-                    throw fail("but \(quoted(point)) is not 0; only symmetric quantisation is supported")
+                    throw fail("but \(quoted(point)) is not 0; only symmetric quantization is supported")
                 }
                 noteCompanion(point)
             }

@@ -32,7 +32,7 @@ public enum WeightFiles {
 
     /// A loaded model's weights, to look at.
     public static func open(_ model: Model) throws(ModelError) -> any WeightFile {
-        let sentence = try SentenceSettings(directory: model.directory)
+        let sentence = try SentenceTransformersConfiguration(directory: model.directory)
         let files = sentence.folder.isEmpty ? model.directory : model.directory + "/" + sentence.folder
         return try open(
             directory: files, configured: try Configuration.read("config.json", in: files)?.string("weights"))
@@ -60,6 +60,6 @@ public enum WeightFiles {
         }
         if file.bytes.first == 0x80 { return try PyTorchFile(legacy: file) }
         if file.bytes.count > 8, file.bytes[8] == UInt8(ascii: "{") { return try SafetensorsFile(file) }
-        throw ModelError(file: name, "is not recognised as safetensors, npz or a PyTorch checkpoint")
+        throw ModelError(file: name, "is not recognized as safetensors, npz or a PyTorch checkpoint")
     }
 }

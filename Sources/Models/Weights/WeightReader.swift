@@ -21,7 +21,7 @@ public final class PackedWeight: @unchecked Sendable {
     deinit { storage.deallocate() }
 }
 
-/// What a network's initialiser reads its weights through: names mapped by `"tensors"` of config.json, shapes checked,
+/// What a network's initializer reads its weights through: names mapped by `"tensors"` of config.json, shapes checked,
 /// each tensor converted to f32 at most once, and every use noted so that missing and extra tensors can be named.
 public final class WeightReader {
     public let file: any WeightFile
@@ -43,7 +43,7 @@ public final class WeightReader {
 
     /// The file's names that something has asked for, and the use that needs them most exactly.
     public private(set) var uses: [String: Use] = [:]
-    /// Those of them that are factors, and the like, of quantised weights.
+    /// Those of them that are factors, and the like, of quantized weights.
     private var companions: Set<String> = []
     /// Converted copies by the file's name; tensors read in place are not kept here.
     private var converted: [String: FloatTensor] = [:]
@@ -89,7 +89,7 @@ public final class WeightReader {
         let outputs = parts.reduce(0) { $0 + $1.outputs }
         let weight = try allocate(dense, name: parts.first?.name ?? "", outputs: outputs, inputs: inputs)
         let storage = weight.storage
-        if let pack = dense.packQuantised, parts.allSatisfy({ isQuantised($0.name) }) {
+        if let pack = dense.packQuantized, parts.allSatisfy({ isQuantized($0.name) }) {
             packBytes(tensors, count: outputs * inputs) { pack($0, $1, outputs, inputs, storage) }
         } else if tensors.count == 1, let values = tensors[0].tensor.floatsInPlace?.baseAddress {
             dense.pack(values, inputs, outputs, inputs, storage)
@@ -128,7 +128,7 @@ public final class WeightReader {
     /// So many products of 255 and -128 fit into 32 bits.
     static let int8Inputs = Int(Int32.max) / (255 * 128)
 
-    /// Stacks quantised parts, by rows, and their scales.
+    /// Stacks quantized parts, by rows, and their scales.
     /// - Parameter count: of all their values.
     private func packBytes(
         _ parts: [StoredWeight], count: Int, _ pack: (UnsafePointer<Int8>, UnsafePointer<Float>) -> Void
@@ -165,12 +165,12 @@ public final class WeightReader {
     /// The file's tensors that nothing has asked for.
     public var unused: [String] { file.names.filter { uses[$0] == nil } }
 
-    /// Values of all tensors in use but those that say how others are quantised.
+    /// Values of all tensors in use but those that say how others are quantized.
     public var parameters: Int {
         uses.keys.reduce(0) { $0 + (companions.contains($1) ? 0 : file.tensor($1)?.count ?? 0) }
     }
 
-    /// Notes a tensor as used that says how another is quantised.
+    /// Notes a tensor as used that says how another is quantized.
     func noteCompanion(_ fileName: String) {
         companions.insert(fileName)
         uses[fileName] = .values
@@ -203,13 +203,13 @@ public final class WeightReader {
             throw ModelError(file: file.path, "tensor \(shown) is \(tensor.shape) but should be \(shape)")
         }
         guard types.contains(tensor.dataType) else {
-            let quantised = tensor.dataType == .i8 && file.tensor(fileName + "_scale") != nil
+            let quantized = tensor.dataType == .i8 && file.tensor(fileName + "_scale") != nil
             let wanted = types.count == 1 ? types[0].rawValue : "f64, f32, f16 or bf16"
             throw ModelError(
                 file: file.path,
                 "tensor \(shown) holds \(tensor.dataType.rawValue) values, but "
-                    + (quantised
-                        ? "only the weights of dense layers may be quantised" : "weights must be \(wanted)"))
+                    + (quantized
+                        ? "only the weights of dense layers may be quantized" : "weights must be \(wanted)"))
         }
         guard !tensor.bytes.isEmpty else { throw ModelError(file: file.path, "tensor \(shown) is empty: \(shape)") }
         switch (uses[fileName], use) {

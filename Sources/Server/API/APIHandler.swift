@@ -14,8 +14,8 @@ public final class APIHandler: RequestHandler {
     let limits: RequestLimits
     let attentionLimits: AttentionLimits
     private let compression: CompressionPolicy
-    private let page: StaticAnswer
-    private let openAPI: StaticAnswer
+    private let page: StaticContent
+    private let openAPI: StaticContent
     private let router = Router()
     /// nil: the models are being loaded.
     private let service = Locked<Service?>(nil)
@@ -30,8 +30,8 @@ public final class APIHandler: RequestHandler {
         self.limits = limits
         self.attentionLimits = attentionLimits
         self.compression = compression
-        page = StaticAnswer(Page.html, "text/html; charset=utf-8", compression: compression)
-        openAPI = StaticAnswer(OpenAPI.document, "application/json", compression: compression)
+        page = StaticContent(Page.html, "text/html; charset=utf-8", compression: compression)
+        openAPI = StaticContent(OpenAPI.document, "application/json", compression: compression)
     }
 
     /// Answers for these models from now on; until then their routes say 503, and so does /ready.

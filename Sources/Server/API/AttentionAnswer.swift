@@ -58,7 +58,7 @@ struct AttentionAnswer: Sendable {
         self.view = view
     }
 
-    func answer(_ limits: AttentionLimits) throws(APIError) -> Answer {
+    func answer(_ limits: AttentionLimits) throws(APIError) -> ResponseContent {
         let body: [any ByteSegment]
         switch plan.format {
         case .json: return .json(try json(limits))
@@ -86,14 +86,14 @@ struct AttentionAnswer: Sendable {
     private var showsKeys: Bool { view.keys != Array(0..<tokens.count) }
     private var shownTokens: [AttentionToken] { view.keys.filter { $0 >= 0 }.map { tokens[$0] } }
 
-    func json(_ limits: AttentionLimits) throws(APIError) -> JSONParts {
+    func json(_ limits: AttentionLimits) throws(APIError) -> StreamedJSON {
         let sparse = request.select.map { AttentionSparse(view, keeping: $0) }
         if let sparse { try AttentionPlan.checkJSON(sparse.indices.count, limits) }
         let rows = view.shape.dropLast()
         // What stands around the weights is written at the beginning and the end: it does not keep those that are left out.
         var frame = self
         if sparse != nil { frame.view.dropWeights() }
-        var parts = JSONParts()
+        var parts = StreamedJSON()
         parts.add(bytes: 128 * tokens.count) { [frame] json in
             json.beginObject()
             json.key("model")

@@ -74,9 +74,9 @@ struct AttentionPlan: Sendable {
     }
 
     private static func method(_ name: String?, _ model: ModelDescription) throws(APIError) -> AttentionMethod {
-        let honoured = model.attentionMethods
-        let named = honoured.map(\.rawValue).joined(separator: ", ")
-        guard let first = honoured.first else {
+        let honored = model.attentionMethods
+        let named = honored.map(\.rawValue).joined(separator: ", ")
+        guard let first = honored.first else {
             throw APIError(
                 422, "method_not_supported", param: "method", "This model (\(model.family)) has no maps to show.")
         }
@@ -84,7 +84,7 @@ struct AttentionPlan: Sendable {
         guard let method = AttentionMethod(rawValue: name) else {
             throw .value("method", "'\(name.excerpt())' is not a method; this model can do \(named).")
         }
-        guard honoured.contains(method) else {
+        guard honored.contains(method) else {
             let reason = method == .raw ? "has no attention" : "cannot do \(name)"
             throw APIError(
                 422, "method_not_supported", param: "method",

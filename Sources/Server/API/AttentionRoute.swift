@@ -51,7 +51,7 @@ struct AttentionTask: Sendable {
         return try AttentionRequest(http.jsonBody(limits))
     }
 
-    /// Tokenises, and checks the request against the model.
+    /// Tokenizes, and checks the request against the model.
     /// - Parameter accept: the request's Accept field.
     init(
         _ request: AttentionRequest, model: Model, accept: String?, requestLimits: RequestLimits = RequestLimits(),
@@ -74,7 +74,7 @@ struct AttentionTask: Sendable {
     }
 
     /// - Parameter maps: what the network made for `work`.
-    func answer(_ maps: AttentionMaps) throws(APIError) -> Answer {
+    func answer(_ maps: AttentionMaps) throws(APIError) -> ResponseContent {
         try AttentionAnswer(
             model: model, description: description, request: request, plan: plan, tokens: tokens, maps: maps
         ).answer(limits)

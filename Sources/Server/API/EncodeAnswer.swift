@@ -54,7 +54,7 @@ struct EncodeAnswer: Sendable {
         return kept.map { $0 / divisor }
     }
 
-    func answer(_ format: EncodeFormat) throws(APIError) -> Answer {
+    func answer(_ format: EncodeFormat) throws(APIError) -> ResponseContent {
         switch format {
         case .json: return .json(json())
         case .safetensors:
@@ -112,8 +112,8 @@ struct EncodeAnswer: Sendable {
 
     // MARK: JSON
 
-    func json() -> JSONParts {
-        var parts = JSONParts()
+    func json() -> StreamedJSON {
+        var parts = StreamedJSON()
         parts.add { json in
             json.beginObject()
             json.key("model")
@@ -137,7 +137,7 @@ struct EncodeAnswer: Sendable {
         return parts
     }
 
-    private func add(_ result: SequenceResult, _ index: Int, to parts: inout JSONParts) {
+    private func add(_ result: SequenceResult, _ index: Int, to parts: inout StreamedJSON) {
         let sequence = sequences[index]
         parts.add { json in
             json.beginObject()
@@ -198,14 +198,14 @@ struct EncodeAnswer: Sendable {
         parts.add { $0.endObject() }
     }
 
-    private func add(_ vector: [Float], to parts: inout JSONParts) {
+    private func add(_ vector: [Float], to parts: inout StreamedJSON) {
         switch plan.encodingFormat {
         case .float: parts.add(floats: vector)
         case .base64: parts.add(base64: vector)
         }
     }
 
-    private func add(_ matrix: Matrix, to parts: inout JSONParts) {
+    private func add(_ matrix: Matrix, to parts: inout StreamedJSON) {
         switch plan.encodingFormat {
         case .float: parts.add(rows: matrix.rows, columns: matrix.columns) { matrix.row($0) }
         case .base64: parts.add(base64: matrix.values)

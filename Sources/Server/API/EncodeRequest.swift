@@ -166,7 +166,7 @@ struct EncodePlan {
 
     /// Refuses more logits than one answer may hold.
     func check(
-        _ sequences: [ReadSequence], _ description: ModelDescription, _ limits: RequestLimits
+        _ sequences: [PreparedSequence], _ description: ModelDescription, _ limits: RequestLimits
     ) throws(APIError) {
         guard selection.logits, description.logitsPerToken, let size = description.logitsSize else { return }
         let tokens = sequences.reduce(0) { $0 + $1.length }
@@ -179,7 +179,7 @@ struct EncodePlan {
         }
     }
 
-    func requests(_ sequences: [ReadSequence]) -> [SequenceRequest] {
+    func requests(_ sequences: [PreparedSequence]) -> [SequenceRequest] {
         sequences.enumerated().map { position, sequence in
             var selection = selection
             selection.poolingStart = sequence.promptTokens

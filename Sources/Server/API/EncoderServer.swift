@@ -57,7 +57,7 @@ public final class EncoderServer: Sendable {
         let engine: InferenceEngine
         do throws(QueueError) {
             engine = try InferenceEngine(
-                networks: models.map(\.network), threads: configuration.threads ?? Processors.usable,
+                networks: models.map(\.network), threads: configuration.threads ?? AvailableProcessors.count,
                 limits: configuration.queue
             ) { [metrics] model, sequences, tokens, time in
                 metrics.countBatch(model: model, sequences: sequences, tokens: tokens, seconds: time.milliseconds / 1e3)

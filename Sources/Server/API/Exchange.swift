@@ -73,7 +73,7 @@ extension Exchange {
     /// Queues sequences; what `answer` makes of the results is sent by a worker.
     func infer(
         _ engine: InferenceEngine, model: Int, requests: [SequenceRequest],
-        answer: @escaping @Sendable ([SequenceResult]) throws(APIError) -> Answer
+        answer: @escaping @Sendable ([SequenceResult]) throws(APIError) -> ResponseContent
     ) throws(APIError) {
         let writer = context.writer
         let task = InferenceTask(

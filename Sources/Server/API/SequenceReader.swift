@@ -24,7 +24,7 @@ public struct RequestLimits: Sendable {
 }
 
 /// One sequence of a request, ready for the network.
-struct ReadSequence: Sendable {
+struct PreparedSequence: Sendable {
     var input: SequenceInput
     var truncated: Bool
     /// Of text: what the tokenizer made.
@@ -52,7 +52,7 @@ struct SequenceReader {
 
     private var description: ModelDescription { model.description }
 
-    func read(_ input: JSONValue) throws(APIError) -> [ReadSequence] {
+    func read(_ input: JSONValue) throws(APIError) -> [PreparedSequence] {
         switch description.input {
         case .tokens(let vocabularySize): try markingPrompts(readTokens(input, vocabularySize))
         case .features(let size): try readFeatures(input, size)
@@ -60,7 +60,7 @@ struct SequenceReader {
     }
 
     /// Exactly one sequence; an array that holds just one is taken too.
-    func readOne(_ input: JSONValue) throws(APIError) -> ReadSequence {
+    func readOne(_ input: JSONValue) throws(APIError) -> PreparedSequence {
         let sequences = try read(input)
         guard sequences.count == 1 else {
             throw .value("input", "'input' must be one sequence here, not \(sequences.count).")
@@ -69,15 +69,15 @@ struct SequenceReader {
     }
 
     private func collect(
-        _ items: [JSONValue], _ read: (JSONValue, String) throws(APIError) -> ReadSequence
-    ) throws(APIError) -> [ReadSequence] {
+        _ items: [JSONValue], _ read: (JSONValue, String) throws(APIError) -> PreparedSequence
+    ) throws(APIError) -> [PreparedSequence] {
         guard items.count <= limits.maxSequences else {
             throw APIError(
                 413, "too_many_sequences", param: "input",
                 "\(items.count) sequences are more than the \(limits.maxSequences) one request may have.")
         }
         try checkPrompts(items)
-        var sequences: [ReadSequence] = []
+        var sequences: [PreparedSequence] = []
         var total = 0
         for (position, item) in items.enumerated() {
             if isCancelled() { throw APIError(.cancelled) }
@@ -122,7 +122,7 @@ struct SequenceReader {
 
     // MARK: Vocabulary models
 
-    private func readTokens(_ input: JSONValue, _ vocabularySize: Int) throws(APIError) -> [ReadSequence] {
+    private func readTokens(_ input: JSONValue, _ vocabularySize: Int) throws(APIError) -> [PreparedSequence] {
         guard case .array(let array) = input else {
             let sequence = try readTokenSequence(input, "input", vocabularySize)
             try checkTotal(sequence.length)
@@ -175,7 +175,7 @@ struct SequenceReader {
 
     private func readTokenSequence(
         _ value: JSONValue, _ param: String, _ vocabularySize: Int
-    ) throws(APIError) -> ReadSequence {
+    ) throws(APIError) -> PreparedSequence {
         switch value {
         case .string(let text): return try readText(text, pair: nil, param, vocabularySize)
         case .object:
@@ -202,7 +202,7 @@ struct SequenceReader {
 
     private func readText(
         _ text: String, pair: String?, _ param: String, _ vocabularySize: Int
-    ) throws(APIError) -> ReadSequence {
+    ) throws(APIError) -> PreparedSequence {
         guard let tokenizer = model.tokenizer else {
             throw APIError(
                 422, "no_tokenizer", param: param,
@@ -228,7 +228,7 @@ struct SequenceReader {
                     + "\(count - 1)" + (pair == nil ? "." : "; send one text, not a pair."))
         }
         let types = model.takesTokenTypes && tokens.contains { $0.typeID != 0 } ? tokens.map(\.typeID) : []
-        return ReadSequence(
+        return PreparedSequence(
             input: .tokens(ids: tokens.map(\.id), typeIDs: types), truncated: encoding.truncated, tokens: tokens)
     }
 
@@ -237,7 +237,7 @@ struct SequenceReader {
 
     /// Where pooling leaves the prompt out, says of each text how many tokens that is: all that the prompt makes alone but
     /// the token at the end.
-    private func markingPrompts(_ sequences: [ReadSequence]) -> [ReadSequence] {
+    private func markingPrompts(_ sequences: [PreparedSequence]) -> [PreparedSequence] {
         guard !prompt.isEmpty, !description.poolsPrompt, let tokenizer = model.tokenizer,
             sequences.contains(where: { !$0.tokens.isEmpty })
         else { return sequences }
@@ -256,18 +256,18 @@ struct SequenceReader {
     /// nil where something is wrong with an id, for `readIDs` to say what.
     private func readPackedIDs(
         _ numbers: JSONNumbers, _ param: String, _ vocabularySize: Int
-    ) throws(APIError) -> ReadSequence? {
+    ) throws(APIError) -> PreparedSequence? {
         let limit = Float(vocabularySize)
         guard numbers.areIntegers, numbers.floats.allSatisfy({ $0 >= 0 && $0 < limit }) else { return nil }
         let count = try kept(numbers.floats.count, param)
-        return ReadSequence(
+        return PreparedSequence(
             input: .tokens(ids: Truncation.kept(numbers.floats, count, cutting: side).map { Int32($0) }, typeIDs: []),
             truncated: count < numbers.floats.count)
     }
 
     private func readIDs(
         _ items: JSONElements, _ param: String, _ vocabularySize: Int
-    ) throws(APIError) -> ReadSequence {
+    ) throws(APIError) -> PreparedSequence {
         guard items.count > 0 else { throw SequenceReader.empty(param, "a sequence has at least one token id") }
         let count = try kept(items.count, param)
         var ids: [Int32] = []
@@ -278,7 +278,7 @@ struct SequenceReader {
             }
             ids.append(narrow)
         }
-        return ReadSequence(
+        return PreparedSequence(
             input: .tokens(ids: Array(Truncation.kept(ids, count, cutting: side)), typeIDs: []),
             truncated: count < items.count)
     }
@@ -297,7 +297,7 @@ struct SequenceReader {
 
     // MARK: Feature models
 
-    private func readFeatures(_ input: JSONValue, _ size: Int) throws(APIError) -> [ReadSequence] {
+    private func readFeatures(_ input: JSONValue, _ size: Int) throws(APIError) -> [PreparedSequence] {
         guard case .array(let array) = input else {
             if input.string != nil || input.object != nil { throw featuresOnly("input", size) }
             if input.isArray { throw singleVector(size) }
@@ -333,13 +333,13 @@ struct SequenceReader {
             "'input' is a single vector; a sequence is an array of vectors, [[…], …], each of \(size) numbers.")
     }
 
-    private func readSteps(_ steps: JSONElements, _ param: String, _ size: Int) throws(APIError) -> ReadSequence {
+    private func readSteps(_ steps: JSONElements, _ param: String, _ size: Int) throws(APIError) -> PreparedSequence {
         guard steps.count > 0 else { throw SequenceReader.empty(param, "a sequence has at least one step") }
         let count = try kept(steps.count, param)
         try checkTotal(count)
         let values = try SequenceReader.matrix(
             steps, param, columns: size, code: "wrong_feature_width", what: "the model's input_size", rows: count)
-        return ReadSequence(input: .features(values, steps: count), truncated: count < steps.count)
+        return PreparedSequence(input: .features(values, steps: count), truncated: count < steps.count)
     }
 
     /// An array of `columns` wide rows of f32, of which the first `rows` are kept.

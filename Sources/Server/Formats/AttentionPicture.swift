@@ -1,7 +1,7 @@
-/// The layout of a picture of weight maps, in pixels: a heading with the colour scale, then one panel a map with a
+/// The layout of a picture of weight maps, in pixels: a heading with the color scale, then one panel a map with a
 /// label a row (left) and a column (above, reading upwards). `svg()` and `png()` draw the same layout.
 ///
-/// A cell's colour is √(weight ÷ the largest weight drawn): on a linear scale of 8 bits, uniform attention over 512
+/// A cell's color is √(weight ÷ the largest weight drawn): on a linear scale of 8 bits, uniform attention over 512
 /// positions beside one weight of 1 would round to white, here it is 4 % of the scale. The scale is printed.
 public struct AttentionPicture: Sendable {
     struct Text: Sendable {
@@ -34,7 +34,7 @@ public struct AttentionPicture: Sendable {
     private(set) var texts: [Text] = []
     /// Top left corner of each map.
     private(set) var panels: [(x: Int, y: Int)] = []
-    /// The colour scale, from 0 at its left to `largest`.
+    /// The color scale, from 0 at its left to `largest`.
     private(set) var bar = (x: 0, y: 0, width: 256, height: 12)
 
     /// - Parameters:
@@ -85,7 +85,7 @@ public struct AttentionPicture: Sendable {
 
         let margin = AttentionPicture.margin
         let caption =
-            "Colour: square root of weight / \(AttentionPicture.number(largest)), the largest weight drawn."
+            "Color: square root of weight / \(AttentionPicture.number(largest)), the largest weight drawn."
         texts = [
             Text(text: VisibleText.make(title, asciiOnly: isASCII), x: margin, y: margin + 8, scale: 2),
             Text(text: VisibleText.make(subtitle, asciiOnly: isASCII), x: margin, y: margin + 26),
@@ -138,7 +138,7 @@ public struct AttentionPicture: Sendable {
                 + "'head_reduce'\(instead).")
     }
 
-    /// - Parameter share: of the largest weight; what is not a number or infinite has no colour.
+    /// - Parameter share: of the largest weight; what is not a number or infinite has no color.
     /// - Returns: 0 (blank) … levels − 1.
     static func level(_ share: Float) -> Int {
         guard share > 0, share.isFinite else { return 0 }
@@ -151,7 +151,7 @@ public struct AttentionPicture: Sendable {
     }
 
     /// White to dark blue, evenly in lightness.
-    static func colour(_ level: Int) -> (red: UInt8, green: UInt8, blue: UInt8) {
+    static func color(_ level: Int) -> (red: UInt8, green: UInt8, blue: UInt8) {
         let stops: [(Float, Float, Float)] = [(255, 255, 255), (165, 200, 230), (60, 130, 190), (10, 40, 95)]
         let place = Float(level) / Float(levels - 1) * Float(stops.count - 1)
         let index = min(stops.count - 2, max(0, Int(place)))

@@ -14,15 +14,15 @@ struct Raster {
     }
 
     /// Fills the part of a rectangle that is inside.
-    mutating func fill(_ x: Int, _ y: Int, _ w: Int, _ h: Int, _ colour: (red: UInt8, green: UInt8, blue: UInt8)) {
+    mutating func fill(_ x: Int, _ y: Int, _ w: Int, _ h: Int, _ color: (red: UInt8, green: UInt8, blue: UInt8)) {
         let (left, right) = (max(0, x), min(width, x + w))
         guard left < right else { return }
         for row in max(0, y)..<max(max(0, y), min(height, y + h)) {
             for column in left..<right {
                 let at = (row * width + column) * 3
-                pixels[at] = colour.red
-                pixels[at + 1] = colour.green
-                pixels[at + 2] = colour.blue
+                pixels[at] = color.red
+                pixels[at + 1] = color.green
+                pixels[at + 2] = color.blue
             }
         }
     }
@@ -64,14 +64,14 @@ extension AttentionPicture {
         for step in 0..<AttentionPicture.levels {
             let start = bar.width * step / AttentionPicture.levels
             let end = bar.width * (step + 1) / AttentionPicture.levels
-            raster.fill(bar.x + start, bar.y, end - start, bar.height, AttentionPicture.colour(step))
+            raster.fill(bar.x + start, bar.y, end - start, bar.height, AttentionPicture.color(step))
         }
         for (index, panel) in panels.enumerated() {
             raster.fill(panel.x - 1, panel.y - 1, columns * cell + 2, rows * cell + 2, (187, 187, 187))
             for row in 0..<rows {
                 for column in 0..<columns {
-                    let colour = AttentionPicture.colour(level(index, row, column))
-                    raster.fill(panel.x + column * cell, panel.y + row * cell, cell, cell, colour)
+                    let color = AttentionPicture.color(level(index, row, column))
+                    raster.fill(panel.x + column * cell, panel.y + row * cell, cell, cell, color)
                 }
             }
         }

@@ -52,7 +52,7 @@ extension AttentionPicture {
     }
 
     private static func hex(_ level: Int) -> String {
-        let (red, green, blue) = colour(level)
+        let (red, green, blue) = color(level)
         return "#"
             + [red, green, blue].map { byte in
                 let text = String(byte, radix: 16)

@@ -1,4 +1,4 @@
-/// First in, first out, in amortised constant time.
+/// First in, first out, in amortized constant time.
 struct FIFO<Element> {
     private var items: [Element?] = []
     private var head = 0

@@ -53,7 +53,7 @@ public final class InferenceEngine: @unchecked Sendable {
     /// Workers amid a pass of their own.
     private var passes = 0
     /// Teams whose pass is under way and wants helpers.
-    private var calling: [Team] = []
+    private var calling: [ThreadTeam] = []
     private var draining = false
     private var stopped = false
     private var handles: [pthread_t] = []
@@ -81,7 +81,7 @@ public final class InferenceEngine: @unchecked Sendable {
         self.threads = 0
         teamSize = max(1, threads)
         // On a single processor nobody can give work while somebody spins.
-        lookOutTimes = Processors.usable > 1 ? (50_000, 200_000) : (0, 0)
+        lookOutTimes = AvailableProcessors.count > 1 ? (50_000, 200_000) : (0, 0)
         ready = Array(repeating: FIFO(), count: networks.count)
         readyTokens = Array(repeating: 0, count: networks.count)
         for _ in 0..<max(1, threads) {
@@ -227,7 +227,7 @@ public final class InferenceEngine: @unchecked Sendable {
         case job(@Sendable () -> Void)
         case batch(Batch)
         case drop(InferenceTask, QueueError)
-        case help(Team)
+        case help(ThreadTeam)
     }
 
     private struct Batch {
@@ -241,17 +241,17 @@ public final class InferenceEngine: @unchecked Sendable {
     }
 
     private func runWorker() {
-        let scratch = Scratch(team: Team(size: teamSize) { [weak self] team in self?.callHelpers(team) })
-        var patience = 0
-        while let work = nextWork(patience: patience) {
-            patience = lookOutTimes.afterAnswering
+        let scratch = Scratch(team: ThreadTeam(size: teamSize) { [weak self] team in self?.callHelpers(team) })
+        var spinNanoseconds = 0
+        while let work = nextWork(spinNanoseconds: spinNanoseconds) {
+            spinNanoseconds = lookOutTimes.afterAnswering
             switch work {
             case .job(let body): body()
             case .batch(let batch): run(batch, scratch)
             case .drop(let task, let reason): task.completion(.failure(reason))
             case .help(let team):
                 help(team)
-                patience = lookOutTimes.afterHelping
+                spinNanoseconds = lookOutTimes.afterHelping
             }
         }
     }
@@ -267,14 +267,14 @@ public final class InferenceEngine: @unchecked Sendable {
         if all { call = .all } else if call == .nobody { call = .one }
     }
 
-    private func callHelpers(_ team: Team) {
+    private func callHelpers(_ team: ThreadTeam) {
         locked {
             calling.append(team)
             if idle > 0 { wake(all: true) }
         }
     }
 
-    private func help(_ team: Team) {
+    private func help(_ team: ThreadTeam) {
         guard team.help(while: { !hasWork.load(ordering: .relaxed) }) == .idle else { return }
         locked {
             calling.removeAll { $0 === team }
@@ -283,9 +283,9 @@ public final class InferenceEngine: @unchecked Sendable {
     }
 
     /// - Parameter patience: nanoseconds for which to stay awake when there is nothing.
-    private func nextWork(patience: Int) -> Work? {
+    private func nextWork(spinNanoseconds: Int) -> Work? {
         locked {
-            let end = patience > 0 ? encoderd_nanoseconds() + patience : 0
+            let end = spinNanoseconds > 0 ? encoderd_nanoseconds() + spinNanoseconds : 0
             while !stopped {
                 if let work = takeWork() { return work }
                 hasWork.store(false, ordering: .relaxed)

@@ -60,7 +60,7 @@ enum RequestTargets {
             http.body = JSONEdits.text(JSONEdits.apply(base, &choices, pool: pool))
         }
         http.headers.add("Content-Length", String(http.body.count))
-        let answer: Answer
+        let answer: ResponseContent
         do throws(APIError) {
             answer = try kind & 3 == 0 || kind & 4 == 0 ? attention(http, model, accept) : encode(http, model, accept)
         } catch {
@@ -82,7 +82,9 @@ enum RequestTargets {
         return limits
     }
 
-    private static func encode(_ http: HTTPRequest, _ model: Model, _ accept: String?) throws(APIError) -> Answer {
+    private static func encode(
+        _ http: HTTPRequest, _ model: Model, _ accept: String?
+    ) throws(APIError) -> ResponseContent {
         let request = try EncodeRequest(http.jsonBody(limits))
         var reader = SequenceReader(model: model, limits: limits, truncate: request.truncate)
         reader.prompt = try request.prompt(model.description)
@@ -95,7 +97,9 @@ enum RequestTargets {
             .answer(EncodeFormat(accept: accept))
     }
 
-    private static func attention(_ http: HTTPRequest, _ model: Model, _ accept: String?) throws(APIError) -> Answer {
+    private static func attention(
+        _ http: HTTPRequest, _ model: Model, _ accept: String?
+    ) throws(APIError) -> ResponseContent {
         let task = try AttentionTask(AttentionTask.read(http), model: model, accept: accept, requestLimits: limits)
         guard let maps = model.network.forward([task.work], scratch: Scratch())[0].attention else {
             throw APIError(500, "internal_error", "no maps")

@@ -23,7 +23,7 @@ enum WeightTargets {
         use(sum)
     }
 
-    /// Keeps the sum of all bytes from being optimised away, and with it the reading.
+    /// Keeps the sum of all bytes from being optimized away, and with it the reading.
     @inline(never) private static func use(_ sum: UInt8) {}
 
     /// After the first byte: a file, or (1) its header without the length, or (2) the index of a sharded one.

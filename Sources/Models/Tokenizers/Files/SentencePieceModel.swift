@@ -20,7 +20,7 @@ struct SentencePieceModel {
     /// Negative: there is none.
     private(set) var unknownID = 0, bosID = 1, eosID = 2
     private(set) var unknownPiece = "<unk>", bosPiece = "<s>", eosPiece = "</s>"
-    /// The table of the normaliser, empty for `identity`.
+    /// The table of the normalizer, empty for `identity`.
     private(set) var charsmap: [UInt8] = []
 
     /// SentencePiece trains pieces of 16 characters; symbols that users define are longer. Merges are looked for at every

@@ -4,7 +4,7 @@ import Kernels
 /// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/albert/modeling_albert.py): embeddings of
 /// a width of their own, and few groups of layers, each run many times. Layers that share weights share their memory.
 enum Albert {
-    static func parts(_ source: ModelSource) throws(ModelError) -> EncoderParts {
+    static func parts(_ source: Checkpoint) throws(ModelError) -> EncoderDefinition {
         let c = source.configuration
         let shape = try BertShape(c, activation: "gelu_new")
         let width = try c.int("embedding_size", in: 1...65_536, default: 128)
@@ -34,7 +34,7 @@ enum Albert {
                     output: .init(name: "classifier")),
                 .tokenClassification: Bert.tokens, .questionAnswering: Bert.answers,
             ])
-        parts.vocabularyHead = VocabularyHeadPlan(
+        parts.vocabularyHead = MaskedLMHeadPlan(
             transform: "predictions.dense", activation: shape.activation, norm: "predictions.LayerNorm",
             epsilon: shape.epsilon, decoder: "predictions.decoder.weight",
             biases: ["predictions.decoder.bias", "predictions.bias"], width: width)

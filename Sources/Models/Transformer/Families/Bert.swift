@@ -4,7 +4,7 @@ import Kernels
 /// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/bert/modeling_bert.py), and what its kin
 /// share with it.
 enum Bert {
-    static func parts(_ source: ModelSource) throws(ModelError) -> EncoderParts {
+    static func parts(_ source: Checkpoint) throws(ModelError) -> EncoderDefinition {
         let shape = try BertShape(source.configuration)
         var parts = try parts(
             source, shape, .consecutive,
@@ -33,9 +33,9 @@ enum Bert {
 
     /// An encoder with BERT's layers under BERT's names.
     static func parts(
-        _ source: ModelSource, _ shape: BertShape, _ numbering: PositionNumbering,
+        _ source: Checkpoint, _ shape: BertShape, _ numbering: PositionNumbering,
         heads: [EncoderTask: EncoderHeadPlan]
-    ) throws(ModelError) -> EncoderParts {
+    ) throws(ModelError) -> EncoderDefinition {
         let base = source.base(anchor: "embeddings.word_embeddings.weight")
         let embeddings = try embeddings(base("embeddings"), shape, width: shape.hidden, numbering)
         var layers: [EncoderLayer] = []
@@ -44,11 +44,11 @@ enum Bert {
     }
 
     static func parts(
-        _ source: ModelSource, _ shape: BertShape, _ base: WeightScope, _ embeddings: EncoderEmbeddings,
-        _ layers: [EncoderLayer], finalNorm: Normalisation? = nil, heads: [EncoderTask: EncoderHeadPlan],
+        _ source: Checkpoint, _ shape: BertShape, _ base: WeightScope, _ embeddings: EncoderEmbeddings,
+        _ layers: [EncoderLayer], finalNorm: Norm? = nil, heads: [EncoderTask: EncoderHeadPlan],
         reserved: Int = 0
-    ) -> EncoderParts {
-        EncoderParts(
+    ) -> EncoderDefinition {
+        EncoderDefinition(
             embeddings: embeddings,
             stack: EncoderStack(
                 kernels: source.weights.kernels, hidden: shape.hidden, heads: shape.heads, headDim: shape.headDim,
@@ -57,7 +57,7 @@ enum Bert {
             positions: shape.positions - reserved)
     }
 
-    /// transformers' BertEmbeddings: words, types and positions, summed and normalised.
+    /// transformers' BertEmbeddings: words, types and positions, summed and normalized.
     static func embeddings(
         _ names: WeightScope, _ shape: BertShape, width: Int, _ numbering: PositionNumbering = .consecutive,
         norm: Bool = true

@@ -4,7 +4,7 @@ import Kernels
 /// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/deberta/modeling_deberta.py), and what its
 /// second version shares with it: embeddings, relative positions and heads.
 enum Deberta {
-    static func parts(_ source: ModelSource) throws(ModelError) -> EncoderParts {
+    static func parts(_ source: Checkpoint) throws(ModelError) -> EncoderDefinition {
         let c = source.configuration
         let shape = try DebertaShape(c)
         let base = source.base(anchor: "embeddings.word_embeddings.weight")
@@ -30,7 +30,7 @@ enum Deberta {
 
     /// `in_proj`, whose rows are each head's query, key and value, as all heads' queries, then keys, then values; keys have
     /// no bias.
-    private static func joined(_ names: WeightScope, _ shape: BertShape) throws(ModelError) -> DenseLayer {
+    private static func joined(_ names: WeightScope, _ shape: BertShape) throws(ModelError) -> Linear {
         let (hidden, width) = (shape.hidden, shape.headDim)
         let weight = try names.floats("in_proj.weight", [3 * hidden, hidden])
         let (query, value) = (try names.floats("q_bias", [hidden]), try names.floats("v_bias", [hidden]))
@@ -46,7 +46,7 @@ enum Deberta {
             (bias[i], bias[hidden + i], bias[2 * hidden + i]) = (query.values[i], 0, value.values[i])
         }
         let reader = names.reader
-        return DenseLayer(
+        return Linear(
             weight: PackedWeight(
                 rows, outputs: 3 * hidden, inputs: hidden, dense: reader.kernels.dense(reader.precision)),
             bias: FloatTensor(
@@ -55,8 +55,8 @@ enum Deberta {
 
     /// - Parameter layers: made with `layer`.
     static func parts(
-        _ source: ModelSource, _ shape: DebertaShape, _ base: WeightScope, _ layers: [EncoderLayer]
-    ) throws(ModelError) -> EncoderParts {
+        _ source: Checkpoint, _ shape: DebertaShape, _ base: WeightScope, _ layers: [EncoderLayer]
+    ) throws(ModelError) -> EncoderDefinition {
         let (c, bert, names) = (source.configuration, shape.bert, base("embeddings"))
         let width = try c.int("embedding_size", in: 1...65_536, default: bert.hidden)
         var embeddings = EncoderEmbeddings(
@@ -98,12 +98,12 @@ enum Deberta {
     /// `legacy` tells which of two heads it is; published files say nothing and may have either.
     private static func vocabularyHead(
         _ c: Configuration, _ bert: BertShape, _ base: WeightScope
-    ) throws(ModelError) -> VocabularyHeadPlan {
+    ) throws(ModelError) -> MaskedLMHeadPlan {
         let width = try c.int("embedding_size", in: 1...65_536, default: bert.hidden)
         let name = "lm_predictions.lm_head"
         let isThere = base.around(having: name + ".dense.weight").has(name + ".dense.weight")
         if try c.bool("legacy", default: true), !isThere { return .bert(bert.activation, bert.epsilon, width: width) }
-        return VocabularyHeadPlan(
+        return MaskedLMHeadPlan(
             transform: name + ".dense", activation: bert.activation, norm: name + ".LayerNorm", epsilon: bert.epsilon,
             // Always the table of words.
             decoder: "", biases: [name + ".bias"], width: width)
@@ -113,9 +113,9 @@ enum Deberta {
     ///   - joined: the projection to queries, keys and values.
     ///   - bias: of their products, by distance.
     static func layer(
-        _ names: WeightScope, _ shape: BertShape, joined: DenseLayer, bias: DisentangledBias?
+        _ names: WeightScope, _ shape: BertShape, joined: Linear, bias: DisentangledBias?
     ) throws(ModelError) -> EncoderLayer {
-        func norm(_ name: String) throws(ModelError) -> Normalisation {
+        func norm(_ name: String) throws(ModelError) -> Norm {
             try names.norm(name, width: shape.hidden, epsilon: shape.epsilon)
         }
         return EncoderLayer(
@@ -170,7 +170,7 @@ struct DebertaShape {
 struct DebertaPositions {
     private let shape: DebertaShape
     private let distances: RelativeDistances
-    /// [distances, hidden], normalised where the model does.
+    /// [distances, hidden], normalized where the model does.
     private let embeddings: [Float]
     private let kernels: KernelTable
 
@@ -223,7 +223,7 @@ struct DebertaPositions {
     ///   - key: reads the projection that makes keys of the embeddings, [hidden, hidden].
     ///   - query: that makes queries.
     func bias(
-        key: () throws(ModelError) -> DenseLayer, query: () throws(ModelError) -> DenseLayer
+        key: () throws(ModelError) -> Linear, query: () throws(ModelError) -> Linear
     ) throws(ModelError) -> DisentangledBias {
         DisentangledBias(
             distances: distances, keys: shape.contentToPosition ? packed(try key()) : [],
@@ -231,7 +231,7 @@ struct DebertaPositions {
     }
 
     /// The embeddings, projected, scaled and cut into heads.
-    private func packed(_ projection: DenseLayer) -> [PackedWeight] {
+    private func packed(_ projection: Linear) -> [PackedWeight] {
         let (rows, hidden, width) = (distances.count, shape.bert.hidden, shape.bert.headDim)
         let scratch = Scratch()
         let words = projection.weight.dense.scratchCount(rows, hidden)

@@ -4,7 +4,7 @@ import Kernels
 /// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/deberta_v2/modeling_deberta_v2.py): BERT
 /// with attention that scores content and relative position apart, and, in v2-xlarge, a convolution beside the first layer.
 enum DebertaV2 {
-    static func parts(_ source: ModelSource) throws(ModelError) -> EncoderParts {
+    static func parts(_ source: Checkpoint) throws(ModelError) -> EncoderDefinition {
         let c = source.configuration
         let shape = try DebertaShape(c)
         let base = source.base(anchor: "embeddings.word_embeddings.weight")

@@ -6,7 +6,7 @@ import Kernels
 ///
 /// `sinusoidal_pos_embds` only says what a new model's table of positions begins as; files hold the table either way.
 enum DistilBert {
-    static func parts(_ source: ModelSource) throws(ModelError) -> EncoderParts {
+    static func parts(_ source: Checkpoint) throws(ModelError) -> EncoderDefinition {
         let c = source.configuration
         let hidden = try c.int("dim", "hidden_size", in: 1...65_536)
         let heads = try c.int("n_heads", "num_attention_heads", in: 1...4096)
@@ -16,7 +16,7 @@ enum DistilBert {
         let vocabulary = try c.int("vocab_size", in: 1...1 << 28)
         let positions = try c.int("max_position_embeddings", in: 1...1 << 24)
         let activation = try c.activation("activation", default: "gelu")
-        func norm(_ scope: WeightScope, _ name: String) throws(ModelError) -> Normalisation {
+        func norm(_ scope: WeightScope, _ name: String) throws(ModelError) -> Norm {
             try scope.norm(name, width: hidden, epsilon: 1e-12)
         }
 
@@ -41,7 +41,7 @@ enum DistilBert {
                         down: try names.dense("ffn.lin2", outputs: hidden, inputs: feedForward)),
                     feedForwardNorms: SublayerNorms(after: try norm(names, "output_layer_norm"))))
         }
-        var parts = EncoderParts(
+        var parts = EncoderDefinition(
             embeddings: embeddings,
             stack: EncoderStack(
                 kernels: source.weights.kernels, hidden: hidden, heads: heads, headDim: hidden / heads, layers: all),
@@ -51,7 +51,7 @@ enum DistilBert {
                     output: .init(name: "classifier")),
                 .tokenClassification: Bert.tokens, .questionAnswering: Bert.answers,
             ], base: base, vocabularySize: vocabulary, positions: positions)
-        parts.vocabularyHead = VocabularyHeadPlan(
+        parts.vocabularyHead = MaskedLMHeadPlan(
             transform: "vocab_transform", activation: activation, norm: "vocab_layer_norm", epsilon: 1e-12,
             decoder: "vocab_projector.weight", biases: ["vocab_projector.bias"], width: hidden)
         return parts

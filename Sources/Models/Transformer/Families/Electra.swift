@@ -4,7 +4,7 @@ import Kernels
 /// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/electra/modeling_electra.py): BERT, whose
 /// embeddings may have a width of their own and are projected to the layers'.
 enum Electra {
-    static func parts(_ source: ModelSource) throws(ModelError) -> EncoderParts {
+    static func parts(_ source: Checkpoint) throws(ModelError) -> EncoderDefinition {
         let c = source.configuration
         let shape = try BertShape(c)
         let width = try c.int("embedding_size", in: 1...65_536, default: 128)
@@ -22,7 +22,7 @@ enum Electra {
                 .sequenceClassification: Bert.sequences(.gelu), .tokenClassification: Bert.tokens,
                 .questionAnswering: Bert.answers,
             ])
-        parts.vocabularyHead = VocabularyHeadPlan(
+        parts.vocabularyHead = MaskedLMHeadPlan(
             transform: "generator_predictions.dense", activation: .gelu, norm: "generator_predictions.LayerNorm",
             epsilon: shape.epsilon, decoder: "generator_lm_head.weight", biases: ["generator_lm_head.bias"],
             width: width)

@@ -7,7 +7,7 @@ import Kernels
 ///
 /// `attn_logit_softcapping` has no effect: the class keeps it, but its attention does not read it.
 enum Gemma3 {
-    static func parts(_ source: ModelSource) throws(ModelError) -> EncoderParts {
+    static func parts(_ source: Checkpoint) throws(ModelError) -> EncoderDefinition {
         let c = source.configuration
         let hidden = try c.int("hidden_size", in: 1...65_536)
         let heads = try c.int("num_attention_heads", in: 1...4096)
@@ -34,8 +34,8 @@ enum Gemma3 {
         let (globalTable, localTable) = (RotaryTable(global), RotaryTable(local))
 
         let base = source.base(anchor: "embed_tokens.weight")
-        func norm(_ names: WeightScope, _ name: String, _ width: Int? = nil) throws(ModelError) -> Normalisation {
-            try names.rootMeanSquareNorm(name, width: width ?? hidden, epsilon: epsilon, offset: 1)
+        func norm(_ names: WeightScope, _ name: String, _ width: Int? = nil) throws(ModelError) -> Norm {
+            try names.rmsNorm(name, width: width ?? hidden, epsilon: epsilon, offset: 1)
         }
         var all: [EncoderLayer] = []
         for i in 0..<layers {
@@ -65,7 +65,7 @@ enum Gemma3 {
                         before: try norm(names, "pre_feedforward_layernorm"),
                         branch: try norm(names, "post_feedforward_layernorm"))))
         }
-        return EncoderParts(
+        return EncoderDefinition(
             embeddings: EncoderEmbeddings(
                 input: .tokens(
                     try base.table("embed_tokens.weight", rows: vocabulary, width: hidden),

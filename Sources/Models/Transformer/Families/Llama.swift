@@ -6,7 +6,7 @@ import Kernels
 /// before sublayers, grouped queries, rotary positions, a gated feed-forward part; causal unless `is_causal` is false.
 /// They differ in biases, in norms of queries and keys, and in which layers see only near tokens.
 enum Llama {
-    static func parts(_ source: ModelSource) throws(ModelError) -> EncoderParts {
+    static func parts(_ source: Checkpoint) throws(ModelError) -> EncoderDefinition {
         let c = source.configuration
         let family = try c.string("model_type") ?? ""
         let hidden = try c.int("hidden_size", in: 1...65_536)
@@ -42,8 +42,8 @@ enum Llama {
         let rotary = RotaryTable(rope)
 
         let base = source.base(anchor: "embed_tokens.weight")
-        func norm(_ names: WeightScope, _ name: String, _ width: Int) throws(ModelError) -> Normalisation {
-            try names.rootMeanSquareNorm(name, width: width, epsilon: epsilon)
+        func norm(_ names: WeightScope, _ name: String, _ width: Int) throws(ModelError) -> Norm {
+            try names.rmsNorm(name, width: width, epsilon: epsilon)
         }
         var all: [EncoderLayer] = []
         for i in 0..<layers {
@@ -69,7 +69,7 @@ enum Llama {
                         down: try mlp.dense("down_proj", outputs: hidden, inputs: feedForward, bias: bias.feedForward)),
                     feedForwardNorms: SublayerNorms(before: try norm(names, "post_attention_layernorm", hidden))))
         }
-        return EncoderParts(
+        return EncoderDefinition(
             embeddings: EncoderEmbeddings(
                 input: .tokens(try base.table("embed_tokens.weight", rows: vocabulary, width: hidden))),
             stack: EncoderStack(

@@ -7,7 +7,7 @@ enum MPNet {
     /// Whatever `relative_attention_num_buckets` says of the table, transformers looks so many of its rows up.
     private static let buckets = 32
 
-    static func parts(_ source: ModelSource) throws(ModelError) -> EncoderParts {
+    static func parts(_ source: Checkpoint) throws(ModelError) -> EncoderDefinition {
         let c = source.configuration
         let shape = try BertShape(c, types: nil)
         let rows = try c.int("relative_attention_num_buckets", in: buckets...65_536, default: buckets)
@@ -19,7 +19,7 @@ enum MPNet {
             try base.floats("encoder.relative_attention_bias.weight", [rows, shape.heads]), buckets: buckets,
             heads: shape.heads
         ) { RelativeBias.bucket(distance: $0, buckets: buckets, maxDistance: 128) }
-        func norm(_ scope: WeightScope, _ name: String) throws(ModelError) -> Normalisation {
+        func norm(_ scope: WeightScope, _ name: String) throws(ModelError) -> Norm {
             try scope.norm(name, width: shape.hidden, epsilon: shape.epsilon)
         }
         var layers: [EncoderLayer] = []

@@ -4,7 +4,7 @@ import Kernels
 /// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/modernbert/modeling_modernbert.py):
 /// norms before sublayers, rotary positions, gated feed-forward; most layers see only near tokens and turn faster.
 enum ModernBert {
-    static func parts(_ source: ModelSource) throws(ModelError) -> EncoderParts {
+    static func parts(_ source: Checkpoint) throws(ModelError) -> EncoderDefinition {
         let c = source.configuration
         try c.requireEncoder()
         let hidden = try c.int("hidden_size", in: 1...65_536)
@@ -35,7 +35,7 @@ enum ModernBert {
         let (globalTable, localTable) = (RotaryTable(global), RotaryTable(local))
 
         let base = source.base(anchor: "embeddings.tok_embeddings.weight")
-        func norm(_ names: WeightScope, _ name: String) throws(ModelError) -> Normalisation {
+        func norm(_ names: WeightScope, _ name: String) throws(ModelError) -> Norm {
             try names.norm(name, width: hidden, epsilon: epsilon, bias: normBias)
         }
         let embeddings = EncoderEmbeddings(
@@ -61,14 +61,14 @@ enum ModernBert {
                         down: try names.dense("mlp.Wo", outputs: hidden, inputs: feedForward, bias: feedForwardBias)),
                     feedForwardNorms: SublayerNorms(before: try norm(names, "mlp_norm"))))
         }
-        var parts = EncoderParts(
+        var parts = EncoderDefinition(
             embeddings: embeddings,
             stack: EncoderStack(
                 kernels: source.weights.kernels, hidden: hidden, heads: heads, headDim: headDim, layers: all,
                 finalNorm: try norm(base, "final_norm")),
             heads: try Self.heads(c, epsilon: epsilon, normBias: normBias), base: base, vocabularySize: vocabulary,
             positions: min(global.positions, local.positions))
-        parts.vocabularyHead = VocabularyHeadPlan(
+        parts.vocabularyHead = MaskedLMHeadPlan(
             transform: "head.dense", transformBias: try c.bool("classifier_bias", default: false),
             activation: try c.activation("classifier_activation", default: "gelu"), norm: "head.norm",
             normBias: normBias, epsilon: epsilon, decoder: "decoder.weight",

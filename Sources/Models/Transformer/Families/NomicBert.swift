@@ -6,7 +6,7 @@ import Kernels
 /// transformers' NomicBertModel
 /// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/nomic_bert/modeling_nomic_bert.py).
 enum NomicBert {
-    static func parts(_ source: ModelSource) throws(ModelError) -> EncoderParts {
+    static func parts(_ source: Checkpoint) throws(ModelError) -> EncoderDefinition {
         let c = source.configuration
         try c.requireEncoder()
         let isOwn = c.object["n_embd"] != nil || c.object["activation_function"] != nil
@@ -67,7 +67,7 @@ enum NomicBert {
                     feedForwardNorms: SublayerNorms(
                         after: try names.norm(layout.feedForwardNorm, width: hidden, epsilon: epsilon))))
         }
-        var parts = EncoderParts(
+        var parts = EncoderDefinition(
             embeddings: embeddings,
             stack: EncoderStack(
                 kernels: source.weights.kernels, hidden: hidden, heads: heads, headDim: headDim, layers: all),
@@ -78,7 +78,7 @@ enum NomicBert {
                 .tokenClassification: Bert.tokens,
             ], base: base, vocabularySize: vocabulary, tokenTypes: types > 0 ? types : nil,
             positions: positions)
-        var head = VocabularyHeadPlan.bert(
+        var head = MaskedLMHeadPlan.bert(
             try c.activation("hidden_act", default: "gelu"), epsilon, width: hidden)
         head.norm =
             source.root.has("cls.predictions.transform.layer_norm.weight")

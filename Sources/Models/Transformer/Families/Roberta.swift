@@ -5,7 +5,7 @@ import Kernels
 /// copies under other names: XLM-RoBERTa, CamemBERT, data2vec's text encoder. BERT but for positions, which count on from
 /// the padding's id, and for heads.
 enum Roberta {
-    static func parts(_ source: ModelSource) throws(ModelError) -> EncoderParts {
+    static func parts(_ source: Checkpoint) throws(ModelError) -> EncoderDefinition {
         let shape = try BertShape(source.configuration)
         var parts = try Bert.parts(source, shape, numbering(source.configuration, shape), heads: heads)
         parts.vocabularyHead = .roberta(shape.epsilon, width: shape.hidden)
@@ -38,13 +38,13 @@ enum Roberta {
 /// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/xlm_roberta_xl/modeling_xlm_roberta_xl.py):
 /// RoBERTa with norms before the sublayers and one at the end, none on embeddings.
 enum XLMRobertaXL {
-    static func parts(_ source: ModelSource) throws(ModelError) -> EncoderParts {
+    static func parts(_ source: Checkpoint) throws(ModelError) -> EncoderDefinition {
         let c = source.configuration
         let shape = try BertShape(c, epsilon: 1e-5, types: 1)
         let numbering = try Roberta.numbering(c, shape)
         let base = source.base(anchor: "embeddings.word_embeddings.weight")
         let embeddings = try Bert.embeddings(base("embeddings"), shape, width: shape.hidden, numbering, norm: false)
-        func norm(_ scope: WeightScope, _ name: String) throws(ModelError) -> Normalisation {
+        func norm(_ scope: WeightScope, _ name: String) throws(ModelError) -> Norm {
             try scope.norm(name, width: shape.hidden, epsilon: shape.epsilon)
         }
         var layers: [EncoderLayer] = []

@@ -6,7 +6,7 @@ import Kernels
 /// sublayers, no biases, scores without scaling to which a bias by distance is added. A decoder's tensors, if the
 /// checkpoint has them, are left alone.
 enum T5 {
-    static func parts(_ source: ModelSource) throws(ModelError) -> EncoderParts {
+    static func parts(_ source: Checkpoint) throws(ModelError) -> EncoderDefinition {
         let c = source.configuration
         try c.requireEncoder()
         let hidden = try c.int("d_model", in: 1...65_536)
@@ -33,8 +33,8 @@ enum T5 {
         let words = ["shared.weight", "encoder.embed_tokens.weight"].first(where: base.has) ?? "shared.weight"
         let embeddings = EncoderEmbeddings(
             input: .tokens(try base.table(words, rows: vocabulary, width: hidden)))
-        func norm(_ names: WeightScope, _ name: String) throws(ModelError) -> Normalisation {
-            try names.rootMeanSquareNorm(name, width: hidden, epsilon: epsilon)
+        func norm(_ names: WeightScope, _ name: String) throws(ModelError) -> Norm {
+            try names.rmsNorm(name, width: hidden, epsilon: epsilon)
         }
         var all: [EncoderLayer] = []
         var bias: ScoreBias?
@@ -66,7 +66,7 @@ enum T5 {
                         down: try dense.dense("wo", outputs: hidden, inputs: feedForward, bias: false)),
                     feedForwardNorms: SublayerNorms(before: try norm(names, "layer.1.layer_norm"))))
         }
-        return EncoderParts(
+        return EncoderDefinition(
             embeddings: embeddings,
             stack: EncoderStack(
                 kernels: source.weights.kernels, hidden: hidden, heads: heads, headDim: headDim, scale: 1, layers: all,

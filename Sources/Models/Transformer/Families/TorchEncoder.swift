@@ -9,7 +9,7 @@ enum TorchEncoder {
         var kernel: Activation { self == .relu ? .relu : .gelu }
     }
 
-    static func network(_ source: ModelSource) throws(ModelError) -> EncoderNetwork {
+    static func network(_ source: Checkpoint) throws(ModelError) -> EncoderNetwork {
         let c = source.configuration
         let width = try c.int("d_model", in: 1...65_536)
         let heads = try c.int("nhead", in: 1...4096)
@@ -81,7 +81,7 @@ enum TorchEncoder {
         }
         return EncoderLayer(
             attention: AttentionPart(
-                joined: DenseLayer(
+                joined: Linear(
                     weight: try names.reader.packed(
                         [(names.prefix + "self_attn.in_proj_weight", 3 * s.width)], inputs: s.width),
                     bias: s.bias ? try names.floats("self_attn.in_proj_bias", [3 * s.width]) : nil),

@@ -2,19 +2,19 @@ import CSystem
 import Synchronization
 
 /// Work in parts that may run in any order, several at once.
-public protocol PartedWork {
+public protocol ParallelWork {
     /// Runs one part; `work` points at the whole. A plain function, since a closure would be kept on the heap.
-    static var runPart: Team.PartFunction { get }
+    static var runPart: ThreadTeam.PartFunction { get }
 }
 
 /// Threads that share the work of one forward pass: its leader, who runs it, and helpers, who join when they have nothing
 /// better to do and may leave between any two parts.
 ///
 /// A pass calls `run` for each of its regions. The leader claims parts from the front and helpers from the back, so that
-/// the parts of consecutive regions meet the caches of the thread that had their neighbours before. Nothing depends on a
+/// the parts of consecutive regions meet the caches of the thread that had their neighbors before. Nothing depends on a
 /// helper: without any the leader does all. In a region nothing is allocated and no lock is taken; whoever waits spins
 /// for a moment and then sleeps, the leader on a futex, helpers where they came from.
-public final class Team: @unchecked Sendable {
+public final class ThreadTeam: @unchecked Sendable {
     /// - Parameters:
     ///   - part: 0 ..< parts; each is run once.
     ///   - member: 0 ..< `size`: who runs it. None runs two parts at once, so each can have memory of its own.
@@ -40,10 +40,10 @@ public final class Team: @unchecked Sendable {
     private static let maxParts = 0xffff
     private static let sleeping: UInt32 = 1 << 31
     /// How long to spin: above what it takes to wake a thread, below what would show as load.
-    private static let patience = 100_000
+    private static let spinNanoseconds = 100_000
 
     /// Asks for helpers; set once, before the first pass. Called on the leader's thread.
-    private let call: @Sendable (Team) -> Void
+    private let call: @Sendable (ThreadTeam) -> Void
     private let isOpenFlag = Atomic(false)
     private let wantsCall = Atomic(false)
     private let places = Atomic<UInt64>(1)
@@ -58,8 +58,8 @@ public final class Team: @unchecked Sendable {
     private var expected = 0
 
     /// - Parameter call: asks for helpers, each of which is then to call `help`.
-    public init(size: Int, leastWork: Int = 1 << 18, call: @escaping @Sendable (Team) -> Void = { _ in }) {
-        self.size = min(max(size, 1), Team.maxSize)
+    public init(size: Int, leastWork: Int = 1 << 18, call: @escaping @Sendable (ThreadTeam) -> Void = { _ in }) {
+        self.size = min(max(size, 1), ThreadTeam.maxSize)
         self.leastWork = leastWork
         self.call = call
         unfinished.initialize(to: Atomic(0))
@@ -94,10 +94,10 @@ public final class Team: @unchecked Sendable {
 
     /// Runs all parts, at most 65,535, and returns when the last has ended. Only on the leader's thread, and not from
     /// within a part.
-    public func run<Work: PartedWork>(_ parts: Int, _ work: Work) {
+    public func run<Work: ParallelWork>(_ parts: Int, _ work: Work) {
         withUnsafePointer(to: work) { work in
             let (pointer, runPart) = (UnsafeRawPointer(work), Work.runPart)
-            if parts <= 1 || parts > Team.maxParts || !isOpenFlag.load(ordering: .relaxed) {
+            if parts <= 1 || parts > ThreadTeam.maxParts || !isOpenFlag.load(ordering: .relaxed) {
                 for part in 0..<max(0, parts) { runPart(pointer, part, 0) }
                 return
             }
@@ -141,10 +141,10 @@ public final class Team: @unchecked Sendable {
 
     /// Until the helpers' last parts have ended.
     private func wait() {
-        var spin = Spin(nanoseconds: Team.patience)
+        var spin = Spin(nanoseconds: ThreadTeam.spinNanoseconds)
         while !spin.isOver { if unfinished.pointee.load(ordering: .acquiring) == 0 { return } }
-        var left = unfinished.pointee.bitwiseOr(Team.sleeping, ordering: .acquiringAndReleasing).newValue
-        while left != Team.sleeping {
+        var left = unfinished.pointee.bitwiseOr(ThreadTeam.sleeping, ordering: .acquiringAndReleasing).newValue
+        while left != ThreadTeam.sleeping {
             encoderd_futex_wait(unfinished, left)
             left = unfinished.pointee.load(ordering: .acquiring)
         }
@@ -170,15 +170,15 @@ public final class Team: @unchecked Sendable {
     public func help(while mayStay: () -> Bool) -> Departure {
         guard let member = takePlace() else { return .over }
         defer { _ = places.bitwiseAnd(~(1 << UInt64(member)), ordering: .acquiringAndReleasing) }
-        var spin = Spin(nanoseconds: Team.patience)
+        var spin = Spin(nanoseconds: ThreadTeam.spinNanoseconds)
         while isOpenFlag.load(ordering: .acquiring) {
             if !mayStay() { return .calledAway }
             if let part = claim(fromFront: false) {
                 if let work, let runPart { runPart(work, part, member) }
-                if unfinished.pointee.subtract(1, ordering: .acquiringAndReleasing).newValue == Team.sleeping {
+                if unfinished.pointee.subtract(1, ordering: .acquiringAndReleasing).newValue == ThreadTeam.sleeping {
                     encoderd_futex_wake(unfinished, 1)
                 }
-                spin = Spin(nanoseconds: Team.patience)
+                spin = Spin(nanoseconds: ThreadTeam.spinNanoseconds)
             } else if spin.isOver {
                 return .idle
             }

@@ -1,10 +1,10 @@
 import Kernels
 
 /// A module of sentence-transformers between pooling and the vector that is answered.
-struct SentenceModule: Sendable {
+struct SentenceTransformersModule: Sendable {
     private enum Kind: Sendable {
-        case dense(DenseLayer, Activation, Residual)
-        case norm(Normalisation)
+        case dense(Linear, Activation, Residual)
+        case norm(Norm)
         /// Of unit L2 norm.
         case normalize
     }
@@ -13,11 +13,11 @@ struct SentenceModule: Sendable {
     /// What Dense adds to its output.
     private enum Residual: Sendable {
         case none, input
-        case projected(DenseLayer)
+        case projected(Linear)
     }
 
     /// - Parameter width: of the vectors that come in; then of those that go out.
-    init(_ file: SentenceSettings.Module, _ source: ModelSource, width: inout Int) throws(ModelError) {
+    init(_ file: SentenceTransformersConfiguration.Module, _ source: Checkpoint, width: inout Int) throws(ModelError) {
         switch file {
         case .normalize: kind = .normalize
         case .dense(let directory, let settings):
@@ -30,7 +30,7 @@ struct SentenceModule: Sendable {
             for key in ["module_input_name", "module_output_name"] {
                 try settings.require(key, "sentence_embedding", why: "only 'sentence_embedding' is supported")
             }
-            let scope = try SentenceModule.weights(directory, source)
+            let scope = try SentenceTransformersModule.weights(directory, source)
             var residual = Residual.none
             if try settings.bool("use_residual", default: false) {
                 residual =
@@ -42,7 +42,7 @@ struct SentenceModule: Sendable {
             kind = .dense(
                 try scope.dense(
                     "linear", outputs: outputs, inputs: inputs, bias: try settings.bool("bias", default: true),
-                    precision: .f32), try SentenceModule.activation(settings), residual)
+                    precision: .f32), try SentenceTransformersModule.activation(settings), residual)
             width = outputs
         case .norm(let directory, let settings):
             let dimension = try settings.int("dimension", in: 1...1 << 20)
@@ -51,11 +51,11 @@ struct SentenceModule: Sendable {
                     file: settings.file, "'dimension' is \(dimension), but the vectors before it have \(width) values")
             }
             kind = .norm(
-                try SentenceModule.weights(directory, source).norm("norm", width: dimension, epsilon: 1e-5))
+                try SentenceTransformersModule.weights(directory, source).norm("norm", width: dimension, epsilon: 1e-5))
         }
     }
 
-    private static func weights(_ directory: String, _ source: ModelSource) throws(ModelError) -> WeightScope {
+    private static func weights(_ directory: String, _ source: Checkpoint) throws(ModelError) -> WeightScope {
         WeightScope(
             reader: WeightReader(
                 file: try WeightFiles.open(directory: directory, configured: nil), names: [:],
@@ -94,18 +94,18 @@ struct SentenceModule: Sendable {
             }
             return out
         case .dense(let layer, let activation, let residual):
-            let out = SentenceModule.run(layer, activation, vector, kernels)
+            let out = SentenceTransformersModule.run(layer, activation, vector, kernels)
             switch residual {
             case .none: return out
             case .input: return zip(out, vector).map { $0 + $1 }
             case .projected(let projection):
-                return zip(out, SentenceModule.run(projection, .identity, vector, kernels)).map { $0 + $1 }
+                return zip(out, SentenceTransformersModule.run(projection, .identity, vector, kernels)).map { $0 + $1 }
             }
         }
     }
 
     private static func run(
-        _ layer: DenseLayer, _ activation: Activation, _ vector: [Float], _ kernels: KernelTable
+        _ layer: Linear, _ activation: Activation, _ vector: [Float], _ kernels: KernelTable
     ) -> [Float] {
         var out = [Float](repeating: 0, count: layer.weight.outputs)
         vector.withUnsafeBufferPointer { vector in

@@ -1,7 +1,7 @@
 import JSON
 
 /// An answer's JSON, cut where it may be interrupted: it is written at once, or a piece at a time while it is sent.
-struct JSONParts: Sendable {
+struct StreamedJSON: Sendable {
     /// Writes step i of `count`.
     private var parts: [(count: Int, write: @Sendable (inout JSONWriter, Int) -> Void)] = []
     /// About how many bytes there will be.
@@ -39,7 +39,7 @@ struct JSONParts: Sendable {
 
     /// Arrays of numbers, one behind the other.
     private mutating func add(arrays: Int, of size: Int, _ array: @escaping @Sendable (Int) -> ArraySlice<Float>) {
-        let block = JSONParts.block
+        let block = StreamedJSON.block
         let blocks = max(1, (size + block - 1) / block)
         retain(bytes: 4 * arrays * size)
         add(arrays * blocks, bytes: 12 * min(size, block)) { json, i in
@@ -52,7 +52,7 @@ struct JSONParts: Sendable {
 
     /// Numbers, as a string of the base64 of their bytes.
     mutating func add(base64 values: [Float]) {
-        let block = JSONParts.block
+        let block = StreamedJSON.block
         retain(bytes: 4 * values.count)
         add(bytes: 1) { $0.beginString() }
         add((values.count + block - 1) / block, bytes: 6 * min(values.count, block)) { json, i in
@@ -68,7 +68,7 @@ struct JSONParts: Sendable {
         nested shape: ArraySlice<Int>, bytes: Int, _ element: @escaping @Sendable (inout JSONWriter, Int) -> Void
     ) {
         let count = shape.reduce(1, *)
-        guard count > 0 else { return add { JSONParts.writeEmpty(shape, &$0) } }
+        guard count > 0 else { return add { StreamedJSON.writeEmpty(shape, &$0) } }
         // Elements in one array of each axis, outermost first.
         let blocks = shape.indices.map { shape[$0...].reduce(1, *) }
         add(count, bytes: bytes) { json, i in
@@ -115,7 +115,7 @@ struct JSONParts: Sendable {
 
 /// Makes an answer's pieces on the workers: one is made when the last has gone out, so a slow reader holds no worker and
 /// no more than a piece.
-final class JSONStream: BodyStream, @unchecked Sendable {
+final class StreamedJSONBody: BodyStream, @unchecked Sendable {
     /// Longer answers are streamed.
     static let threshold = 256 << 10
     static let pieceBytes = 64 << 10
@@ -123,14 +123,14 @@ final class JSONStream: BodyStream, @unchecked Sendable {
     var heldBytes: Int { parts.retained }
 
     private let engine: InferenceEngine
-    private let parts: JSONParts
+    private let parts: StreamedJSON
     private let encoder: GzipEncoder?
     // `next` is called after the last piece was delivered, so a worker has these to itself.
-    private var cursor = JSONParts.Cursor()
-    private var json = JSONWriter(capacity: JSONStream.pieceBytes + 8192)
+    private var cursor = StreamedJSON.Cursor()
+    private var json = JSONWriter(capacity: StreamedJSONBody.pieceBytes + 8192)
     private var isDone = false
 
-    init(_ parts: JSONParts, engine: InferenceEngine, encoder: GzipEncoder?) {
+    init(_ parts: StreamedJSON, engine: InferenceEngine, encoder: GzipEncoder?) {
         self.parts = parts
         self.engine = engine
         self.encoder = encoder

@@ -1,9 +1,9 @@
 import JSON
 
 extension Configuration {
-    /// Refuses weights that are quantised in a way that cannot be read, by what `quantization_config` says of them
-    /// (older files: `compression_config`). Which tensors are quantised their own types tell.
-    func checkQuantisation() throws(ModelError) {
+    /// Refuses weights that are quantized in a way that cannot be read, by what `quantization_config` says of them
+    /// (older files: `compression_config`). Which tensors are quantized their own types tell.
+    func checkQuantization() throws(ModelError) {
         guard let key = ["quantization_config", "compression_config"].first(where: { (object[$0] ?? .null) != .null })
         else { return }
         guard let value = object[key], let settings = value.object else {
@@ -46,7 +46,7 @@ extension Configuration {
         default:
             throw fail(
                 "quant_method", quoted(method),
-                "weights quantised by bitsandbytes (8 bits) or compressed-tensors (int of 8 bits) can be read")
+                "weights quantized by bitsandbytes (8 bits) or compressed-tensors (int of 8 bits) can be read")
         }
     }
 }

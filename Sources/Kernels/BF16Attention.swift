@@ -1,6 +1,6 @@
 /// Where the parts of the scratch of attention in bf16 lie, in floats or words of 32 bits. It grows with the keys, never
 /// with queries × keys.
-public struct BrainAttentionScratch {
+public struct BF16AttentionScratch {
     /// Kᵀ in panels of words, [⌈keys / width⌉, headDim / 2, width].
     @inlinable @inline(__always) public var keyPanels: Int { 0 }
     /// V in panels of words, pairs of keys, [⌈valueDim / width⌉, keys / 2, width].
@@ -17,7 +17,7 @@ public struct BrainAttentionScratch {
     public let inverseSums: Int
     public let total: Int
     /// Floats from one row of scores to the next: whole panels.
-    public let pitch: Int
+    public let stride: Int
     /// Words from one row of queries or keys to the next, and words of a row.
     public let wordPitch: Int
     public let words: Int
@@ -25,20 +25,20 @@ public struct BrainAttentionScratch {
     public let block: Int
 
     @inlinable @inline(__always)
-    public init<A: BrainArithmetic>(_: A.Type, queries count: Int, keys: Int, headDim: Int, valueDim: Int) {
+    public init<A: BF16Arithmetic>(_: A.Type, queries count: Int, keys: Int, headDim: Int, valueDim: Int) {
         let width = A.I.panelWidth
-        pitch = roundUp(keys, to: width)
+        stride = roundUp(keys, to: width)
         wordPitch = A.wordPitch(headDim)
         words = A.wordCount(headDim)
         // One tile of rows up to some 512 keys, so that scores and weights stay in the first level of cache.
         block = min(2 * A.I.tileRows, roundUp(max(count, 1), to: A.I.tileRows))
-        valuePanels = pitch * words
+        valuePanels = stride * words
         self.keys = valuePanels + roundUp((keys + 1) / 2 * roundUp(valueDim, to: width), to: 16)
         queries = self.keys + roundUp(keys * wordPitch, to: 16)
         scores = queries + roundUp(block * wordPitch, to: 16)
-        weights = scores + roundUp(block * pitch, to: 16)
+        weights = scores + roundUp(block * stride, to: 16)
         // A row's last vector may reach beyond its end.
-        inverseSums = weights + roundUp(block * pitch / 2 + A.I.lanes, to: 16)
+        inverseSums = weights + roundUp(block * stride / 2 + A.I.lanes, to: 16)
         total = inverseSums + roundUp(block, to: 16)
     }
 }
@@ -50,18 +50,18 @@ func words(_ p: UnsafeMutablePointer<Float>) -> UnsafeMutablePointer<UInt32> {
 
 /// K as panels of words: rows converted, then transposed a word at a time.
 @inlinable @inline(__always)
-func packBrainKeys<A: BrainArithmetic>(
+func packBrainKeys<A: BF16Arithmetic>(
     _: A.Type, _ k: UnsafePointer<Float>, _ ldk: Int, _ keys: Int, _ headDim: Int,
-    _ scratch: UnsafeMutablePointer<Float>, _ layout: BrainAttentionScratch
+    _ scratch: UnsafeMutablePointer<Float>, _ layout: BF16AttentionScratch
 ) {
     let rows = scratch + layout.keys
     for j in 0..<keys { A.convertRow(k + j * ldk, headDim, words(rows + j * layout.wordPitch), rows) }
     packPanels(A.I.self, rows, layout.wordPitch, keys, layout.words, scratch + layout.keyPanels)
 }
 
-/// V [keys, valueDim] as panels of words, each of two neighbouring keys; the key behind an odd last one is zero.
+/// V [keys, valueDim] as panels of words, each of two neighboring keys; the key behind an odd last one is zero.
 @inlinable @inline(__always)
-func packBrainValues<A: BrainArithmetic>(
+func packBrainValues<A: BF16Arithmetic>(
     _: A.Type, _ v: UnsafePointer<Float>, _ ldv: Int, _ keys: Int, _ valueDim: Int,
     _ panels: UnsafeMutablePointer<Float>
 ) {
@@ -95,8 +95,8 @@ func packBrainValues<A: BrainArithmetic>(
 
 /// Scores of `rows` query rows against the keys of `columns`, and others of the same panels, unscaled.
 @inlinable @inline(__always)
-func brainScores<A: BrainArithmetic>(
-    _: A.Type, q: UnsafePointer<UInt32>, scratch: UnsafeMutablePointer<Float>, layout: BrainAttentionScratch, rows: Int,
+func brainScores<A: BF16Arithmetic>(
+    _: A.Type, q: UnsafePointer<UInt32>, scratch: UnsafeMutablePointer<Float>, layout: BF16AttentionScratch, rows: Int,
     columns: Range<Int>
 ) {
     var column = columns.lowerBound / A.I.panelWidth * A.I.panelWidth
@@ -104,7 +104,7 @@ func brainScores<A: BrainArithmetic>(
         A.multiply(
             PanelProduct(
                 a: q, lda: layout.wordPitch, b: words(scratch + layout.keyPanels + column * layout.words),
-                out: scratch + layout.scores + column, ldOut: layout.pitch, m: rows, columns: A.I.panelWidth,
+                out: scratch + layout.scores + column, ldOut: layout.stride, m: rows, columns: A.I.panelWidth,
                 k: layout.words))
         column += A.I.panelWidth
     }
@@ -130,21 +130,21 @@ func coarseExp2<I: Instructions>(_: I.Type, _ argument: I.Vector) -> I.Vector {
 /// The exponentials of a row of scores as bf16, and what they are relative to: the maximum of x and the sum.
 /// Zeros follow up to a whole vector.
 @inlinable @inline(__always)
-func brainExponentials<A: BrainArithmetic>(
+func brainExponentials<A: BF16Arithmetic>(
     _: A.Type, _ x: UnsafePointer<Float>, _ count: Int, scale: Float, _ out: UnsafeMutablePointer<UInt16>
 ) -> (maximum: Float, sum: Float) {
     typealias I = A.I
     let lanes = I.lanes
     let whole = count / lanes * lanes
     let maximum = maximumOf(I.self, x, count)
-    let steepness = I.splat(binaryScale(scale))
+    let slope = I.splat(binaryScale(scale))
     let offset = I.splat(-maximum * binaryScale(scale))
     var sum0 = I.splat(0)
     var sum1 = sum0
     var i = 0
     while i + 2 * lanes <= whole {
-        let e0 = coarseExp2(I.self, I.fma(I.load(x + i), steepness, offset))
-        let e1 = coarseExp2(I.self, I.fma(I.load(x + i + lanes), steepness, offset))
+        let e0 = coarseExp2(I.self, I.fma(I.load(x + i), slope, offset))
+        let e1 = coarseExp2(I.self, I.fma(I.load(x + i + lanes), slope, offset))
         A.storeBrain(out + i, e0)
         A.storeBrain(out + i + lanes, e1)
         sum0 = I.add(sum0, e0)
@@ -155,7 +155,7 @@ func brainExponentials<A: BrainArithmetic>(
         // The exponentials behind the end are 0, which an odd last key's pair needs.
         let rest = count - i
         let y = i < whole ? I.load(x + i) : I.load(x + i, count: rest, fill: -.infinity)
-        let e = coarseExp2(I.self, I.fma(y, steepness, offset))
+        let e = coarseExp2(I.self, I.fma(y, slope, offset))
         A.storeBrain(out + i, e)
         sum0 = I.add(sum0, e)
         i += lanes
@@ -165,10 +165,10 @@ func brainExponentials<A: BrainArithmetic>(
 
 /// `AttentionKernels.run` in bf16: queries, keys, values and weights rounded to bf16, sums and softmax f32.
 @inlinable @inline(__always)
-public func brainAttention<A: BrainArithmetic>(_: A.Type, _ h: AttentionHead) {
+public func brainAttention<A: BF16Arithmetic>(_: A.Type, _ h: AttentionArguments) {
     typealias I = A.I
     if h.queries <= 0 { return }
-    let layout = BrainAttentionScratch(
+    let layout = BF16AttentionScratch(
         A.self, queries: h.queries, keys: h.keys, headDim: h.headDim, valueDim: h.valueDim)
     let pairs = (h.keys + 1) / 2
     let valuePanels = h.scratch + layout.valuePanels
@@ -191,10 +191,10 @@ public func brainAttention<A: BrainArithmetic>(_: A.Type, _ h: AttentionHead) {
         let pairsSeen = (seen.upperBound + 1) / 2 - firstPair
         brainScores(A.self, q: queries, scratch: h.scratch, layout: layout, rows: rows, columns: seen)
         for r in 0..<rows {
-            let row = UnsafeMutableRawPointer(weights + r * (layout.pitch / 2)).assumingMemoryBound(to: UInt16.self)
+            let row = UnsafeMutableRawPointer(weights + r * (layout.stride / 2)).assumingMemoryBound(to: UInt16.self)
             let own = h.span.visible(h.position + first + r, keys: h.keys)
             let (maximum, sum) = brainExponentials(
-                A.self, scores + r * layout.pitch + own.lowerBound, own.count, scale: h.scale, row + own.lowerBound)
+                A.self, scores + r * layout.stride + own.lowerBound, own.count, scale: h.scale, row + own.lowerBound)
             (row + 2 * firstPair).update(repeating: 0, count: own.lowerBound - 2 * firstPair)
             (row + own.upperBound).update(
                 repeating: 0, count: 2 * (firstPair + pairsSeen) - own.upperBound)
@@ -209,7 +209,7 @@ public func brainAttention<A: BrainArithmetic>(_: A.Type, _ h: AttentionHead) {
         while column < h.valueDim {
             A.multiply(
                 PanelProduct(
-                    a: weights + firstPair, lda: layout.pitch / 2,
+                    a: weights + firstPair, lda: layout.stride / 2,
                     b: words(valuePanels + column * pairs + firstPair * I.panelWidth), out: out + column,
                     ldOut: h.ldOut, m: rows, columns: min(I.panelWidth, h.valueDim - column), k: pairsSeen))
             column += I.panelWidth
@@ -221,13 +221,13 @@ public func brainAttention<A: BrainArithmetic>(_: A.Type, _ h: AttentionHead) {
 
 /// `AttentionKernels.weights` in bf16: from the same scores and exponentials as `brainAttention`, before they are rounded.
 @inlinable @inline(__always)
-public func rebuildBrainWeights<A: BrainArithmetic>(_: A.Type, _ w: AttentionWeights) {
+public func rebuildBrainWeights<A: BF16Arithmetic>(_: A.Type, _ w: AttentionWeightsArguments) {
     typealias I = A.I
     if w.rowCount <= 0 { return }
-    let layout = BrainAttentionScratch(A.self, queries: w.rowCount, keys: w.keys, headDim: w.headDim, valueDim: 0)
+    let layout = BF16AttentionScratch(A.self, queries: w.rowCount, keys: w.keys, headDim: w.headDim, valueDim: 0)
     let queries = words(w.scratch + layout.queries)
     packBrainKeys(A.self, w.k, w.ldk, w.keys, w.headDim, w.scratch, layout)
-    let steepness = I.splat(binaryScale(w.scale))
+    let slope = I.splat(binaryScale(w.scale))
 
     var first = 0
     while first < w.rowCount {
@@ -242,12 +242,12 @@ public func rebuildBrainWeights<A: BrainArithmetic>(_: A.Type, _ w: AttentionWei
             let statistics = w.statistics + 2 * Int(w.rows[first + r])
             let offset = I.splat(-statistics[0] * binaryScale(w.scale))
             let inverse = I.splat(1 / statistics[1])
-            let row = w.scratch + layout.scores + r * layout.pitch
+            let row = w.scratch + layout.scores + r * layout.stride
             let out = w.out + (first + r) * w.keys
             var j = 0
             let own = w.span.visible(w.position + Int(w.rows[first + r]), keys: w.keys)
             while j < w.keys {
-                let weight = I.mul(coarseExp2(I.self, I.fma(I.load(row + j), steepness, offset)), inverse)
+                let weight = I.mul(coarseExp2(I.self, I.fma(I.load(row + j), slope, offset)), inverse)
                 if j + I.lanes <= w.keys {
                     I.store(out + j, weight)
                 } else {

@@ -3,7 +3,7 @@
 /// With y = (x − mean) / σ, the error is below 2⁻²¹ · (|weight| · (|y| + |mean| / σ) + |bias|), wherever the sums of the row
 /// and of its squares are finite: rounding of the mean is what a row far from 0 costs.
 @inlinable @inline(__always)
-public func normaliseRows<I: Instructions>(_: I.Type, _ n: LayerNorm) {
+public func normalizeRows<I: Instructions>(_: I.Type, _ n: LayerNormArguments) {
     if n.width <= 0 { return }
     let whole = n.width / I.lanes * I.lanes
     let count = Float(n.width)
@@ -56,14 +56,14 @@ public func normaliseRows<I: Instructions>(_: I.Type, _ n: LayerNorm) {
     }
 }
 
-/// `KernelTable.rootMeanSquareNorm`.
+/// `KernelTable.rmsNorm`.
 @inlinable @inline(__always)
-public func normaliseRootMeanSquares<I: Instructions>(_: I.Type, _ n: RootMeanSquareNorm) {
+public func normalizeRootMeanSquares<I: Instructions>(_: I.Type, _ n: RMSNormArguments) {
     if n.width <= 0 { return }
     let whole = n.width / I.lanes * I.lanes
     for r in 0..<n.rows {
-        let x = n.x + r * n.pitch
-        let out = n.out + r * n.pitch
+        let x = n.x + r * n.stride
+        let out = n.out + r * n.stride
         var sum0 = I.splat(0)
         var sum1 = I.splat(0)
         var i = 0

@@ -3,8 +3,8 @@ import Kernels
 /// One layer over a group of sequences, in regions that a team shares out: the query, key and value projections; attention;
 /// and what follows it. Each is cut by rows, or by columns of the weights where rows are so few that every member would
 /// read all weights for less than a tile of them. No cut changes a bit of the results: a row's sums do not depend on its
-/// neighbours, nor a column's.
-struct EncoderGroup: PartedWork {
+/// neighbors, nor a column's.
+struct LayerExecution: ParallelWork {
     let stack: EncoderStack
     let attention: SelfAttentionPass
     let batch: RaggedBatch
@@ -16,7 +16,7 @@ struct EncoderGroup: PartedWork {
     let rows: Int
     /// Of each sequence of the batch, where the layer has rotary positions.
     var angles: [RotaryAngles] = []
-    private var region = Region.project
+    private var region = Phase.project
     private var parts = 1
 
     /// Scratch. `joined` and `y` are everybody's; of the others each member has its own.
@@ -31,20 +31,20 @@ struct EncoderGroup: PartedWork {
         let working: UnsafeMutablePointer<Float>
         let words: UnsafeMutablePointer<Float>
         /// Floats from one member's to the next's.
-        let innerPitch: Int
-        let branchPitch: Int
-        let workingPitch: Int
-        let wordsPitch: Int
+        let innerStride: Int
+        let branchStride: Int
+        let workingStride: Int
+        let packedStride: Int
     }
 
-    private enum Region {
+    private enum Phase {
         case project, attend, finish
         case columns(DenseCall)
     }
 
     /// A dense layer over all rows of the group.
     private struct DenseCall {
-        let layer: DenseLayer
+        let layer: Linear
         let a: UnsafePointer<Float>
         var gated: Int?
         var residual: UnsafePointer<Float>?
@@ -78,7 +78,7 @@ struct EncoderGroup: PartedWork {
     // MARK: Regions
 
     /// - Parameter attend: runs attention itself, where it makes weight maps too; nil: the team does.
-    mutating func run(_ team: Team, attend: (() -> Void)?) {
+    mutating func run(_ team: ThreadTeam, attend: (() -> Void)?) {
         let projecting = rows * columns * hidden
         let attending =
             batch.lengths[sequences].reduce(0) { $0 + $1 * $1 } * attention.heads
@@ -86,7 +86,7 @@ struct EncoderGroup: PartedWork {
         let finishing =
             rows * hidden * (stack.attentionWidth + (layer.feedForward.isGated ? 3 : 2) * layer.feedForward.width)
         let members = team.members(for: projecting + attending + finishing)
-        let byColumns = members > 1 && rows < EncoderGroup.leastRows * members
+        let byColumns = members > 1 && rows < LayerExecution.leastRows * members
         if byColumns {
             layer.attentionNorms.before?.apply(kernels, x, memory.y, rows: rows, width: hidden)
             share(team, members, DenseCall(layer: layer.attention.joined, a: input, out: memory.joined))
@@ -114,26 +114,26 @@ struct EncoderGroup: PartedWork {
         return (share + stack.blockRows - 1) / stack.blockRows * members
     }
 
-    private mutating func share(_ team: Team, _ region: Region, parts: Int) {
+    private mutating func share(_ team: ThreadTeam, _ region: Phase, parts: Int) {
         self.region = region
         self.parts = parts
         team.run(parts, self)
     }
 
-    private mutating func share(_ team: Team, _ members: Int, _ call: DenseCall) {
+    private mutating func share(_ team: ThreadTeam, _ members: Int, _ call: DenseCall) {
         let panels = (call.layer.weight.outputs + kernels.panelWidth - 1) / kernels.panelWidth
         share(
             team, .columns(call),
             parts: min(members, panels, team.worth(rows * call.layer.weight.outputs * call.layer.weight.inputs)))
     }
 
-    static let runPart: Team.PartFunction = { work, part, member in
-        work.assumingMemoryBound(to: EncoderGroup.self).pointee.run(part, member)
+    static let runPart: ThreadTeam.PartFunction = { work, part, member in
+        work.assumingMemoryBound(to: LayerExecution.self).pointee.run(part, member)
     }
 
     private func run(_ part: Int, _ member: Int) {
         func range(_ count: Int) -> Range<Int> { part * count / parts..<(part + 1) * count / parts }
-        let words = memory.words + member * memory.wordsPitch
+        let words = memory.words + member * memory.packedStride
         switch region {
         case .project:
             let range = range(rows)
@@ -150,11 +150,11 @@ struct EncoderGroup: PartedWork {
                 attention.run(
                     batch, sequence, head: item % attention.heads,
                     row: batch.offsets[sequence] - batch.offsets[sequences.lowerBound], joined: memory.joined,
-                    out: memory.y, scratch: memory.working + member * memory.workingPitch)
+                    out: memory.y, scratch: memory.working + member * memory.workingStride)
             }
         case .finish:
             let range = range(rows)
-            let inner = memory.inner + member * memory.innerPitch
+            let inner = memory.inner + member * memory.innerStride
             // Of nearly equal length: a few rows left over would read all weights for next to nothing.
             let blocks = (range.count + stack.blockRows - 1) / stack.blockRows
             var row = range.lowerBound
@@ -162,7 +162,7 @@ struct EncoderGroup: PartedWork {
                 let count = range.lowerBound + (block + 1) * range.count / blocks - row
                 finish(
                     x + row * hidden, memory.y + row * stack.attentionWidth, inner,
-                    memory.branch + member * memory.branchPitch, words, rows: count)
+                    memory.branch + member * memory.branchStride, words, rows: count)
                 row += count
             }
         case .columns(let call):
@@ -211,7 +211,7 @@ struct EncoderGroup: PartedWork {
         _ x: UnsafeMutablePointer<Float>, _ y: UnsafePointer<Float>, _ inner: UnsafeMutablePointer<Float>,
         _ branch: UnsafeMutablePointer<Float>, _ words: UnsafeMutablePointer<Float>, rows: Int
     ) {
-        func sublayer(_ layer: DenseLayer, _ a: UnsafePointer<Float>, _ norms: SublayerNorms) {
+        func sublayer(_ layer: Linear, _ a: UnsafePointer<Float>, _ norms: SublayerNorms) {
             if let norm = norms.branch {
                 layer.apply(kernels, a, out: branch, rows: rows, scratch: words)
                 add(branch, norm, to: x, rows: rows)
@@ -231,8 +231,8 @@ struct EncoderGroup: PartedWork {
     }
 
     /// `finish` for all rows, of which there are few: the norms are the leader's.
-    private mutating func finishByColumns(_ team: Team, _ members: Int) {
-        func call(_ layer: DenseLayer, _ a: UnsafePointer<Float>, _ norms: SublayerNorms) -> DenseCall {
+    private mutating func finishByColumns(_ team: ThreadTeam, _ members: Int) {
+        func call(_ layer: Linear, _ a: UnsafePointer<Float>, _ norms: SublayerNorms) -> DenseCall {
             norms.branch == nil
                 ? DenseCall(layer: layer, a: a, residual: x, out: x)
                 : DenseCall(layer: layer, a: a, out: memory.branch)
@@ -257,7 +257,7 @@ struct EncoderGroup: PartedWork {
 
     /// x += norm(branch)
     private func add(
-        _ branch: UnsafeMutablePointer<Float>, _ norm: Normalisation, to x: UnsafeMutablePointer<Float>, rows: Int
+        _ branch: UnsafeMutablePointer<Float>, _ norm: Norm, to x: UnsafeMutablePointer<Float>, rows: Int
     ) {
         norm.apply(kernels, branch, branch, rows: rows, width: hidden)
         kernels.add(branch, x, rows * hidden)

@@ -8,7 +8,7 @@ import Kernels
 /// `--precision` makes of them; tables of embeddings become bf16; what is left stays f32. Tensors that the network does
 /// not use are left out. config.json gets `encoderd_precision` and the name of the new weights; every other file is
 /// copied as it is.
-public struct ModelQuantiser {
+public struct ModelQuantizer {
     /// What was written.
     public struct Summary: Sendable {
         public let file: String
@@ -44,10 +44,10 @@ public struct ModelQuantiser {
     ///   - output: a folder that does not exist yet.
     ///   - precision: bf16 or int8.
     /// - Throws: `ModelError` as `Model.load` does; or where `output` is there already or cannot be written.
-    public static func quantise(
+    public static func quantize(
         directory: String, output: String, precision: Precision, kernels: KernelTable
     ) throws(ModelError) -> Summary {
-        let sentence = try SentenceSettings(directory: directory)
+        let sentence = try SentenceTransformersConfiguration(directory: directory)
         let folder = sentence.folder
         let files = folder.isEmpty ? directory : directory + "/" + folder
         // The network itself says which of its weights are dense.
@@ -57,10 +57,10 @@ public struct ModelQuantiser {
         }
         if let own = configuration.object["encoderd_precision"]?.string {
             throw ModelError(
-                file: configuration.file, "'encoderd_precision' is \(quoted(own)): the directory is quantised already")
+                file: configuration.file, "'encoderd_precision' is \(quoted(own)): the directory is quantized already")
         }
-        if let name = reader.uses.keys.sorted().first(where: reader.isQuantised) {
-            throw ModelError(file: reader.file.path, "tensor \(quoted(name)) is quantised already")
+        if let name = reader.uses.keys.sorted().first(where: reader.isQuantized) {
+            throw ModelError(file: reader.file.path, "tensor \(quoted(name)) is quantized already")
         }
         guard mkdir(output, 0o777) == 0 else {
             throw ModelError(file: output, "cannot be made: \(String(cString: strerror(errno)))")
@@ -123,7 +123,7 @@ public struct ModelQuantiser {
             case .f32: good = floats.withUnsafeBytes(put)
             case .bf16: good = floats.map { UInt16(truncatingIfNeeded: brainBits($0)) }.withUnsafeBytes(put)
             case .bytes, .scales:
-                let (bytes, scales) = quantised(floats, rows: item.tensor.shape.first ?? 0)
+                let (bytes, scales) = quantized(floats, rows: item.tensor.shape.first ?? 0)
                 good = item.form == .bytes ? bytes.withUnsafeBytes(put) : scales.withUnsafeBytes(put)
             }
         }
@@ -131,17 +131,17 @@ public struct ModelQuantiser {
         return size
     }
 
-    private static func quantised(_ values: [Float], rows: Int) -> (bytes: [Int8], scales: [Float]) {
+    private static func quantized(_ values: [Float], rows: Int) -> (bytes: [Int8], scales: [Float]) {
         let width = rows > 0 ? values.count / rows : 0
         var bytes = [Int8](repeating: 0, count: values.count)
         var scales = [Float](repeating: 0, count: rows)
         values.withUnsafeBufferPointer { values in
             guard let base = values.baseAddress else { return }
             for row in 0..<rows {
-                let scale = quantisedScale(base + row * width, width)
+                let scale = quantizedScale(base + row * width, width)
                 scales[row] = scale
                 for i in 0..<width {
-                    bytes[row * width + i] = Int8(truncatingIfNeeded: quantisedWeight(base[row * width + i], scale))
+                    bytes[row * width + i] = Int8(truncatingIfNeeded: quantizedWeight(base[row * width + i], scale))
                 }
             }
         }

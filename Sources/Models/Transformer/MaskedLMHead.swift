@@ -3,7 +3,7 @@ import Kernels
 import Locks
 
 /// How a family's masked-language-model head is built: a layer, a norm, and one value for each token of the vocabulary.
-struct VocabularyHeadPlan: Sendable {
+struct MaskedLMHeadPlan: Sendable {
     /// torch.nn.Linear, [width, hidden], beside the encoder.
     let transform: String
     var transformBias = true
@@ -22,11 +22,11 @@ struct VocabularyHeadPlan: Sendable {
     let width: Int
 }
 
-extension VocabularyHeadPlan {
+extension MaskedLMHeadPlan {
     /// `cls.predictions` of BERT and those that kept its names.
     static func bert(_ activation: Activation, _ epsilon: Float, width: Int) -> Self {
         let prefix = "cls.predictions"
-        return VocabularyHeadPlan(
+        return MaskedLMHeadPlan(
             transform: prefix + ".transform.dense", activation: activation, norm: prefix + ".transform.LayerNorm",
             epsilon: epsilon, decoder: prefix + ".decoder.weight",
             biases: [prefix + ".decoder.bias", prefix + ".bias"], width: width)
@@ -34,7 +34,7 @@ extension VocabularyHeadPlan {
 
     /// `lm_head` of RoBERTa and its copies.
     static func roberta(_ epsilon: Float, width: Int) -> Self {
-        VocabularyHeadPlan(
+        MaskedLMHeadPlan(
             transform: "lm_head.dense", activation: .gelu, norm: "lm_head.layer_norm", epsilon: epsilon,
             decoder: "lm_head.decoder.weight", biases: ["lm_head.decoder.bias", "lm_head.bias"], width: width)
     }
@@ -44,12 +44,12 @@ extension VocabularyHeadPlan {
 /// the sparse vector that SPLADE makes of them (Formal et al. 2021, https://arxiv.org/abs/2109.10086).
 ///
 /// Base checkpoints have one, of which most requests want nothing: the vocabulary's weights are packed when first asked for.
-final class VocabularyHead: Sendable {
+final class MaskedLMHead: Sendable {
     let vocabulary: Int
-    private let plan: VocabularyHeadPlan
+    private let plan: MaskedLMHeadPlan
     private let hidden: Int
-    private let transform: DenseLayer
-    private let norm: Normalisation
+    private let transform: Linear
+    private let norm: Norm
     private let decoder: StoredWeight
     private let bias: FloatTensor?
     private let dense: DenseKernels
@@ -59,7 +59,7 @@ final class VocabularyHead: Sendable {
     private static let block = 32
 
     /// nil where the file has no such head, and config.json does not name one or nobody needs it.
-    init?(_ source: ModelSource, _ parts: EncoderParts, isNeeded: Bool) throws(ModelError) {
+    init?(_ source: Checkpoint, _ parts: EncoderDefinition, isNeeded: Bool) throws(ModelError) {
         guard let plan = parts.vocabularyHead else { return nil }
         let root = parts.base.around(having: plan.transform + ".weight")
         let isNamed = source.configuration.architecture?.hasSuffix("ForMaskedLM") == true
@@ -99,8 +99,8 @@ final class VocabularyHead: Sendable {
     }
 
     func scratchCount(_ batch: RaggedBatch) -> Int {
-        guard batch.requests.contains(where: VocabularyHead.wants) else { return 0 }
-        return Scratch.rounded(VocabularyHead.block * plan.width) + Scratch.rounded(VocabularyHead.block * vocabulary)
+        guard batch.requests.contains(where: MaskedLMHead.wants) else { return 0 }
+        return Scratch.rounded(MaskedLMHead.block * plan.width) + Scratch.rounded(MaskedLMHead.block * vocabulary)
     }
 
     /// - Parameter x: [rows, hidden], the last layer's states.
@@ -108,16 +108,16 @@ final class VocabularyHead: Sendable {
         _ batch: RaggedBatch, _ x: UnsafePointer<Float>, scratch: Scratch, _ kernels: KernelTable,
         results: inout [SequenceResult]
     ) {
-        guard batch.requests.contains(where: VocabularyHead.wants) else { return }
-        let states = scratch.take(VocabularyHead.block * plan.width)
-        let logits = scratch.take(VocabularyHead.block * vocabulary)
-        let decoder = DenseLayer(weight: weight, bias: bias)
-        for (i, request) in batch.requests.enumerated() where VocabularyHead.wants(request) {
+        guard batch.requests.contains(where: MaskedLMHead.wants) else { return }
+        let states = scratch.take(MaskedLMHead.block * plan.width)
+        let logits = scratch.take(MaskedLMHead.block * vocabulary)
+        let decoder = Linear(weight: weight, bias: bias)
+        for (i, request) in batch.requests.enumerated() where MaskedLMHead.wants(request) {
             var all: [Float] = []
             if request.outputs.logits { all.reserveCapacity(batch.lengths[i] * vocabulary) }
             var sparse = request.outputs.sparse.map { SparseSum($0, vocabulary: vocabulary) }
-            for first in stride(from: 0, to: batch.lengths[i], by: VocabularyHead.block) {
-                let rows = min(VocabularyHead.block, batch.lengths[i] - first)
+            for first in stride(from: 0, to: batch.lengths[i], by: MaskedLMHead.block) {
+                let rows = min(MaskedLMHead.block, batch.lengths[i] - first)
                 transform.apply(
                     kernels, x + (batch.offsets[i] + first) * hidden, activation: plan.activation, out: states,
                     rows: rows)

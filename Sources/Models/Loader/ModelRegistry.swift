@@ -1,7 +1,7 @@
 /// The families of networks there are, by config.json's `model_type`.
-enum ModelFamilies {
+enum ModelRegistry {
     /// Encoders of transformers: each reads its configuration and tensor names into the parts that all share.
-    static let encoders: [(name: String, parts: @Sendable (ModelSource) throws(ModelError) -> EncoderParts)] = [
+    static let encoders: [(name: String, parts: @Sendable (Checkpoint) throws(ModelError) -> EncoderDefinition)] = [
         ("bert", Bert.parts), ("distilbert", DistilBert.parts), ("electra", Electra.parts), ("albert", Albert.parts),
         ("roberta", Roberta.parts), ("xlm-roberta", Roberta.parts), ("camembert", Roberta.parts),
         ("data2vec-text", Roberta.parts), ("xlm-roberta-xl", XLMRobertaXL.parts),
@@ -12,16 +12,18 @@ enum ModelFamilies {
     ]
 
     /// Families with a directory format of this project's own.
-    static let own: [(name: String, make: @Sendable (ModelSource) throws(ModelError) -> any Network)] = [
+    static let own: [(name: String, make: @Sendable (Checkpoint) throws(ModelError) -> any Network)] = [
         ("transformer_encoder", { source throws(ModelError) in try TorchEncoder.network(source) }),
         ("self_attention", { source throws(ModelError) in try SelfAttentionNetwork(source: source) }),
         ("rnn", recurrent), ("gru", recurrent), ("lstm", recurrent),
     ]
-    private static let recurrent: @Sendable (ModelSource) throws(ModelError) -> any Network = {
+    private static let recurrent: @Sendable (Checkpoint) throws(ModelError) -> any Network = {
         source throws(ModelError) in try RecurrentNetwork(source: source)
     }
 
-    static func make(_ source: ModelSource, _ sentence: SentenceSettings) throws(ModelError) -> any Network {
+    static func make(
+        _ source: Checkpoint, _ sentence: SentenceTransformersConfiguration
+    ) throws(ModelError) -> any Network {
         let known = (encoders.map(\.name) + own.map(\.name)).joined(separator: ", ")
         let file = source.configuration.file
         guard let name = try source.configuration.string("model_type") else {

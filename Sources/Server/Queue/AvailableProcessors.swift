@@ -2,8 +2,8 @@ import Glibc
 
 /// How many processors this process may use: those of its affinity mask, but no more than its control group's quota
 /// (`cpu.max` of cgroup v2, https://docs.kernel.org/admin-guide/cgroup-v2.html#cpu-interface-files), rounded up.
-public enum Processors {
-    public static var usable: Int {
+public enum AvailableProcessors {
+    public static var count: Int {
         let status = (readSmallFile("/proc/self/status") ?? "").split(separator: "\n")
         let mask = status.first { $0.hasPrefix("Cpus_allowed:") }?.dropFirst("Cpus_allowed:".count) ?? ""
         let allowed = mask.compactMap(\.hexDigitValue).reduce(0) { $0 + $1.nonzeroBitCount }

@@ -13,19 +13,19 @@ import Testing
         let v = Buffer(try reference.floats("v"))
         for (d, dv) in AttentionTests.dims {
             let scratch = Buffer(attention.scratch(n, n, d, dv))
-            let pitch = dv + 1
-            let out = Buffer(n * pitch)
+            let stride = dv + 1
+            let out = Buffer(n * stride)
             let statistics = Buffer(2 * n)
             let scale = 1 / Float(d).squareRoot()
             attention.run(
-                AttentionHead(
-                    q: q.base, ldq: 64, k: k.base, ldk: 64, v: v.base, ldv: 64, out: out.base, ldOut: pitch,
+                AttentionArguments(
+                    q: q.base, ldq: 64, k: k.base, ldk: 64, v: v.base, ldv: 64, out: out.base, ldOut: stride,
                     statistics: statistics.base, queries: n, keys: n, headDim: d, valueDim: dv, scale: scale,
                     scratch: scratch.base))
-            let rows = Set(stride(from: 0, to: n, by: 9)).union([n - 1]).sorted()
-            let got = rows.flatMap { r in (0..<dv).map { out.base[r * pitch + $0] } }
+            let rows = Set(Swift.stride(from: 0, to: n, by: 9)).union([n - 1]).sorted()
+            let got = rows.flatMap { r in (0..<dv).map { out.base[r * stride + $0] } }
             #expect(relativeError(got, try reference.floats("out.\(n).\(d).\(dv)")) < 1.2e-2, "\(d) \(dv)")
-            #expect((0..<n).allSatisfy { out.base[$0 * pitch + dv].isNaN })
+            #expect((0..<n).allSatisfy { out.base[$0 * stride + dv].isNaN })
             #expect(scratch.untouchedBehind && out.untouchedBehind && statistics.untouchedBehind)
             guard d == dv else { continue }
 
@@ -33,7 +33,7 @@ import Testing
             let weights = Buffer(3 * n)
             let working = Buffer(attention.scratch(3, n, d, 0))
             attention.weights(
-                AttentionWeights(
+                AttentionWeightsArguments(
                     q: q.base, ldq: 64, k: k.base, ldk: 64, statistics: statistics.base, rows: wanted, rowCount: 3,
                     keys: n, headDim: d, scale: scale, out: weights.base, scratch: working.base))
             #expect(weights.untouchedBehind && working.untouchedBehind)
@@ -62,7 +62,7 @@ import Testing
                 let out = Buffer(count * 16)
                 let statistics = Buffer(2 * count)
                 attention.run(
-                    AttentionHead(
+                    AttentionArguments(
                         q: q.base + first * 16, ldq: 16, k: k.base, ldk: 16, v: v.base, ldv: 16, out: out.base,
                         ldOut: 16, statistics: statistics.base, queries: count, keys: n, headDim: 16, valueDim: 16,
                         scale: 0.25, span: span, position: first, scratch: scratch.base))
@@ -79,7 +79,7 @@ import Testing
             let working = Buffer(attention.scratch(rows.count, n, 16, 0))
             let weights = Buffer(rows.count * n)
             attention.weights(
-                AttentionWeights(
+                AttentionWeightsArguments(
                     q: q.base, ldq: 16, k: k.base, ldk: 16, statistics: statistics.base, rows: rows,
                     rowCount: rows.count, keys: n, headDim: 16, scale: 0.25, span: span, out: weights.base,
                     scratch: working.base))

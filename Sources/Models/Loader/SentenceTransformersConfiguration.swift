@@ -2,7 +2,7 @@ import JSON
 
 /// What sentence-transformers' files say of a model: how its token vectors become one, and how long a text may be.
 /// (https://sbert.net/docs/sentence_transformer/usage/custom_models.html)
-public struct SentenceSettings: Sendable {
+public struct SentenceTransformersConfiguration: Sendable {
     /// A module, with the folder of its weights.
     enum Module: Sendable {
         case dense(String, Configuration)

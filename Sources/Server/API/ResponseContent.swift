@@ -1,7 +1,7 @@
 /// What a route has to say, before it is known how it is sent.
-enum Answer: Sendable {
+enum ResponseContent: Sendable {
     case whole(HTTPResponse)
-    case json(JSONParts)
+    case json(StreamedJSON)
 
     /// As one response: long JSON is streamed by the engine's workers, and JSON that is worth it is compressed. Runs on
     /// a worker.
@@ -12,14 +12,14 @@ enum Answer: Sendable {
         guard case .json(let parts) = self else { return response() }
         var response = HTTPResponse(status: 200, headers: ["Content-Type": "application/json"])
         if compression != .never { response.headers.add("Vary", "Accept-Encoding") }
-        let isStreamed = parts.estimate > JSONStream.threshold
+        let isStreamed = parts.estimate > StreamedJSONBody.threshold
         let bytes = isStreamed ? [] : parts.bytes()
         var encoder: GzipEncoder?
         let size = isStreamed ? parts.estimate : bytes.count
         if compression.compresses(accept, bytes: size, inferSeconds: inferSeconds) { encoder = GzipEncoder() }
         if encoder != nil { response.headers.add("Content-Encoding", "gzip") }
         if isStreamed {
-            response.stream = JSONStream(parts, engine: engine, encoder: encoder)
+            response.stream = StreamedJSONBody(parts, engine: engine, encoder: encoder)
         } else if let encoder {
             response.body = [ArraySegment(bytes.withUnsafeBytes { encoder.encode($0, isLast: true) })]
         } else {
@@ -40,7 +40,7 @@ enum Answer: Sendable {
 }
 
 /// A text that never changes, compressed once.
-struct StaticAnswer: Sendable {
+struct StaticContent: Sendable {
     private let plain: HTTPResponse
     private let gzip: HTTPResponse?
 

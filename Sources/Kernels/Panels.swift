@@ -1,6 +1,6 @@
 /// One panel of a matrix product: `out[m, columns] (+)= a[m, k] · b[k, width] (+ bias) (+ residual)`.
 ///
-/// Both factors are words: a float, or 32 bits that hold two or four neighbouring values of k (see `Arithmetic`).
+/// Both factors are words: a float, or 32 bits that hold two or four neighboring values of k (see `Arithmetic`).
 public struct PanelProduct<Word> {
     /// [m, k] words, rows `lda` words apart.
     public let a: UnsafePointer<Word>
@@ -65,7 +65,7 @@ public struct PanelProduct<Word> {
         if left <= 0 { return }
         let target = out + row * ldOut + column
         var v = A.floats(sums)
-        if A.isQuantised, let scales {
+        if A.isQuantized, let scales {
             // Both arrays are as wide as the panels.
             v = I.mul(v, I.splat(scales.rows[2 * row]))
             var rest = I.splat(0)
@@ -76,12 +76,12 @@ public struct PanelProduct<Word> {
             v = I.fma(v, I.load(scales.columns + column), I.fma(zero, I.load(scales.columnSums + column), rest))
         }
         if left >= I.lanes {
-            if !A.isQuantised, let bias { v = I.add(v, I.load(bias + column)) }
+            if !A.isQuantized, let bias { v = I.add(v, I.load(bias + column)) }
             if let residual { v = I.add(v, I.load(residual + row * ldResidual + column)) }
             if accumulate { v = I.add(v, I.load(target)) }
             I.store(target, v)
         } else {
-            if !A.isQuantised, let bias { v = I.add(v, I.load(bias + column, count: left, fill: 0)) }
+            if !A.isQuantized, let bias { v = I.add(v, I.load(bias + column, count: left, fill: 0)) }
             if let residual {
                 v = I.add(v, I.load(residual + row * ldResidual + column, count: left, fill: 0))
             }
@@ -91,7 +91,7 @@ public struct PanelProduct<Word> {
     }
 }
 
-/// Scales of a quantised product, Σ x w ≈ s · c · Σ q u + z · Σ w with x ≈ s q + z and w = c u.
+/// Scales of a quantized product, Σ x w ≈ s · c · Σ q u + z · Σ w with x ≈ s q + z and w = c u.
 public struct ProductScales {
     /// [m, 2]: a row's scale s and what its zero stands for, z.
     public let rows: UnsafePointer<Float>
@@ -214,7 +214,7 @@ func multiplyTile<Tile: RowTile>(_: Tile.Type, _ product: PanelProduct<Tile.A.Wo
         a += 1
         b += I.panelWidth
     }
-    if !A.isQuantised, product.isPlain, product.columns >= I.panelWidth {
+    if !A.isQuantized, product.isPlain, product.columns >= I.panelWidth {
         tile.store(product.out + row * product.ldOut, product.ldOut)
     } else {
         tile.finish(product, row: row)
@@ -222,7 +222,7 @@ func multiplyTile<Tile: RowTile>(_: Tile.Type, _ product: PanelProduct<Tile.A.Wo
     if product.activation != .identity {
         I.activate(
             product.activation, product.out + row * product.ldOut, rows: Tile.rows, width: product.columns,
-            pitch: product.ldOut, isCoarse: A.depth > 1)
+            stride: product.ldOut, isCoarse: A.depth > 1)
     }
 }
 
@@ -270,7 +270,7 @@ public func multiplyOneRow<A: Arithmetic>(_: A.Type, _ product: PanelProduct<A.W
     product.finish(A.self, sum7, row: 0, column: 7 * I.lanes)
     if product.activation != .identity {
         I.activate(
-            product.activation, product.out, rows: 1, width: product.columns, pitch: product.ldOut,
+            product.activation, product.out, rows: 1, width: product.columns, stride: product.ldOut,
             isCoarse: A.depth > 1)
     }
 }

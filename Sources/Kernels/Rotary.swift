@@ -1,6 +1,6 @@
 /// `KernelTable.rotate`.
 @inlinable @inline(__always)
-public func rotateHeads<I: Instructions>(_: I.Type, _ r: Rotation) {
+public func rotateHeads<I: Instructions>(_: I.Type, _ r: RotaryArguments) {
     for head in 0..<r.heads {
         let x = r.x + head * r.headDim
         if r.isInterleaved {

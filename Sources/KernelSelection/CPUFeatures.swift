@@ -5,7 +5,7 @@ internal import CIntrinsics
 /// The bits are in the Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2, CPUID, and in AMD's
 /// Architecture Programmer's Manual, volume 3, appendix E. CPUID alone is not enough: the registers fault unless the
 /// operating system saves them, which XCR0 says.
-public struct Processor: Sendable, Equatable {
+public struct CPUFeatures: Sendable, Equatable {
     public var leaf1ECX: UInt32 = 0
     public var leaf7EBX: UInt32 = 0
     public var leaf7ECX: UInt32 = 0
@@ -16,9 +16,9 @@ public struct Processor: Sendable, Equatable {
     public init() {}
 
     /// This machine's.
-    public static let current: Processor = {
+    public static let current: CPUFeatures = {
         let id = encoderd_cpuid()
-        var processor = Processor()
+        var processor = CPUFeatures()
         processor.leaf1ECX = id.leaf1_ecx
         processor.leaf7EBX = id.leaf7_ebx
         processor.leaf7ECX = id.leaf7_ecx
