@@ -3,6 +3,9 @@
 # copy of such a symbol for the whole program, and if it keeps this one, a machine without those instructions stops at
 # the first call.
 #
+# Fails, too, if an instruction that a header writes by its mnemonic is missing from an object: swiftc drops inline
+# assembly that it cannot assemble without an error, and the kernel then computes nonsense.
+#
 # usage: scripts/check_symbols.sh [build directory ...]
 # Without arguments: .build/debug and .build/release, whichever were built.
 set -eu
@@ -37,6 +40,19 @@ for build in "$@"; do
         else
             echo "$build: $target defines no weak symbols"
         fi
+        case $target in
+        KernelsAVX2) instructions="vpdpbusd" ;;
+        KernelsAVX512) instructions="vpdpbusd vdpbf16ps vcvtneps2bf16" ;;
+        esac
+        # shellcheck disable=SC2086
+        objdump -d --no-show-raw-insn $objects >"$build/$target.disassembly"
+        for instruction in $instructions; do
+            if ! grep -qw "$instruction" "$build/$target.disassembly"; then
+                echo "$build: $target holds no $instruction: its inline assembly was dropped" >&2
+                status=1
+            fi
+        done
+        rm "$build/$target.disassembly"
     done
 done
 exit $status

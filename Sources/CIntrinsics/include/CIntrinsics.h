@@ -148,7 +148,7 @@ ENCODERD_INLINE f32x8_bits f32x8_add_pairs(f32x8_bits sum, f32x8_bits a, f32x8_b
 // AVX-VNNI by its mnemonic: the targets are compiled without it, and only tables for machines that have it come here.
 // Unsigned bytes of a times signed bytes of b.
 ENCODERD_INLINE f32x8_bits f32x8_add_quads(f32x8_bits sum, f32x8_bits a, f32x8_bits b) {
-    __asm__("{vex} vpdpbusd %2, %1, %0" : "+x"(sum) : "x"(a), "x"(b));
+    __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sum) : "x"(a), "x"(b));
     return sum;
 }
 ENCODERD_INLINE __m256i f32x8_mask(long count) {
