@@ -7,7 +7,7 @@ THREADS ?= 1
 # One line per loaded model: NAME=DIRECTORY.
 MODELS ?= minilm=models/minilm g2p=models/g2p resemblyzer=models/resemblyzer
 
-.PHONY: help run build models system test tsan asan sanitizers fuzz lint format image image-test bench bench-kernels kernel-report http-differential soak drain idle-connections bench-http fidelity families-check check-symbols fresh-kernels clean
+.PHONY: help run build models system test tsan asan sanitizers fuzz lint format image image-test bench bench-kernels kernel-report http-differential soak drain idle-connections bench-http fidelity families-check openapi-check check-symbols fresh-kernels clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ bench-kernels: fresh-kernels ## each kernel beside the core's peak, for every ta
 kernel-report: fresh-kernels ## kernels that fall behind Benchmarks/kernel_ratios.json; fails for none
 	$(SWIFT) build -c release --product KernelBench
 	$(PYTHON) scripts/kernel_report.py
+
+openapi-check: ## openapi.json and its examples, valid; URL= a server with the example models: its answers too
+	$(PYTHON) Tests/Reference/openapi.py $(URL)
 
 http-differential: build models ## the HTTP conformance cases against nginx; differences must be explained
 	$(PYTHON) scripts/http_differential.py

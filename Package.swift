@@ -59,6 +59,9 @@ let package = Package(
         .target(name: "CIntrinsics"),
         // System calls that `import Glibc` lacks: epoll, accept4, madvise.
         .target(name: "CSystem"),
+        // The OpenAPI document and the page, embedded by `#embed`, which is of C23.
+        .target(
+            name: "CResources", exclude: ["openapi.json", "page.html"], cSettings: [.unsafeFlags(["-std=c23"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         // Regular expressions of tokenizer.json: the library they were written for.
         .systemLibrary(name: "COnig", pkgConfig: "oniguruma", providers: [.apt(["libonig-dev"])]),
@@ -83,14 +86,14 @@ let package = Package(
         .target(
             name: "Server",
             dependencies: [
-                "Models", "JSON", "Locks", "CSystem", "CZlib", "COpenSSL",
+                "Models", "JSON", "Locks", "CSystem", "CResources", "CZlib", "COpenSSL",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
         .executableTarget(
             name: "encoderd",
             dependencies: [
-                "Server", "KernelSelection", "CSystem",
+                "Server", "KernelSelection", "CSystem", "CResources",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict),
@@ -116,7 +119,7 @@ let package = Package(
         .testTarget(
             name: "ServerTests",
             dependencies: [
-                "Server", "Models", "KernelSelection", "JSON", "Locks", "CSystem", "CZlib", "COpenSSL",
+                "Server", "Models", "KernelSelection", "JSON", "Locks", "CSystem", "CResources", "CZlib", "COpenSSL",
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict),
     ]

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CResources
 import Foundation
 
 @main
@@ -13,7 +14,7 @@ struct Encoderd: ParsableCommand {
             line wins. ENCODERD_ISA=baseline, avx2 or avx512 forces the best table of kernels of that instruction set, \
             ENCODERD_ISA==avx512-vnni (or another name behind the second =) that very table.
             """,
-        version: Version.current,
+        version: ENCODERD_VERSION,
         subcommands: [Serve.self, Encode.self, Inspect.self, Quantize.self, Bench.self])
 
     static func main() {
@@ -21,8 +22,4 @@ struct Encoderd: ParsableCommand {
             Array(CommandLine.arguments.dropFirst()), environment: ProcessInfo.processInfo.environment)
         main(arguments)
     }
-}
-
-enum Version {
-    static let current = "0.1.0"
 }

@@ -1,3 +1,4 @@
+import CResources
 import JSON
 import Testing
 
@@ -90,7 +91,7 @@ import Testing
     }
 
     @Test func documentsEveryRoute() throws {
-        let document = try JSONValue(parsing: Array(OpenAPI.document.utf8))
+        let document = try JSONValue(parsing: EmbeddedFiles.openAPI)
         let paths = try #require(document["paths"]?.object).keys.sorted()
         #expect(
             paths == [
@@ -100,6 +101,21 @@ import Testing
         let schema = document["paths"]?["/v1/encode"]?["post"]?["requestBody"]?["content"]?["application/json"]?[
             "schema"]
         #expect(schema?["properties"]?.object?.keys.sorted() == EncodeRequest.fields.sorted())
+    }
+
+    /// `info.version` of the document is the version that `encoderd --version` prints.
+    @Test func documentsTheVersion() throws {
+        let document = try JSONValue(parsing: EmbeddedFiles.openAPI)
+        #expect(document["info"]?["version"]?.string == ENCODERD_VERSION)
+    }
+
+    @Test func documentsEveryFieldOfAttention() throws {
+        let document = try JSONValue(parsing: EmbeddedFiles.openAPI)
+        let attention = document["paths"]?["/v1/attention"]
+        let schema = attention?["post"]?["requestBody"]?["content"]?["application/json"]?["schema"]
+        #expect(schema?["properties"]?.object?.keys.sorted() == AttentionRequest.fields.sorted())
+        let parameters = attention?["get"]?["parameters"]?.array?.compactMap { $0["name"]?.string }
+        #expect(parameters?.sorted() == (AttentionRequest.fields + ["top_k", "mass"]).sorted())
     }
 
     @Test func listsModels() throws {

@@ -30,8 +30,8 @@ public final class APIHandler: RequestHandler {
         self.limits = limits
         self.attentionLimits = attentionLimits
         self.compression = compression
-        page = StaticContent(Page.html, "text/html; charset=utf-8", compression: compression)
-        openAPI = StaticContent(OpenAPI.document, "application/json", compression: compression)
+        page = StaticContent(EmbeddedFiles.page, "text/html; charset=utf-8", compression: compression)
+        openAPI = StaticContent(EmbeddedFiles.openAPI, "application/json", compression: compression)
     }
 
     /// Answers for these models from now on; until then their routes say 503, and so does /ready.

@@ -39,13 +39,12 @@ enum ResponseContent: Sendable {
     }
 }
 
-/// A text that never changes, compressed once.
+/// A response that never changes, compressed once.
 struct StaticContent: Sendable {
     private let plain: HTTPResponse
     private let gzip: HTTPResponse?
 
-    init(_ text: String, _ type: String, compression: CompressionPolicy) {
-        let bytes = Array(text.utf8)
+    init(_ bytes: [UInt8], _ type: String, compression: CompressionPolicy) {
         var plain = HTTPResponse(status: 200, headers: ["Content-Type": type])
         var gzip: HTTPResponse?
         if compression != .never {
