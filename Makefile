@@ -58,8 +58,11 @@ fresh-kernels:
 	@if [ -n "$$(find Sources/Kernels Sources/CIntrinsics -newer Sources/KernelsBaseline/Table.swift -type f)" ]; then \
 		touch Sources/KernelsBaseline/Table.swift Sources/KernelsAVX2/Table.swift Sources/KernelsAVX512/Table.swift; fi
 
-lint: ## formatting and lint rules of .swift-format; CI runs it
+lint: ## formatting, references between targets and folders, prose; CI runs it
 	$(SWIFT) format lint --strict --recursive --parallel --configuration .swift-format Package.swift Sources Tests Benchmarks
+	$(PYTHON) -m unittest discover --start-directory scripts/tests --quiet
+	$(PYTHON) scripts/check_references.py
+	$(PYTHON) scripts/lint_prose.py
 
 format: ## rewrite the sources as lint wants them
 	$(SWIFT) format --in-place --recursive --parallel --configuration .swift-format Package.swift Sources Tests Benchmarks
