@@ -1,4 +1,5 @@
-# The server alone: a static Swift runtime, zlib, OpenSSL and Oniguruma, an unprivileged user. Models are mounted at /models.
+# The image holds the server with a static Swift runtime, zlib, OpenSSL and Oniguruma. It runs as an unprivileged user.
+# Mount models at /models.
 ARG SWIFT_IMAGE=docker.io/library/swift:6.3-bookworm
 ARG RUNTIME_IMAGE=docker.io/library/debian:bookworm-slim
 

@@ -1,4 +1,4 @@
-# Every target says why it is there; `make` alone lists them.
+# `make` without a target lists all targets with their descriptions.
 SWIFT ?= swift
 PYTHON ?= python3
 HOST ?= 127.0.0.1
@@ -7,7 +7,7 @@ THREADS ?= 1
 # One line per loaded model: NAME=DIRECTORY.
 MODELS ?= minilm=models/minilm g2p=models/g2p resemblyzer=models/resemblyzer
 
-.PHONY: help run build models system test tsan asan sanitizers fuzz lint format image image-test bench bench-kernels kernel-report http-differential soak drain idle-connections bench-http fidelity families-check openapi-check check-symbols fresh-kernels clean
+.PHONY: help run build models system test tsan asan sanitizers fuzz lint format image image-test bench bench-kernels kernel-report http-differential soak drain idle-connections bench-http bench-compare fidelity families-check openapi-check check-symbols fresh-kernels clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,51 +26,55 @@ system: ## zlib and OpenSSL headers, installed where missing and allowed
 	@sh scripts/install_system_packages.sh
 
 test: system models fresh-kernels ## build and pass every test, on every kernel table this machine has
+	@sh scripts/install_system_packages.sh curl
 	$(SWIFT) build --build-tests
 	@sh scripts/check_symbols.sh
 	$(SWIFT) test --skip-build
 
-# Crashes under a sanitizer are reported by it: Swift's own backtraces would hang. Where the system allows it, addresses
-# are not laid out at random: the thread sanitizer needs room for its shadow.
+# The sanitizer reports crashes itself, and Swift's backtraces would hang. If the system allows it, address space layout
+# randomization is off, since the thread sanitizer needs space for its shadow memory.
 SANITIZED = SWIFT_BACKTRACE=enable=no $(shell setarch -R true 2>/dev/null && echo setarch -R) $(SWIFT) test --skip-build
 
 tsan: TESTS ?= ServerTests
-tsan: system models fresh-kernels ## the server's tests under the thread sanitizer; TESTS= all of them
+tsan: system models fresh-kernels ## run the server's tests under the thread sanitizer; TESTS= runs all tests
 	$(SWIFT) build --build-tests --sanitize=thread --scratch-path .build-tsan
 	TSAN_OPTIONS=exitcode=66 $(SANITIZED) --sanitize=thread --scratch-path .build-tsan $(if $(TESTS),--filter $(TESTS))
 
-asan: system models fresh-kernels ## every test under the address sanitizer
+asan: system models fresh-kernels ## run every test under the address sanitizer
+	@sh scripts/install_system_packages.sh curl
 	$(SWIFT) build --build-tests --sanitize=address --scratch-path .build-asan
 	ASAN_OPTIONS=detect_leaks=0 $(SANITIZED) --sanitize=address --scratch-path .build-asan
 
-sanitizers: asan ## every test under the address sanitizer, then under the thread sanitizer
+sanitizers: asan ## run every test under the address sanitizer, then under the thread sanitizer
 	$(MAKE) tsan TESTS=
 
-# Every target of Tests/FuzzTests for FUZZ_SECONDS (60), FUZZ_JOBS at a time. FUZZ_KEEP=1 writes the kept corpora anew.
-# The compiler heeds the last -sanitize only, and SwiftPM's two come in any order: the third has both.
-fuzz: system fresh-kernels ## fuzz all that reads bytes nobody trusts; findings fail, and are kept as tests once mended
+# Runs every target of Tests/FuzzTests for FUZZ_SECONDS (60), FUZZ_JOBS (2) at a time. FUZZ_TARGETS selects targets.
+# FUZZ_KEEP=1 rewrites the stored corpora.
+#
+# The compiler uses only the last -sanitize option, and SwiftPM passes its two in any order. The third has both sanitizers.
+fuzz: system fresh-kernels ## fuzz all code that reads untrusted bytes; fails if there is a finding
 	ENCODERD_FUZZER=1 $(SWIFT) build -c release --sanitize=fuzzer --sanitize=address -Xswiftc -sanitize=address,fuzzer -Xswiftc -enable-testing --scratch-path .build-fuzz --product FuzzTests
 	$(PYTHON) scripts/fuzz.py --seconds $(or $(FUZZ_SECONDS),60) --jobs $(or $(FUZZ_JOBS),2) $(if $(FUZZ_KEEP),--keep) .build-fuzz/release/FuzzTests $(FUZZ_TARGETS)
 
-# SwiftPM's incremental build does not see that an inlinable body changed, so the targets that compile the bodies are
-# marked as changed with them.
+# SwiftPM's incremental build does not detect changes of inlinable bodies in Kernels. This target marks the targets that
+# compile them as changed.
 fresh-kernels:
 	@if [ -n "$$(find Sources/Kernels Sources/CIntrinsics -newer Sources/KernelsBaseline/Table.swift -type f)" ]; then \
 		touch Sources/KernelsBaseline/Table.swift Sources/KernelsAVX2/Table.swift Sources/KernelsAVX512/Table.swift; fi
 
-lint: ## formatting, references between targets and folders, prose; CI runs it
+lint: ## check formatting, references between targets and folders, and prose
 	$(SWIFT) format lint --strict --recursive --parallel --configuration .swift-format Package.swift Sources Tests Benchmarks
 	$(PYTHON) -m unittest discover --start-directory scripts/tests --quiet
 	$(PYTHON) scripts/check_references.py
 	$(PYTHON) scripts/lint_prose.py
 
-format: ## rewrite the sources as lint wants them
+format: ## format the sources
 	$(SWIFT) format --in-place --recursive --parallel --configuration .swift-format Package.swift Sources Tests Benchmarks
 
-check-symbols: build ## no AVX code may be what the linker keeps for everyone
+check-symbols: build ## check that the linker cannot use AVX code on machines without AVX
 	@sh scripts/check_symbols.sh
 
-bench: build models ## speed of the models on this machine: a table, and JSON in .build/bench.jsonl
+bench: build models ## measure the models: prints a table and writes .build/bench.jsonl
 	$(PYTHON) scripts/bench_models.py $(THREADS)
 
 bench-kernels: fresh-kernels ## each kernel beside the core's peak, for every table; JSON in .build/kernels.jsonl
@@ -81,35 +85,38 @@ kernel-report: fresh-kernels ## kernels that fall behind Benchmarks/kernel_ratio
 	$(SWIFT) build -c release --product KernelBench
 	$(PYTHON) scripts/kernel_report.py
 
-openapi-check: ## openapi.json and its examples, valid; URL= a server with the example models: its answers too
+openapi-check: ## check openapi.json and its examples; with URL=, also the responses of that server
 	$(PYTHON) Tests/Reference/openapi.py $(URL)
 
-http-differential: build models ## the HTTP conformance cases against nginx; differences must be explained
+http-differential: build models ## compare the HTTP conformance cases with nginx; fails if a difference is unexplained
 	$(PYTHON) scripts/http_differential.py
 
-soak: build models ## abuse from all sides for SOAK_SECONDS (600) while good clients are served; fails where they notice
+soak: build models ## run abusive clients for SOAK_SECONDS (600); fails if they disturb well-behaved clients
 	$(PYTHON) scripts/soak.py $(or $(SOAK_SECONDS),600)
 
-drain: build models ## kill -TERM in the middle of 64 concurrent requests, 50 times: every accepted one is answered
+drain: build models ## send SIGTERM during 64 concurrent requests, 50 times; fails if an accepted request is not answered
 	$(PYTHON) scripts/drain.py 50
 
-bench-http: build models ## /health beside nginx, and what is added to a forward pass (needs wrk, nginx)
+bench-http: build models ## measure /health beside nginx, and the latency added to a forward pass (needs wrk, nginx)
 	$(PYTHON) scripts/bench_http.py
 
-idle-connections: build models ## what 10,000 idle connections cost, plain and over TLS
+bench-compare: build models ## compare this build with another (OLD=path/to/encoderd); fails if a cell is below 0.98 of its speed
+	$(PYTHON) scripts/bench_compare.py $(OLD) .build/release/encoderd
+
+idle-connections: build models ## measure the memory of 10,000 idle connections, plain and over TLS
 	$(PYTHON) scripts/http_idle.py
 
-fidelity: build models ## how near bf16 and int8 are to f32 on 2,000 sentences (needs numpy)
+fidelity: build models ## compare bf16 and int8 with f32 on 2,000 sentences (needs numpy)
 	$(PYTHON) scripts/fidelity.py
 
-families-check: build ## random variants of every family of encoders against transformers (needs torch, transformers)
+families-check: build ## compare random variants of every encoder family with transformers (needs torch, transformers)
 	HF_HUB_OFFLINE=1 $(PYTHON) scripts/check_families.py
 
-image: ## the container image encoderd:latest, with whichever of docker, podman, buildah is there
+image: ## build the container image encoderd:latest with docker, podman or buildah
 	sh scripts/image.sh
 
-image-test: models ## really build the image with buildah and get an embedding out of it
+image-test: models ## build the image with buildah and request an embedding from a container
 	sh scripts/image_test.sh
 
-clean: ## forget build products; models stay
+clean: ## remove build products; models stay
 	rm -rf .build

@@ -1,12 +1,13 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// Every target: Swift 6 language mode (the tools version's default) and warnings as errors.
+// Settings of every Swift target: warnings are errors. The tools version selects Swift 6 language mode.
 let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
 
-// Kernels keep full speed in debug builds too, so tests run the code that ships. `-Ounchecked` removes overflow and
-// bounds traps: every pointer and count has been checked by the caller (see Sources/Kernels/README.md).
-// Where the address sanitizer is on, its checks in them are calls: in line they took ten minutes to compile.
+// Settings of the kernels for one instruction set (`-march`). They are optimized in debug builds too, so tests run the code
+// that ships. `-Ounchecked` removes overflow and bounds traps, since callers check every pointer and count (see
+// Sources/Kernels/README.md). The checks of the address sanitizer are function calls; inline checks took ten minutes to
+// compile.
 func kernelSettings(_ march: String?) -> [SwiftSetting] {
     var flags = ["-Ounchecked", "-Xllvm", "-asan-instrumentation-with-call-threshold=0"]
     if let march { flags += ["-Xcc", "-march=\(march)"] }
@@ -15,7 +16,7 @@ func kernelSettings(_ march: String?) -> [SwiftSetting] {
 
 #if arch(x86_64)
 let vectorTargets: [Target] = [
-    // The same kernels compiled for x86-64-v3 (AVX2, FMA) and for x86-64-v4 (AVX-512).
+    // The kernels compiled for x86-64-v3 (AVX2, FMA) and for x86-64-v4 (AVX-512).
     .target(name: "KernelsAVX2", dependencies: ["Kernels", "CIntrinsics"], swiftSettings: kernelSettings("x86-64-v3")),
     .target(
         name: "KernelsAVX512", dependencies: ["Kernels", "CIntrinsics"],
@@ -27,8 +28,8 @@ let vectorTargets: [Target] = []
 let vectorDependencies: [Target.Dependency] = []
 #endif
 
-// What fuzzers run on each input (Tests/FuzzTests) is part of the tests, which run it on the inputs that are kept; where
-// ENCODERD_FUZZER is set (`make fuzz`) it becomes a program of libFuzzer instead.
+// The fuzz targets in Tests/FuzzTests. They are tests that run the stored inputs. If ENCODERD_FUZZER is set (`make fuzz`),
+// they become a libFuzzer program instead.
 let fuzzDependencies: [Target.Dependency] = [
     "Server", "Models", "KernelSelection", "JSON", "CZlib",
 ]
@@ -55,28 +56,28 @@ let package = Package(
     ],
     targets: vectorTargets + [
         fuzzTarget,
-        // Instructions that Swift's SIMD types cannot spell.
+        // Instructions that Swift's SIMD types cannot express.
         .target(name: "CIntrinsics"),
-        // System calls that `import Glibc` lacks: epoll, accept4, madvise.
+        // System calls that `import Glibc` lacks, such as epoll, accept4 and futex.
         .target(name: "CSystem"),
-        // The OpenAPI document and the page, embedded by `#embed`, which is of C23.
+        // The OpenAPI document and the page, embedded with `#embed` of C23.
         .target(
             name: "CResources", exclude: ["openapi.json", "page.html"], cSettings: [.unsafeFlags(["-std=c23"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-        // Regular expressions of tokenizer.json: the library they were written for.
+        // Oniguruma, the regular expression library that the patterns in tokenizer.json are written for.
         .systemLibrary(name: "COnig", pkgConfig: "oniguruma", providers: [.apt(["libonig-dev"])]),
 
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
 
-        // A strict JSON reader and writer, used for configurations, tokenizers, weight headers and the HTTP API.
+        // A strict JSON parser and writer for configurations, tokenizers, weight headers and the HTTP API.
         .target(name: "JSON", swiftSettings: strict),
         // Locks that the thread sanitizer sees, and condition variables.
         .target(name: "Locks", swiftSettings: strict),
-        // Numbers in, numbers out: inlinable bodies, generic over the vector type, compiled by the targets below.
+        // Inlinable kernels, generic over the vector type. The targets below compile them for one instruction set each.
         .target(name: "Kernels", dependencies: ["CIntrinsics"], swiftSettings: kernelSettings(nil)),
-        // The kernels for what every machine of the architecture has: SSE2 on x86-64, NEON with FMA on arm64.
+        // The kernels for the baseline of the architecture: SSE2 on x86-64, NEON with FMA on arm64.
         .target(name: "KernelsBaseline", dependencies: ["Kernels", "CIntrinsics"], swiftSettings: kernelSettings(nil)),
-        // Picks one table of kernels, once, from CPUID.
+        // The choice of one kernel table at start, from CPUID.
         .target(
             name: "KernelSelection", dependencies: ["Kernels", "KernelsBaseline", "CIntrinsics"] + vectorDependencies,
             swiftSettings: strict),
@@ -98,7 +99,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict),
 
-        // Benchmarks: what the core can do at most, and what the kernels make of it.
+        // Benchmark of the kernels beside the peak of the CPU core, which CPeak measures.
         .target(name: "CPeak", path: "Benchmarks/CPeak"),
         .executableTarget(
             name: "KernelBench",
@@ -106,12 +107,12 @@ let package = Package(
                 "KernelSelection", "Models", "CPeak",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], path: "Benchmarks/KernelBench", swiftSettings: strict),
-        // What JSON costs, next to Foundation, and which part of a request it is.
+        // Benchmark of JSON beside Foundation, and of its share in the time of a request.
         .executableTarget(
             name: "JSONBench", dependencies: ["JSON", "Server", "Models", "KernelSelection"],
             path: "Benchmarks/JSONBench", exclude: ["peers.cpp"], swiftSettings: strict),
 
-        .testTarget(name: "CommandTests", dependencies: ["encoderd", "Server"], swiftSettings: strict),
+        .testTarget(name: "CommandTests", dependencies: ["encoderd", "JSON", "Server"], swiftSettings: strict),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
         .testTarget(
             name: "KernelsTests", dependencies: ["Kernels", "KernelSelection", "Models"], swiftSettings: strict),

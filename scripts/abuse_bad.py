@@ -1,7 +1,7 @@
-"""The clients of soak.py that do everything wrong.
+"""The misbehaving clients of soak.py.
 
-Each scenario is a generator: it yields how many seconds to rest and returns what became of its connection. One thread
-drives those of a process, at the pace they are given.
+Each scenario is a generator that yields pauses in seconds and returns the outcome of its connection. Each process runs one
+group of scenarios on one thread, at fixed rates.
 """
 import collections
 import errno
@@ -28,10 +28,12 @@ CHUNKED = (b"POST /v1/encode HTTP/1.1\r\nHost: localhost\r\nContent-Type: applic
 
 
 class NoRoom(Exception):
-    """The server has more connections than it even tells that there are too many."""
+    """The server closes new connections without a response, since it has even more than it answers with 503."""
 
 
 class Target:
+    """The two ports of the server under test."""
+
     def __init__(self, plain, tls):
         self.plain, self.tls = plain, tls
 
@@ -47,6 +49,7 @@ class Target:
 
 
 def status(data):
+    """Returns the status code of a response, or the kind of other data; None if there is no data."""
     while data.startswith(b"HTTP/1.1 100"):
         data = data.partition(b"\r\n\r\n")[2]
     if data.startswith(b"HTTP/1.1 "):
@@ -55,24 +58,24 @@ def status(data):
 
 
 def receive(connection):
-    """Bytes, b"" at the end, or None where there is nothing yet."""
+    """Returns received bytes, b"" at the end of the connection, or None if nothing has arrived yet."""
     try:
         return connection.recv(1 << 16)
     except AGAIN:
         return None
 
 
-def heard(connection):
-    """As `receive`, where a reset is an end."""
+def receive_or_end(connection):
+    """Receives like `receive`, but treats a reset as the end of the connection."""
     try:
         return receive(connection)
     except GONE:
         return b""
 
 
-def ending(connection, patience=20.0, data=b""):
-    """Reads to the end; the status that was answered, else how it ended."""
-    end = time.monotonic() + patience
+def read_to_end(connection, timeout=20.0, data=b""):
+    """Reads to the end of the connection. Returns the status code if there was a response, else how it ended."""
+    end = time.monotonic() + timeout
     while True:
         try:
             part = receive(connection)
@@ -88,9 +91,9 @@ def ending(connection, patience=20.0, data=b""):
             data += part
 
 
-def sending(connection, data, patience=20.0):
-    """Sends what can be sent; false where the server does not want it."""
-    view, end = memoryview(data), time.monotonic() + patience
+def send_all(connection, data, timeout=20.0):
+    """Sends all data. Returns False if the server does not accept it in time or has closed the connection."""
+    view, end = memoryview(data), time.monotonic() + timeout
     while view:
         try:
             view = view[connection.send(view):]
@@ -103,30 +106,33 @@ def sending(connection, data, patience=20.0):
     return True
 
 
-def whole(connection, data):
-    yield from sending(connection, data)
-    return (yield from ending(connection))
+def exchange(connection, data):
+    """Sends all data and reads to the end of the connection."""
+    yield from send_all(connection, data)
+    return (yield from read_to_end(connection))
 
 
 # Resets
 
 
 def cut_request(target, turn):
+    """Resets the connection at each byte of a request in turn."""
     data = (SMALL, CHUNKED)
     position = turn % sum(len(each) + 1 for each in data)
     which = position > len(data[0])
     connection = target.open()
-    yield from sending(connection, data[which][:position - which * (len(data[0]) + 1)])
+    yield from send_all(connection, data[which][:position - which * (len(data[0]) + 1)])
     reset(connection)
     return "cut"
 
 
 def cut_answer(target, turn):
+    """Resets the connection after each byte of a response in turn."""
     questions = ((request("GET", "/health"), 240), (SMALL, 470))
     position = turn % sum(size for _, size in questions)
     which = position >= questions[0][1]
     connection = target.open()
-    yield from sending(connection, questions[which][0])
+    yield from send_all(connection, questions[which][0])
     end = time.monotonic() + 0.2
     left = position - which * questions[0][1]
     while left > 0 and time.monotonic() < end:
@@ -139,7 +145,7 @@ def cut_answer(target, turn):
 
 
 def cut_tls(target, sent_bytes=None, received_bytes=None):
-    """Resets when so many bytes of ciphertext, the handshake's among them, were sent or received."""
+    """Resets after the given number of bytes, including those of the TLS handshake, was sent or received."""
     connection = connect(target.tls)
     connection.setblocking(False)
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -156,10 +162,10 @@ def cut_tls(target, sent_bytes=None, received_bytes=None):
             waits = True
         data = outgoing.read()
         if sent_bytes is not None and sent + len(data) > sent_bytes:
-            yield from sending(connection, data[:sent_bytes - sent])
+            yield from send_all(connection, data[:sent_bytes - sent])
             reset(connection)
             return "cut"
-        yield from sending(connection, data)
+        yield from send_all(connection, data)
         sent += len(data)
         if not waits:
             continue
@@ -177,8 +183,8 @@ def cut_tls(target, sent_bytes=None, received_bytes=None):
     return "cut" if received_bytes is not None else f"whole {sent} {received}"
 
 
-# What a connection sends is 765 bytes: its hello, Finished, the request in a record. It gets 1,473: the handshake, tickets,
-# an answer.
+# A whole connection sends 765 bytes: ClientHello, Finished and a record with the request. It receives 1,473 bytes: the
+# handshake, session tickets and the response.
 def cut_tls_request(target, turn):
     return (yield from cut_tls(target, sent_bytes=turn % 770))
 
@@ -187,38 +193,39 @@ def cut_tls_answer(target, turn):
     return (yield from cut_tls(target, received_bytes=turn % 1500))
 
 
-# Slow, silent, half there
+# Slow, silent and half-open connections
 
 
 def slow_head(target, turn):
+    """Sends a request head at 4 bytes per second."""
     with target.open(turn % 2) as connection:
         for byte in SMALL.partition(b"\r\n\r\n")[0] * 20:
-            if not (yield from sending(connection, bytes([byte]))):
+            if not (yield from send_all(connection, bytes([byte]))):
                 break
             yield 0.25
-            said = heard(connection)
+            said = receive_or_end(connection)
             if said is not None:
-                return (yield from ending(connection, data=said))
-        return (yield from ending(connection))
+                return (yield from read_to_end(connection, data=said))
+        return (yield from read_to_end(connection))
 
 
 def slow_body(target, turn):
-    """Pauses, or comes too slowly."""
+    """Sends part of a body, then either nothing or 200 bytes per second."""
     with target.open(turn // 2 % 2) as connection:
-        yield from sending(connection, request("POST", "/v1/encode", b"x" * 100_000)[:-99_000])
+        yield from send_all(connection, request("POST", "/v1/encode", b"x" * 100_000)[:-99_000])
         if turn % 2:
             for _ in range(40):
-                if not (yield from sending(connection, b"x" * 50)):
+                if not (yield from send_all(connection, b"x" * 50)):
                     break
                 yield 0.25
-                said = heard(connection)
+                said = receive_or_end(connection)
                 if said is not None:
-                    return (yield from ending(connection, data=said))
-        return (yield from ending(connection))
+                    return (yield from read_to_end(connection, data=said))
+        return (yield from read_to_end(connection))
 
 
 def silent(target, turn):
-    """Nothing at all, on either port; half a handshake; a handshake and no more."""
+    """Sends, in turn, nothing on either port, half a TLS handshake, or only a TLS handshake."""
     kind = turn % 4
     if kind == 3:
         connection = target.open(True)
@@ -232,25 +239,26 @@ def silent(target, turn):
             try:
                 session.do_handshake()
             except ssl.SSLWantReadError:
-                yield from sending(connection, outgoing.read()[:200])
-        return (yield from ending(connection))
+                yield from send_all(connection, outgoing.read()[:200])
+        return (yield from read_to_end(connection))
 
 
 def idle(target, turn):
-    """Never comes back after its answer."""
+    """Sends no second request after the first response."""
     with target.open(turn % 2) as connection:
-        yield from sending(connection, request("GET", "/health"))
-        got = yield from ending(connection, 30)
+        yield from send_all(connection, request("GET", "/health"))
+        got = yield from read_to_end(connection, 30)
         return f"{got}, then closed" if got == "200" else got
 
 
 def never_reads(target, turn):
+    """Requests large responses and does not read them for 9 seconds."""
     with target.open(turn % 2, 4096) as connection:
         if turn % 3 == 2:
-            # Many small answers instead of a large one.
-            yield from sending(connection, request("GET", "/openapi.json") * 200, 2)
+            # Many small responses instead of one large response.
+            yield from send_all(connection, request("GET", "/openapi.json") * 200, 2)
         else:
-            yield from sending(connection, HUGE)
+            yield from send_all(connection, HUGE)
         yield 9
         first, last, end = b"", b"", time.monotonic() + 20
         while time.monotonic() < end:
@@ -268,11 +276,11 @@ def never_reads(target, turn):
 
 
 def reads_slowly(target, turn):
-    """Slow and honest: some 80 kB a second."""
+    """Reads a large response at about 80 kB per second."""
     with target.open(turn % 2, 8192) as connection:
         if not (yield from admitted(connection)):
             return "no room"
-        yield from sending(connection, LONG.replace(b"localhost\r\n", b"localhost\r\nConnection: close\r\n"))
+        yield from send_all(connection, LONG.replace(b"localhost\r\n", b"localhost\r\nConnection: close\r\n"))
         first, last = b"", b""
         end = time.monotonic() + 60
         while time.monotonic() < end:
@@ -291,10 +299,10 @@ def reads_slowly(target, turn):
 
 
 def admitted(connection):
-    """Whether the server has room: its first answer is no 503."""
-    yield from sending(connection, request("GET", "/health"))
+    """Sends a first request. Returns False if the server has no room and answers 503."""
+    yield from send_all(connection, request("GET", "/health"))
     end = time.monotonic() + 20
-    while (part := heard(connection)) is None:
+    while (part := receive_or_end(connection)) is None:
         if time.monotonic() > end:
             raise TimeoutError
         yield 0.005
@@ -302,19 +310,20 @@ def admitted(connection):
 
 
 def half_closed(target, turn):
+    """Closes its sending side after the request and reads the response."""
     with target.open() as connection:
         if not (yield from admitted(connection)):
             return "no room"
-        yield from sending(connection, SMALL)
+        yield from send_all(connection, SMALL)
         connection.shutdown(socket.SHUT_WR)
-        return (yield from ending(connection))
+        return (yield from read_to_end(connection))
 
 
 def vanished(target, turn):
-    """Gone without a word: the kernel forgets the connection, and neither FIN nor reset is sent (tcp(7), TCP_REPAIR)."""
+    """Drops the connection without FIN or reset, by TCP_REPAIR (tcp(7))."""
     connection = target.open(turn % 2)
     data = (SMALL[:50], SMALL[:-5], LONG, request("GET", "/health"))[turn // 2 % 4]
-    yield from sending(connection, data)
+    yield from send_all(connection, data)
     yield 0.05
     try:
         connection.setsockopt(socket.IPPROTO_TCP, 19, 1)
@@ -325,11 +334,11 @@ def vanished(target, turn):
     return "vanished"
 
 
-# Too many, too much
+# Excess
 
 
 def flood(target, turn):
-    """More connections than there is room for, and then some."""
+    """Opens 450 connections, far more than --max-connections."""
     found, connections = collections.Counter(), []
     try:
         for number in range(450):
@@ -357,17 +366,17 @@ def flood(target, turn):
 
 
 def cancelled(target, turn):
-    """Asks for work and is gone before it can have been done: with a reset, or in good order."""
+    """Sends requests and closes the connections, with or without a reset, before the server can have computed them."""
     connections = [target.open(number == 0) for number in range(8)]
     for connection in connections:
-        yield from sending(connection, encode(model="minilm", input=["some words to encode"] * 4))
+        yield from send_all(connection, encode(model="minilm", input=["some words to encode"] * 4))
     for number, connection in enumerate(connections):
         reset(connection) if number % 2 else connection.close()
     return {"gone": len(connections)}
 
 
 def pipelined(target, turn):
-    """A thousand requests at once, and all answers."""
+    """Sends a thousand pipelined requests and counts the responses."""
     with target.open(turn % 2) as connection:
         if not (yield from admitted(connection)):
             return "no room"
@@ -400,27 +409,28 @@ with open(os.path.join(ROOT, "Tests/Reference/data/http_cases.json")) as file:
 
 
 def bytes_of(value):
+    """Returns the bytes of a conformance case: Latin-1 text, or parts that may be [text, repetitions]."""
     if isinstance(value, str):
         return value.encode("latin-1")
     return b"".join(bytes_of(part) if isinstance(part, str) else bytes_of(part[0]) * part[1] for part in value)
 
 
 def malformed(target, turn):
-    """The conformance cases, good and bad, half of them a byte or two at a time; then no more is sent."""
+    """Sends one conformance case, valid or not, and closes the sending side. Every second pass sends two bytes at a time."""
     case = CASES[turn % len(CASES)]
     data = bytes_of(case["input"])
     with target.open() as connection:
         if turn // len(CASES) % 2 and len(data) < 400:
             for position in range(0, len(data), 2):
-                yield from sending(connection, data[position:position + 2])
+                yield from send_all(connection, data[position:position + 2])
                 yield 0
         else:
-            yield from sending(connection, data)
+            yield from send_all(connection, data)
         try:
             connection.shutdown(socket.SHUT_WR)
         except OSError:
             pass
-        return (yield from ending(connection))
+        return (yield from read_to_end(connection))
 
 
 JSON = [
@@ -434,13 +444,15 @@ JSON = [
 
 
 def bad_json(target, turn):
+    """Sends a body that is not valid JSON or not a valid request."""
     with target.open(turn % 4 == 3) as connection:
         body = JSON[turn % len(JSON)]
         headers = "Connection: close\r\n" + ("" if body else "Content-Length: 0\r\nContent-Type: application/json\r\n")
-        return (yield from whole(connection, request("POST", "/v1/encode", body, headers)))
+        return (yield from exchange(connection, request("POST", "/v1/encode", body, headers)))
 
 
 def oversized_requests():
+    """Returns requests that exceed one limit each, and some that come close to one."""
     bomb = gzip.compress(b'{"input": "' + b" " * 20_000_000 + b'"}', 9)
     packed = gzip.compress(b'{"input": "' + random.Random(2).randbytes(1 << 19).hex().encode() + b'"}', 1)
     coded = "Content-Encoding: gzip\r\nConnection: close\r\n"
@@ -467,8 +479,9 @@ OVERSIZED = oversized_requests()
 
 
 def oversized(target, turn):
+    """Sends one of the oversized requests."""
     with target.open(turn % 4 == 3) as connection:
-        return (yield from whole(connection, OVERSIZED[turn % len(OVERSIZED)]))
+        return (yield from exchange(connection, OVERSIZED[turn % len(OVERSIZED)]))
 
 
 FOREIGN = [
@@ -482,18 +495,25 @@ FOREIGN = [
 
 
 def foreign(target, turn):
-    """Other protocols, on either port: TLS garbage and plain HTTP on the TLS port, TLS on the plain one."""
+    """Sends another protocol to either port, such as plain HTTP to the TLS port or TLS to the plain port."""
     port = target.tls if turn % 2 else target.plain
     with connect(port) as connection:
         connection.setblocking(False)
         choices = FOREIGN + [request("GET", "/health", headers="Connection: close\r\n")]
-        return (yield from whole(connection, choices[turn // 2 % len(choices)]))
+        return (yield from exchange(connection, choices[turn // 2 % len(choices)]))
 
 
 class Scenario:
-    """
-    - `clients` of them at a time, each resting for `pause` seconds before the next
-    - `must`: outcomes that the run has to see; `never`: outcomes that fail it; `only`, where given: the only ones beside `must`
+    """A kind of abuse, with its rate and its expected outcomes.
+
+    title      the name in the report
+    script     the generator function of one connection; its `turn` counts the connections
+    clients    the number of concurrent connections
+    pause      the pause in seconds before the next connection
+    must       outcomes that must occur at least once
+    never      outcomes that must not occur
+    only       the only other outcomes that may occur; None allows all that are not in `never`
+    positions  the number of values of `turn` that cover every position; 0 if turns do not select positions
     """
 
     def __init__(self, title, script, clients, pause, must=(), never=(), positions=0, only=None):
@@ -502,7 +522,7 @@ class Scenario:
         self.must, self.never, self.positions = must, (*never, "never ended", "500", "garbage"), positions
 
 
-HERDS = [
+GROUPS = [
     [
         Scenario("reset at every byte of a request", cut_request, 1, 0.05, ["cut"],
                  positions=len(SMALL) + len(CHUNKED) + 2),
@@ -535,11 +555,11 @@ HERDS = [
 
 
 REST_SECONDS = 8
-"""What was begun may take so much longer."""
+"""Seconds that connections may take to finish after the end of the run."""
 
 
-class Herd:
-    """Runs scenarios, all on one thread, until told to end."""
+class ClientGroup:
+    """A group of scenarios that run on one thread until a given time."""
 
     def __init__(self, scenarios, target, seed):
         self.scenarios, self.target, self.draw = scenarios, target, random.Random(seed)
@@ -552,7 +572,7 @@ class Herd:
         heapq.heappush(self.queue, (due, self.count, index, script))
 
     def advance(self, index, script):
-        """The seconds until it wants to go on, or None at its end."""
+        """Resumes a script. Returns the seconds until its next step, or None if it has ended."""
         try:
             return next(script)
         except StopIteration as end:
@@ -592,11 +612,11 @@ class Herd:
 
 
 def main():
-    """abuse_bad.py HERD PLAIN_PORT TLS_PORT END: a process of its own; says at the end what became of its clients."""
-    # They stand for other machines: their processor time should not be the server's.
+    """Runs one group: abuse_bad.py GROUP PLAIN_PORT TLS_PORT END. Prints the outcomes of its clients as JSON."""
+    # The clients represent other machines, so they must not take CPU time from the server.
     os.nice(19)
     number, plain, tls, end = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
-    json.dump(Herd(HERDS[number], Target(plain, tls), number).run(end), sys.stdout)
+    json.dump(ClientGroup(GROUPS[number], Target(plain, tls), number).run(end), sys.stdout)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The clients of soak.py that do nothing wrong: each keeps its connection and asks at fixed times."""
+"""The well-behaved clients of soak.py. Each keeps its connection and sends requests at fixed times."""
 import json
 import os
 import random
@@ -10,12 +10,13 @@ from abuse_server import Client, encode, request, tls_context
 
 CONNECTIONS = 6
 PERIOD = 0.1
-"""Seconds between two questions of one connection: in all 60 a second."""
+"""Seconds between two requests of one connection. All connections together send 60 requests per second."""
 FRESH_PATIENCE = 2.0
-"""Seconds after which a new client that was refused gives up."""
+"""Seconds after which a new client that the server refuses gives up."""
 
 
 def questions():
+    """Returns the (kind, bytes) of the requests, which each connection sends in turn."""
     draw = random.Random(1)
     frames = [[round(draw.uniform(-1, 1), 4) for _ in range(40)] for _ in range(160)]
     texts = ["an RNN reads one step at a time", "and attention reads all of them at once"]
@@ -30,7 +31,11 @@ def questions():
 
 
 class Good:
-    """What each connection saw: (second of the clock, kind, milliseconds, what was wrong or None)."""
+    """The well-behaved clients and their results.
+
+    seen   for each request (second of the clock, kind, milliseconds, error or None)
+    fresh  for each new client (second of the clock, outcomes of its attempts, milliseconds)
+    """
 
     def __init__(self, server):
         self.server, self.context = server, tls_context()
@@ -43,13 +48,15 @@ class Good:
         return Client(self.server.tls, self.context) if number % 2 else Client(self.server.plain)
 
     def check(self, index, answer):
+        """Returns the error of a response; None if it is correct and equal to the first one for this request."""
         if answer.status != 200:
             return f"status {answer.status}: {answer.body[:200]!r}"
         if answer.body != self.expected.setdefault(index, answer.body):
-            return "another answer than before"
+            return "the response differs from an earlier one"
         return None
 
     def keep_asking(self, number, start):
+        """Sends requests on one connection until the run ends."""
         client = None
         due = start + PERIOD * number / CONNECTIONS
         turn = number
@@ -65,14 +72,14 @@ class Good:
             except (OSError, EOFError, ValueError, KeyError) as error:
                 wrong, client = f"{type(error).__name__}: {error}", None
             now = time.monotonic()
-            # From when it should have been asked: a late answer is not excused by the one before it.
+            # Latency counts from the time when the request was due, so a late response also delays the next one.
             self.seen.append((due, kind, (now - due) * 1e3, wrong))
             turn += 1
-            # A connection that has fallen behind goes on in step.
+            # A connection that has fallen behind skips requests to return to its schedule.
             due += PERIOD * max(1, int((now - due) / PERIOD))
 
     def ask_afresh(self):
-        """New connections compete with everybody's for room. Who is refused tries again, as long as one may."""
+        """Opens new connections, which compete with all others for room. A refused client retries for FRESH_PATIENCE."""
         number = 0
         while not self.ended.wait(0.5):
             start, outcomes = time.monotonic(), []
@@ -102,7 +109,7 @@ class Good:
 
 
 def main():
-    """A process of its own: ports on the command line, ends with its standard input, then says all it has seen."""
+    """Runs the clients until standard input ends, and prints their results as JSON. The arguments are the two ports."""
     sys.setswitchinterval(0.001)
 
     class Ports:

@@ -1,4 +1,4 @@
-"""What soak.py and drain.py share: a server process under observation, and clients that know exactly what they get."""
+"""The server process, the client and the report helpers that soak.py and drain.py share."""
 import json
 import os
 import platform
@@ -45,36 +45,41 @@ class Server:
             time.sleep(0.005)
 
     def said(self):
+        """Returns the log so far."""
         with open(self.log.name) as file:
             return file.read()
 
     def status(self, field):
+        """Returns a number of /proc/PID/status; sizes are in KiB."""
         with open(f"/proc/{self.pid}/status") as file:
             return next(int(line.split()[1]) for line in file if line.startswith(field + ":"))
 
     def state(self):
+        """Returns the descriptors, threads and resident memory of the process."""
         return {"descriptors": len(os.listdir(f"/proc/{self.pid}/fd")), "threads": self.status("Threads"),
                 "resident MiB": round(self.status("VmRSS") / 1024, 1)}
 
     def metrics(self):
-        """The samples of /metrics, by name with labels."""
+        """Returns the samples of /metrics by name with labels."""
         with Client(self.plain) as client:
             text = client.ask(request("GET", "/metrics")).body.decode()
         return {name: float(value) for name, value in re.findall(r"^([^#\s]\S*) (\S+)$", text, re.M)}
 
 
 def request(method, target, body=b"", headers=""):
-    """The bytes of a request; a body is JSON."""
+    """Returns the bytes of a request. The body, if any, is JSON."""
     if body:
         headers += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
     return f"{method} {target} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n".encode() + body
 
 
 def encode(headers="", **fields):
+    """Returns the bytes of a request to /v1/encode with the given JSON fields."""
     return request("POST", "/v1/encode", json.dumps(fields).encode(), headers)
 
 
 def tls_context():
+    """Returns a TLS context that trusts the certificates of the tests."""
     return ssl.create_default_context(cafile=f"{TLS}/root.pem")
 
 
@@ -89,18 +94,20 @@ def connect(port, timeout=10.0, receive_buffer=None):
 
 
 def reset(connection):
-    """Closes with a reset, whatever is still on its way."""
+    """Closes the connection with a reset, even if data is in transit."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
 
 
 class Answer:
+    """A response: its status code, headers by lowercase name, and decoded body."""
+
     def __init__(self, status, headers, body):
         self.status, self.headers, self.body = status, headers, body
 
 
 class Client:
-    """A connection that asks and checks framing; pipelined answers are read one after the other."""
+    """A connection that sends requests and checks the framing of the responses. It reads pipelined responses in order."""
 
     def __init__(self, port, context=None, timeout=30.0):
         self.socket = connect(port, timeout)
@@ -135,7 +142,7 @@ class Client:
         return found
 
     def answer(self):
-        """The next answer, its body without codings; `has_begun` tells whether any of it has come."""
+        """Reads the next response and decodes its body. `has_begun` is True as soon as part of it has arrived."""
         self.has_begun = bool(self.buffer)
         lines = self._until(b"\r\n\r\n").decode("latin-1").split("\r\n")
         headers = {name.lower(): value.strip() for name, value in (line.split(":", 1) for line in lines[1:])}
@@ -158,7 +165,7 @@ class Client:
 
 
 def cpu_seconds(pid):
-    """Processor time so far (proc_pid_stat(5))."""
+    """Returns the CPU time of a process in seconds (proc_pid_stat(5))."""
     with open(f"/proc/{pid}/stat") as file:
         fields = file.read().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -168,10 +175,12 @@ def cpu_seconds(pid):
 
 
 def row(*cells):
+    """Returns a row of a Markdown table."""
     return "| " + " | ".join(str(cell) for cell in cells) + " |"
 
 
 def machine():
+    """Returns the CPU model, the number of CPUs and the kernel version."""
     with open("/proc/cpuinfo") as file:
         model = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), platform.machine())
     return f"{model}, {len(os.sched_getaffinity(0))} processors, Linux {platform.release()}"

@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
-"""What HTTP costs: GET /health beside nginx's empty 200, and what the server adds to a forward pass.
+"""Measures the throughput of GET /health beside nginx, and the latency that HTTP adds to a forward pass.
 
 usage: bench_http.py [--rounds N] [--seconds S] [--program ENCODERD] [--model DIRECTORY]
 
-1. wrk, one thread, 64 connections kept alive, on loopback: encoderd (`--access-log off`, and `on` into a file) and nginx
-   (one worker, `return 200`, `access_log off`) by turns; best and median of the rounds, and their ratio to nginx's.
-2. One connection, one short text at a time to /v1/encode: how long the client waited, less what Server-Timing says of
-   tokenizing and of the forward pass. Once with one request right behind the other's answer, and once by turns with
-   /health, whose wait is what the client itself and the kernel cost.
+1. Throughput: wrk with one thread and 64 persistent connections on loopback. The servers take turns: nginx (one worker,
+   `return 200`, `access_log off`) and encoderd with `--access-log off`, and `on` with the log in a file. Prints best and
+   median of the rounds, and the median ratio to nginx.
+2. Latency: one connection sends one short text at a time to /v1/encode. The added latency is the client's wait minus the
+   durations of tokenization and of the forward pass in Server-Timing. In the first run each request follows the previous
+   response at once. In the second run it alternates with /health, whose latency is the cost of the client and the kernel.
 
-Needs wrk and nginx (Debian: wrk, nginx-light). Exits with 1 where /health is below 60 % of nginx or more than 150 µs are
-added at the median, either way.
+Needs wrk and nginx (Debian: wrk, nginx-light). Exits with 1 if /health is below 60 % of nginx, or if the median added latency
+of either run is 150 µs or more.
 """
 import argparse
 import pathlib
@@ -48,14 +49,14 @@ def wait_for(port):
 
 
 class Client:
-    """One connection, as little Python around it as there can be."""
+    """A connection with as little Python code around it as possible."""
 
     def __init__(self, port):
         self.socket = socket.create_connection(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def ask(self, request):
-        """Seconds until the whole answer was there, and its head."""
+        """Sends a request. Returns the seconds until the whole response had arrived, and its head."""
         start = time.perf_counter()
         self.socket.sendall(request)
         data = self.socket.recv(65536)
@@ -76,6 +77,7 @@ class Client:
 
 
 def throughput(port, seconds):
+    """Returns the requests per second that wrk measures."""
     told = subprocess.run(["wrk", "-t1", "-c64", f"-d{seconds}s", f"http://127.0.0.1:{port}/health"],
                           capture_output=True, text=True, check=True).stdout
     if "Non-2xx" in told or "Socket errors" in told:
@@ -84,7 +86,10 @@ def throughput(port, seconds):
 
 
 def added_latency(port, count, by_turns):
-    """Medians in microseconds: the wait, tokenizing, the pass, the wait less these two, and, by turns with /health, its wait."""
+    """Returns medians in microseconds of the wait, tokenization, the forward pass, and the wait minus these two.
+
+    The last value is the median wait for /health, 0 unless `by_turns`.
+    """
     body = b'{"model":"m","input":"A short sentence about the sea."}'
     request = (b"POST /v1/encode HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
                % len(body)) + body
@@ -103,7 +108,7 @@ def added_latency(port, count, by_turns):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="What HTTP costs, beside nginx.")
+    parser = argparse.ArgumentParser(description="Measures the cost of HTTP beside nginx.")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--program", default=str(ROOT / ".build" / "release" / "encoderd"))
@@ -137,7 +142,7 @@ def main():
             for by_turns in (False, True):
                 wait, tokenize, infer, added, bare = added_latency(ports["encoderd"], 2000, by_turns)
                 worst = max(worst, added)
-                print(f"{'by turns with /health' if by_turns else 'one behind the other':22} waited {wait:.0f}, tokenizing "
+                print(f"{'alternating with /health' if by_turns else 'back to back':24} wait {wait:.0f}, tokenization "
                       f"{tokenize:.0f}, forward pass {infer:.0f}, added {added:.0f}" + (f"; /health {bare:.0f}" if by_turns else ""))
             ratio = statistics.median(a / b for a, b in zip(found["encoderd"], found["nginx"]))
             return 0 if ratio >= 0.6 and worst < 150 else 1
@@ -148,4 +153,5 @@ def main():
                 process.wait()
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

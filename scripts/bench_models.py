@@ -1,9 +1,9 @@
-"""Measures the example models in every precision: a table on standard output, JSON lines in a file.
+"""Measures the example models in every precision. Prints a table and writes JSON lines to a file.
 
 usage: scripts/bench_models.py [THREADS [JSON_FILE]]
 
-JSON goes to .build/bench.jsonl unless told. The recurrent models of the peers' benchmark are made where numpy is
-installed (Benchmarks/make_recurrent_models.py); else Resemblyzer stands for them.
+JSON_FILE is .build/bench.jsonl by default. If numpy is installed, the recurrent models of the comparison with other libraries
+are created (Benchmarks/make_recurrent_models.py). Otherwise Resemblyzer is the only recurrent model.
 """
 import json
 import pathlib

@@ -1,12 +1,16 @@
-"""Speed of tokenizers on one thread, MB/s: encoderd next to the Rust library that Hugging Face's Python package holds.
+"""Measures tokenizers on one thread in MB/s: encoderd beside the Rust library of the Hugging Face package `tokenizers`.
 
     python scripts/bench_tokenizers.py TEXT TOKENIZER.json… [--rounds 3] [--json FILE]
 
-TEXT is a file, or the word `docstrings` (English: those of Python's own library) or `messages` (some 100 languages: what
-the programs of this machine say by gettext), 4 MB of either in random order. It is measured as its lines, one by one, and in documents of 50 kB, as `encoderd bench --tokenizer` cuts it. The
-library's figure is the faster of `encode` on each text and `encode_batch` on all, without parallelism. Both take turns;
-the best and the median of all rounds count. With the word `train` instead of a TOKENIZER.json, WordPiece, byte-level BPE
-and Unigram vocabularies of 30,000 tokens are trained on TEXT first.
+TEXT is a file, `docstrings` or `messages`. `docstrings` are English docstrings of the Python library. `messages` are gettext
+messages of this machine in about 100 languages. Both have 4 MB in random order.
+
+The text is measured line by line and in documents of 50 kB, split like `encoderd bench --tokenizer` splits it. The figure of
+the library is the faster of `encode` per text and `encode_batch` without parallelism. The two programs take turns. The table
+has the best and the median of all rounds.
+
+With `train` instead of a TOKENIZER.json, the script first trains WordPiece, byte-level BPE and Unigram vocabularies of 30,000
+tokens on TEXT.
 """
 
 import argparse
@@ -32,7 +36,7 @@ TEXT = 4_000_000
 
 
 def docstrings():
-    """Paragraphs of the docstrings of Python's library."""
+    """Returns paragraphs of the docstrings of the Python library."""
     for path in sorted(pathlib.Path(os.__file__).parent.rglob("*.py")):
         if "-packages" in str(path):
             continue
@@ -47,7 +51,7 @@ def docstrings():
 
 
 def messages():
-    """Translations in the gettext catalogs of this machine."""
+    """Returns translations from the gettext catalogs of this machine."""
     for path in sorted(pathlib.Path("/usr/share/locale").glob("*/LC_MESSAGES/*.mo")):
         try:
             with path.open("rb") as file:
@@ -60,7 +64,7 @@ def messages():
 
 
 def sample(lines):
-    """Some 4 MB of different lines."""
+    """Returns about 4 MB of distinct lines in random order."""
     lines = sorted({line for line in lines if len(line) > 20 and line.isprintable()})
     random.Random(1).shuffle(lines)
     size = 0
@@ -106,7 +110,7 @@ def documents(lines):
 
 
 def library(tokenizer, texts):
-    """MB/s of one pass, and its tokens."""
+    """Returns the speed of one pass of the library in MB/s, and the number of its tokens."""
     size = sum(len(text.encode()) for text in texts)
     start = time.perf_counter()
     tokens = sum(len(tokenizer.encode(text)) for text in texts)

@@ -1,13 +1,18 @@
-"""Encoders of transformers in many random configurations, each served by encoderd and compared with transformers.
+"""Compares encoderd with transformers for random configurations of every encoder family.
 
 usage: scripts/check_families.py [--variants N] [--seed N] [--program ENCODERD] [FAMILY ...]
 
-What can vary stands in OPTIONS of Tests/Reference/families_*.py. For every family N models with random options and
-weights are saved as transformers saves them and served over HTTP; states of every layer, logits and rows of every
-attention map are compared with those of transformers' eager attention. Prints a line a family: the largest differences to
-torch's f32, and how far that is itself from f64; exits with 1 where one is above the tolerance (1e-5 of max(1, |x|) for
-states and logits, 1e-6 for maps; where f32 itself is further than half of it from f64: 1.5 times the larger of tolerance and
-torch's own difference, from f64). Needs torch and transformers.
+OPTIONS in Tests/Reference/families_*.py lists the options that vary. For every family the script saves N models with random
+options and weights, and serves them with encoderd. It compares the states of every layer, the logits, and rows of every
+attention map with transformers, which runs with eager attention.
+
+Prints one line per family with the largest differences from torch's f32, and the difference of torch's f32 from f64. Exits
+with 1 if a difference exceeds its tolerance:
+- 1e-5 of max(1, |x|) for states and logits, 1e-6 for maps.
+- If torch's f32 differs from f64 by more than half of that, the comparison is with f64. The tolerance is then 1.5 times the
+  larger of the one above and the difference of torch's f32.
+
+Needs torch and transformers.
 """
 import argparse
 import copy
@@ -35,7 +40,7 @@ TOLERANCES = {"states": 1e-5, "logits": 1e-5, "attention": 1e-6}
 
 
 class Server:
-    """encoderd with all models of a folder."""
+    """An encoderd process that serves all models of a folder."""
 
     def __init__(self, program, folder):
         self.process = subprocess.Popen(
@@ -68,7 +73,7 @@ class Server:
 
 
 def choose(options, rng):
-    """One value of each; a tuple of names takes its values from one tuple."""
+    """Chooses one value for each option. A tuple of names takes its values from one tuple."""
     chosen = {}
     for names, values in options.options.items():
         value = rng.choice(values)
@@ -80,7 +85,7 @@ def choose(options, rng):
 
 
 def differences(found, torch32, torch64, kind):
-    """The largest differences: to torch's f32, to its f64, and of torch's f32 to its f64."""
+    """Returns the largest differences from torch's f32, from its f64, and between these two."""
     found, torch32, torch64 = (x.double() for x in (found, torch32, torch64))
     if found.shape != torch32.shape or found.isnan().any():
         return float("inf"), float("inf"), 0.0
@@ -93,13 +98,13 @@ def differences(found, torch32, torch64, kind):
 
 
 def is_too_much(to32, to64, own, kind):
-    """`own`: how far torch's f32 is from f64 anywhere in this model."""
+    """Whether a difference exceeds the tolerance. `own` is the largest difference of torch's f32 from f64 in the model."""
     tolerance = TOLERANCES[kind]
     return to32 >= tolerance if own <= tolerance / 2 else to64 >= 1.5 * max(tolerance, own)
 
 
 def compare(server, name, model, maximum, rng):
-    """The largest (difference, torch's own) by kind, and what was too much."""
+    """Returns the largest (difference, difference of torch's f32) by kind, and the differences above the tolerance."""
     double = copy.deepcopy(model).double()
     noted = []
     lengths = sorted({1, 2, min(17, maximum), rng.randint(1, maximum), maximum})

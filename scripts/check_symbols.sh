@@ -1,13 +1,14 @@
 #!/bin/sh
-# Fails if an object compiled for AVX2 or AVX-512 defines a weak symbol that holds or leads to code: the linker keeps one
-# copy of such a symbol for the whole program, and if it keeps this one, a machine without those instructions stops at
-# the first call.
+# Checks the object files of the AVX2 and AVX-512 kernels.
 #
-# Fails, too, if an instruction that a header writes by its mnemonic is missing from an object: swiftc drops inline
-# assembly that it cannot assemble without an error, and the kernel then computes nonsense.
+# Fails if one of them defines a weak symbol for code or for data that points to code. The linker keeps one copy of such a
+# symbol for the whole program. If it kept this copy, a machine without those instructions would crash at the first call.
+#
+# Also fails if an instruction that a header writes as inline assembly is missing. swiftc drops inline assembly that it cannot
+# assemble, without an error, and the kernel then computes wrong results.
 #
 # usage: scripts/check_symbols.sh [build directory ...]
-# Without arguments: .build/debug and .build/release, whichever were built.
+# The default is .build/debug and .build/release, if they exist.
 set -eu
 if [ $# -eq 0 ]; then
     for build in .build/debug .build/release; do
@@ -15,7 +16,7 @@ if [ $# -eq 0 ]; then
     done
 fi
 if [ $# -eq 0 ]; then
-    # No such targets where the processor is no x86-64.
+    # These targets exist on x86-64 only.
     case $(uname -m) in x86_64 | amd64) ;; *) exit 0 ;; esac
     echo "neither .build/debug nor .build/release holds the vector kernels; build first" >&2
     exit 1
@@ -28,13 +29,13 @@ for build in "$@"; do
             echo "$target: no object files under $build/$target.build; build first" >&2
             exit 1
         fi
-        # The letters of nm: W is a weak function, V weak data (metadata and witness tables, which point to functions),
-        # u a symbol unique in the program, i chosen at load; lower case w and v are undefined references. The version
-        # of the reflection format is a number that every Swift object carries.
+        # Symbol types of nm: W is a weak function, V weak data (metadata and witness tables, which point to functions), u a
+        # symbol unique in the program, and i a function chosen at load time. Lowercase w and v are undefined references.
+        # __swift_reflection_version is a number in every Swift object.
         # shellcheck disable=SC2086
         weak=$(nm $objects | awk '$2 ~ /^[WVui]$/ && $3 != "__swift_reflection_version" { print $2, $3 }' | sort -u)
         if [ -n "$weak" ]; then
-            echo "$build: $target defines symbols that the linker may keep for everyone:" >&2
+            echo "$build: $target defines symbols that the linker may keep for the whole program:" >&2
             echo "$weak" | swift demangle >&2
             status=1
         else
@@ -48,7 +49,7 @@ for build in "$@"; do
         objdump -d --no-show-raw-insn $objects >"$build/$target.disassembly"
         for instruction in $instructions; do
             if ! grep -qw "$instruction" "$build/$target.disassembly"; then
-                echo "$build: $target holds no $instruction: its inline assembly was dropped" >&2
+                echo "$build: $target has no $instruction: its inline assembly was dropped" >&2
                 status=1
             fi
         done

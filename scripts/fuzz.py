@@ -1,12 +1,14 @@
-"""Fuzzes everything that reads bytes nobody trusts: `make fuzz`.
+"""Runs the fuzz targets for code that reads untrusted bytes (`make fuzz`).
 
 usage: scripts/fuzz.py [--seconds N] [--jobs N] [--keep] PROGRAM [TARGET ...]
 
-PROGRAM is what `make fuzz` builds of Tests/FuzzTests with libFuzzer and the address sanitizer. Every target runs for N
-seconds, beginning with seeds made of the tests' reference data, the inputs kept in Tests/FuzzTests/Corpora and
-Findings, and what earlier runs left in .build-fuzz/corpora. Prints a table; exits with 1 where something was found, and
-says in which file the input is: once mended, it belongs into Tests/FuzzTests/Findings/TARGET, where the tests run it.
---keep writes the smallest corpora that reach as much anew, for the tests.
+PROGRAM is built by `make fuzz` from Tests/FuzzTests with libFuzzer and the address sanitizer. Every target runs for N
+seconds. It starts with seeds from the reference data of the tests, the stored inputs in Tests/FuzzTests/Corpora and Findings,
+and the inputs that earlier runs left in .build-fuzz/corpora.
+
+Prints a table. Exits with 1 if there is a finding, and prints the file of its input. After the fault is fixed, move that file
+to Tests/FuzzTests/Findings/TARGET, so that the tests run it. --keep rewrites Corpora with minimal sets of inputs that have the
+same coverage.
 """
 import argparse
 import concurrent.futures
@@ -29,7 +31,7 @@ DATA = ROOT / "Tests" / "Reference" / "data"
 KEPT = ROOT / "Tests" / "FuzzTests" / "Corpora"
 FINDINGS = ROOT / "Tests" / "FuzzTests" / "Findings"
 WORK = ROOT / ".build-fuzz"
-#: Of a kept corpus, in bytes: the smallest inputs go first.
+#: The size limit of a stored corpus in bytes. The smallest inputs are stored first.
 KEPT_BYTES = 150_000
 
 WORDS = {
@@ -55,7 +57,7 @@ WORDS = {
 
 
 def seeds():
-    """(target, bytes) of the tests' reference data."""
+    """Yields (target, bytes) of the seeds from the reference data of the tests."""
 
     def latin(value):
         if isinstance(value, str):
@@ -135,6 +137,7 @@ def seeds():
 
 
 def unpacked(data):
+    """Yields the inputs of a stored corpus. Each follows its length in bytes as a little-endian u32."""
     while data:
         (length,) = struct.unpack_from("<I", data)
         yield data[4:4 + length]
@@ -142,11 +145,14 @@ def unpacked(data):
 
 
 def put(folder, data):
+    """Writes an input to a corpus folder, named by its hash."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / hashlib.sha1(data).hexdigest()).write_bytes(data)
 
 
 class Fuzzer:
+    """One fuzz target with its corpus."""
+
     def __init__(self, program, name, length, seconds):
         self.program, self.name, self.length, self.seconds = program, name, length, seconds
         self.corpus = WORK / "corpora" / name
@@ -156,7 +162,7 @@ class Fuzzer:
         return [str(self.program), f"-max_len={self.length}", "-timeout=20", "-rss_limit_mb=3000", *map(str, arguments)]
 
     def run(self):
-        """(executions, edges, inputs, what was found or None)"""
+        """Fuzzes the target. Returns (executions, edges covered, inputs in the corpus, finding or None)."""
         found = WORK / "findings"
         found.mkdir(parents=True, exist_ok=True)
         arguments = [f"-max_total_time={self.seconds}", "-print_final_stats=1", f"-artifact_prefix={found}/{self.name}-", self.corpus]
@@ -177,12 +183,12 @@ class Fuzzer:
             path = re.findall(r"Test unit written to (\S+)", log)
             said = re.findall(r"Fatal error: .*|SUMMARY: .*|ERROR: .*", log)
             finding = f"{path[0] if path else 'no file'}: {said[0][:300] if said else log[-300:]}"
-        # After a finding the statistics are not printed; the last line that counts is.
+        # After a finding libFuzzer prints no statistics. The last progress line then has the number of executions.
         counted = int(executions[-1]) if executions else int((re.findall(r"^#(\d+)", log, re.M) or ["0"])[-1])
         return counted, int(edges[-1]) if edges else 0, len(list(self.corpus.iterdir())), finding
 
     def keep(self):
-        """Writes the smallest corpus that reaches as much."""
+        """Writes a minimal corpus with the same coverage. Returns the numbers of inputs stored and available."""
         with tempfile.TemporaryDirectory() as merged:
             subprocess.run(self.command("-merge=1", merged, self.corpus), env=self.environment, capture_output=True, check=True)
             inputs = sorted((p.read_bytes() for p in pathlib.Path(merged).iterdir()), key=lambda b: (len(b), b))
@@ -220,8 +226,8 @@ def main():
         for path in (FINDINGS / target).glob("*"):
             put(WORK / "corpora" / target, path.read_bytes())
     total, findings = 0, []
-    print(f"{arguments.seconds} s each, {arguments.jobs} at a time", flush=True)
-    print("| target | executions | a second | edges | inputs |\n|---|---:|---:|---:|---:|", flush=True)
+    print(f"{arguments.seconds} s per target, {arguments.jobs} targets at a time", flush=True)
+    print("| target | executions | per second | edges | inputs |\n|---|---:|---:|---:|---:|", flush=True)
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
         for fuzzer, (count, edges, inputs, finding) in zip(fuzzers, pool.map(Fuzzer.run, fuzzers)):
             total += count
@@ -229,15 +235,15 @@ def main():
             if finding:
                 findings.append(f"{fuzzer.name}: {finding}")
             elif not edges:
-                findings.append(f"{fuzzer.name}: nothing, since it was built without counters of what is reached")
+                findings.append(f"{fuzzer.name}: no coverage; the program was built without coverage instrumentation")
     print(f"| all | {total:,} | | | |")
     for path in pathlib.Path("/dev/shm").glob("encoderd-fuzz-*"):
         shutil.rmtree(path, ignore_errors=True)
     for finding in findings:
-        print("FOUND", finding)
+        print("FINDING", finding)
     if arguments.keep:
         for fuzzer in fuzzers:
-            print("kept {1} of {2} inputs of {0}".format(fuzzer.name, *fuzzer.keep()), flush=True)
+            print("{0}: stored {1} of {2} inputs".format(fuzzer.name, *fuzzer.keep()), flush=True)
     sys.exit(bool(findings))
 
 

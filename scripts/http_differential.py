@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
-"""The conformance cases' bytes against nginx and against encoderd: where the two differ, the table below must say why.
+"""Sends the bytes of the HTTP conformance cases to nginx and to encoderd, and compares the results.
 
-Both are asked over plain sockets on 127.0.0.1, each case on a connection of its own, half-closed where the case is of a
-request that does not end. encoderd's answer must be the one the case expects; nginx's may differ for a stated reason.
+usage: http_differential.py [--list]
 
-usage: http_differential.py [--list]    needs nginx and a release build; exits 1 where a difference is unexplained
+Each case uses a new TCP connection on 127.0.0.1. For a case with an incomplete request the client closes its sending side.
+encoderd must return the expected result of the case. nginx may differ for a reason listed in REASONS.
+
+Prints the reasons with the number of cases, with --list also the cases. Exits with 1 if a difference is unexplained. Needs
+nginx and a release build.
 """
 import collections
 import json
@@ -34,6 +37,7 @@ http {{
 
 
 def data(value):
+    """Returns the bytes of a case: Latin-1 text, or parts that may be [text, repetitions]."""
     if isinstance(value, str):
         return value.encode("latin-1")
     return b"".join(data(part) if isinstance(part, str) else data(part[0]) * part[1] for part in value)
@@ -46,7 +50,7 @@ def free_port():
 
 
 def verdict(port, case):
-    """"ok" for an answer of the application, a status for a refusal, "close" for no answer."""
+    """Returns "ok" if the request was accepted, the status code if it was refused, "close" if there was no response."""
     with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
         try:
             connection.sendall(data(case["input"]))
@@ -54,7 +58,7 @@ def verdict(port, case):
             pass
         received = b""
         try:
-            # nginx takes a half-close for the client's departure, so it only follows where the request has no end.
+            # nginx treats a half-close as the end of the connection, so only incomplete requests are half-closed.
             if case.get("incomplete"):
                 connection.shutdown(socket.SHUT_WR)
             while b"\r\n" not in received or received.startswith(b"HTTP/1.1 100"):
@@ -71,70 +75,71 @@ def verdict(port, case):
     if not found:
         return "close"
     status = int(found[1] or found[2])
-    # What an application says to a request that was read: encoderd has no such routes or methods.
+    # These come after the request was accepted: encoderd has no such paths or methods.
     return "ok" if status in (200, 204, 404, 405, 411, 412, 415) else status
 
 
-# Why nginx answers otherwise: a test of the case and the two verdicts, and the reason. The first that fits counts.
 def text(case):
+    """Returns the first 70,000 bytes of a case as Latin-1 text."""
     return data(case["input"])[:70000].decode("latin-1")
 
 
 LF = re.compile(r"(?<!\r)\n")
+# The reasons for differences: (reason, test of the case, nginx's verdict and encoderd's verdict). The first match counts.
 REASONS = [
-    ("a bare LF ends a line for nginx, as RFC 9112, 2.2, allows; encoderd refuses what others may frame differently",
+    ("nginx accepts a bare LF as the end of a line, as RFC 9112, 2.2, allows; encoderd refuses it, since other "
+     "servers may frame such a message differently",
      lambda c, n, e: e == 400 and n != 400 and LF.search(text(c)) is not None),
-    ("nginx skips any number of empty lines before a request; encoderd one, which RFC 9112, 2.2, asks for at least",
+    ("nginx skips any number of empty lines before a request; encoderd skips one, the minimum of RFC 9112, 2.2",
      lambda c, n, e: e == 400 and text(c).startswith("\r\n\r\n")),
-    ("nginx answers nothing to a client that shuts its side within a request; encoderd says 400",
+    ("nginx sends no response to a client that half-closes within a request; encoderd answers 400",
      lambda c, n, e: c.get("incomplete") and n == "close" and e == 400),
-    ("nginx speaks HTTP/0.9, whose answers have no head",
+    ("nginx supports HTTP/0.9, whose responses have no head",
      lambda c, n, e: " HTTP/" not in text(c).split("\r\n")[0] and e == 400),
-    ("nginx leaves methods of letters to applications and calls others malformed; encoderd says 501 to all it "
-     "does not know",
+    ("nginx passes unknown methods of letters to the application and answers 400 to others; encoderd answers 501 "
+     "to all unknown methods",
      lambda c, n, e: e == 501 and n in ("ok", 400, 414) and c["section"] in ("request line", "fields", "target")),
-    ("nginx says 501 to all transfer codings but 'chunked'; encoderd 400 where the header is malformed, chunked "
-     "is not last, "
-     "or a length stands beside it", lambda c, n, e: e == 400 and n == 501),
-    ("nginx drops header lines without a colon or with names that may not be (ignore_invalid_headers); encoderd "
-     "refuses "
-     "them, since the next reader may see another header", lambda c, n, e: e == 400 and n == "ok" and bad_name(c)),
-    ("nginx forgives white space after a chunk's size and reads past extensions and trailers, whatever they "
-     "hold, or waits "
-     "for their end", lambda c, n, e: e == 400 and n in ("ok", "close") and "chunked" in text(c).lower()),
-    ("nginx leaves Expect to applications; encoderd says 417 to what it cannot meet",
+    ("nginx answers 501 to all transfer codings except 'chunked'; encoderd answers 400 if the header is malformed, "
+     "if 'chunked' is not last, or if there is also a Content-Length", lambda c, n, e: e == 400 and n == 501),
+    ("nginx drops header lines without a colon or with invalid names (ignore_invalid_headers); encoderd refuses "
+     "them, since another server may interpret them differently", lambda c, n, e: e == 400 and n == "ok" and bad_name(c)),
+    ("nginx accepts white space after the size of a chunk, and skips any extensions and trailers or waits for "
+     "their end", lambda c, n, e: e == 400 and n in ("ok", "close") and "chunked" in text(c).lower()),
+    ("nginx leaves Expect to applications; encoderd answers 417 to expectations that it cannot meet",
      lambda c, n, e: e == 417 and n == "ok"),
-    ("nginx takes Expect once; RFC 9110, 10.1.1, makes it a list",
+    ("nginx accepts only one Expect header; RFC 9110, 10.1.1, defines a list",
      lambda c, n, e: n == 400 and e in ("ok", 417) and text(c).count("Expect:") > 1),
-    ("nginx does not take a tab for white space around a length, as RFC 9110, 5.6.3, does",
+    ("nginx does not accept a tab as white space around a length; RFC 9110, 5.6.3, does",
      lambda c, n, e: n == 400 and e == "ok" and "Content-Length:" in text(c) and "\t" in text(c)),
     ("nginx neither reads nor counts trailers", lambda c, n, e: c["section"] == "chunks" and e == 431),
-    ("nginx looks at a chunk's size against the limit when data come, at a length at the head's end",
+    ("nginx checks the size of a chunk against the limit when its data arrive, and a length at the end of the head",
      lambda c, n, e: n in ("close", 400) and e in (400, 413) and c["section"] in ("chunks", "content-length")),
-    ("nginx takes more in Host than RFC 3986's uri-host: user names, broken ports, brackets and escapes",
+    ("nginx accepts more in Host than uri-host of RFC 3986: user names, invalid ports, brackets and escapes",
      lambda c, n, e: e == 400 and n == "ok" and c["section"] == "host"),
-    ("nginx cuts fragments off; a target has none (RFC 9112, 3.2)",
+    ("nginx removes fragments; a target has none (RFC 9112, 3.2)",
      lambda c, n, e: e == 400 and n == "ok" and "#" in text(c).split("\r\n")[0]),
-    ("nginx forgives several spaces in a request line, and versions of two digits",
+    ("nginx accepts several spaces in a request line, and versions with two digits",
      lambda c, n, e: e == 400 and n == "ok" and re.match(r"[A-Z]+( \S+ HTTP/1\.\d\d| .* HTTP/1\.\d ?)\r", text(c))
      and "/\xa0" not in text(c) and c["section"] == "request line"),
-    ("nginx takes raw bytes and encoded ones that are no UTF-8, other schemes and ports out of range in targets",
+    ("nginx accepts invalid UTF-8 (raw or encoded), other schemes and ports out of range in targets",
      lambda c, n, e: e == 400 and n == "ok" and c["section"] in ("target", "request line")),
-    ("nginx does not take OPTIONS *", lambda c, n, e: n == 400 and e == "ok" and text(c).startswith("OPTIONS * ")),
-    ("the limits differ: nginx bounds lines by its buffers, calls a long header 400, and counts no headers",
+    ("nginx does not accept OPTIONS *", lambda c, n, e: n == 400 and e == "ok" and text(c).startswith("OPTIONS * ")),
+    ("the limits differ: nginx limits lines by its buffers, answers 400 to a long header, and does not count headers",
      lambda c, n, e: e in (414, 431) and n in ("ok", 400)),
-    ("nginx takes control characters in values", lambda c, n, e: e == 400 and n == "ok" and control(c)),
-    ("which versions are malformed (400) and which are not spoken (505)",
+    ("nginx accepts control characters in values", lambda c, n, e: e == 400 and n == "ok" and control(c)),
+    ("nginx and encoderd differ in which versions are malformed (400) and which are unsupported (505)",
      lambda c, n, e: {n, e} == {400, 505}),
 ]
 
 
 def bad_name(case):
+    """Whether a header line of a case has no colon or an invalid name."""
     head = text(case).split("\r\n\r\n")[0].split("\r\n")[1:]
     return any(not re.match(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+:", line) for line in head)
 
 
 def control(case):
+    """Whether the head of a case contains control characters."""
     return re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", text(case).split("\r\n\r\n")[0]) is not None or "\r" in LF.sub(
         "", text(case)).replace("\r\n", "")
 

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""What idle connections cost: the memory of a server that holds many, each of which has had one answer.
+"""Measures the memory of a server with many idle connections, each after one response.
 
-usage: http_idle.py [CONNECTIONS] [MODEL_DIRECTORY]     prints a line of JSON each for plain connections and for TLS
+usage: http_idle.py [CONNECTIONS] [MODEL_DIRECTORY]
+
+CONNECTIONS is 10,000 by default. Prints one line of JSON for plain connections and one for TLS.
 """
 import json
 import os
@@ -19,11 +21,13 @@ TLS = os.path.join(ROOT, "Tests/Reference/data/tls")
 
 
 def status(pid, field):
+    """Returns a number of /proc/PID/status; sizes are in KiB."""
     with open(f"/proc/{pid}/status") as file:
         return next(int(line.split()[1]) for line in file if line.startswith(field + ":"))
 
 
 def answer(connection):
+    """Sends GET /health and reads the response."""
     connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
     data = b""
     while b"ok" not in data:
@@ -34,6 +38,7 @@ def answer(connection):
 
 
 def measure(encrypted):
+    """Prints the measurements of one server."""
     options = ["--tls-cert", f"{TLS}/server-chain.pem", "--tls-key", f"{TLS}/server.key"] if encrypted else []
     server = subprocess.Popen(
         [os.path.join(ROOT, ".build/release/encoderd"), "serve", "--model", f"m={MODEL}", "--port", "0", "--threads", "1",

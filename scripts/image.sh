@@ -1,11 +1,12 @@
 #!/bin/sh
-# Builds the image with the first container tool found. Extra arguments go to it (--build-arg …).
+# Builds the container image with the first of docker, podman and buildah that is installed.
+# Arguments are passed on to it (--build-arg …).
 set -eu
 cd "$(dirname "$0")/.."
 tag=${TAG:-encoderd:latest}
 for tool in docker podman buildah; do
     command -v "$tool" >/dev/null 2>&1 || continue
-    # A docker client without an engine is not a tool.
+    # A docker client without a running engine cannot build.
     if [ "$tool" = docker ] && ! docker info >/dev/null 2>&1; then continue; fi
     echo "building $tag with $tool"
     exec "$tool" build -t "$tag" "$@" .

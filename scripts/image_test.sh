@@ -1,15 +1,14 @@
 #!/bin/sh
-# Really builds the image with buildah, starts it as a container and gets an embedding out of it.
+# Builds the image with buildah, starts it as a container, and requests an embedding from it.
 #
-# The two public base images are replaced by stand-ins made here, so that no registry of images is needed: Debian by
-# debootstrap from this machine's own mirror, and the same with compilers plus this machine's Swift toolchain, mounted.
-# `--isolation chroot` and the vfs driver work where no container engine runs. Needs root (chroot and mounts).
+# The script creates replacements for the two public base images, so no image registry is needed. One is a Debian made by
+# debootstrap from the mirror of this machine. The other adds compilers and the Swift toolchain of this machine, mounted.
+# `--isolation chroot` and the vfs driver work without a container engine. Needs root, for chroot and mounts.
 set -eu
 cd "$(dirname "$0")/.."
 root=$PWD
 work=$root/.build-image
 export STORAGE_DRIVER=vfs BUILDAH_ISOLATION=chroot
-buildah() { command buildah --storage-driver vfs --root "$work/storage" --runroot "$work/run" "$@"; }
 say() { echo "image-test: $*"; }
 
 if [ "$(id -u)" != 0 ]; then
@@ -23,16 +22,18 @@ if [ -n "$missing" ]; then
     # shellcheck disable=SC2086
     apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 fi
+# Defined after the check above, since `command -v` also finds functions.
+buildah() { command buildah --storage-driver vfs --root "$work/storage" --runroot "$work/run" "$@"; }
 mkdir -p "$work"
 
 mirror=$(sed -n 's/^URIs: *//p; s/^deb \(\[[^]]*\] \)\{0,1\}\(http[^ ]*\) .*/\2/p' /etc/apt/sources.list.d/debian.sources \
     /etc/apt/sources.list 2>/dev/null | head -n 1)
 if [ ! -e "$work/rootfs.done" ]; then
-    say "making a Debian root file system"
+    say "creating a Debian root file system"
     rm -rf "$work/rootfs"
     debootstrap --variant=minbase --include=ca-certificates bookworm "$work/rootfs" ${mirror:+"$mirror"} >"$work/debootstrap.log" 2>&1 ||
         { tail -n 20 "$work/debootstrap.log"; exit 1; }
-    # apt inside must reach the same mirror.
+    # apt inside the container must use the same mirror.
     rm -rf "$work/rootfs/etc/apt"
     cp -a /etc/apt "$work/rootfs/etc/apt"
     find "$work/rootfs/etc/apt/sources.list.d" -type f ! -name 'debian*' -delete
@@ -40,7 +41,7 @@ if [ ! -e "$work/rootfs.done" ]; then
 fi
 
 buildah rmi --all --force >/dev/null 2>&1 || true
-say "stand-ins for the base images"
+say "creating replacements for the base images"
 container=$(buildah from scratch)
 buildah add -q "$container" "$work/rootfs" / >/dev/null
 buildah commit -q --rm "$container" localhost/standin-debian >/dev/null
@@ -53,7 +54,7 @@ buildah run "$container" -- sh -c 'apt-get update -qq && DEBIAN_FRONTEND=noninte
 buildah config --env PATH="$toolchain/usr/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" "$container"
 buildah commit -q --rm "$container" localhost/standin-swift >/dev/null
 
-# What the toolchain and git here read from elsewhere has to be there too.
+# Mount the folders that the toolchain and the git configuration of this machine refer to.
 volumes="--volume $toolchain:$toolchain:ro"
 if [ -f /etc/gitconfig ]; then
     volumes="$volumes --volume /etc/gitconfig:/etc/gitconfig:ro"
@@ -109,4 +110,4 @@ kill -TERM "$server"
 wait $runner && say "SIGTERM drained; exit code 0" || { say "exit code $? after SIGTERM"; cat "$work/server.log"; exit 1; }
 size=$(du -sm "$(buildah mount "$container")" 2>/dev/null | cut -f1)
 binary=$(stat -c %s "$(buildah mount "$container")/usr/local/bin/encoderd")
-say "passed: $size MB in all with this stand-in, $((binary / 1000000)) MB of it encoderd"
+say "passed: image of $size MB with this base image, including $((binary / 1000000)) MB for encoderd"

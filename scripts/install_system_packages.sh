@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs the system libraries the build links (zlib; OpenSSL for TLS; Oniguruma), where they are missing and apt may be used;
-# otherwise says in one line what to type.
+# Installs the libraries that the build links, zlib, OpenSSL and Oniguruma, and the programs named as arguments, if they are
+# missing and apt can be used as root. Otherwise prints the command to install them. A program's Debian package has its name.
 set -eu
 missing=""
 for pair in zlib.h:zlib1g-dev openssl/ssl.h:libssl-dev oniguruma.h:libonig-dev; do
@@ -10,15 +10,18 @@ for pair in zlib.h:zlib1g-dev openssl/ssl.h:libssl-dev oniguruma.h:libonig-dev; 
         missing="$missing ${pair##*:}"
     fi
 done
+for program in "$@"; do
+    command -v "$program" >/dev/null 2>&1 || missing="$missing $program"
+done
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     echo "installing$missing"
     # shellcheck disable=SC2086
     apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
 elif command -v apt-get >/dev/null 2>&1; then
-    echo "missing system packages; type: sudo apt-get install$missing" >&2
+    echo "missing system packages; run: sudo apt-get install$missing" >&2
     exit 1
 else
-    echo "missing system libraries: install the development packages of zlib, OpenSSL and Oniguruma (Debian:$missing)" >&2
+    echo "missing system packages: install the development packages of zlib, OpenSSL and Oniguruma${1:+, and $*} (Debian:$missing)" >&2
     exit 1
 fi

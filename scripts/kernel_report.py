@@ -1,11 +1,13 @@
-"""Compares the kernels with what they have held before, as ratios to the core's own measured peak.
+"""Compares the speed of the kernels with earlier measurements, as ratios to the measured peak of the CPU core.
 
 usage: scripts/kernel_report.py [--update] [--strict]
 
-Runs KernelBench on the fastest table and prints the kernels that fall more than 15 % behind Benchmarks/kernel_ratios.json,
-which names the processor that it was measured on. Absolute times are not compared: machines differ and are shared.
---update writes the file anew; --strict exits with 1 where something falls behind. Without it this is a report: another
-processor, or a busy one, is no fault.
+Runs KernelBench on the fastest kernel table. Prints the kernels that are more than 15 % slower than in
+Benchmarks/kernel_ratios.json, which also names the CPU of those measurements. Absolute times are not compared, since machines
+differ and are shared. --update rewrites the file.
+
+With --strict the script exits with 1 if a kernel is slower. Otherwise it only reports, since a different or busy CPU also
+changes the ratios.
 """
 import json
 import pathlib
@@ -27,7 +29,11 @@ def processor():
 
 
 def measure():
-    """By table and case: percent of the peak; for what is done to each float, floats a multiply-add's time."""
+    """Returns a ratio by kernel table and by case.
+
+    For matrix products and attention it is the percentage of the peak. For element-wise kernels it is 100 divided by the time
+    per element in multiply-adds at the peak.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "kernels.jsonl"
         subprocess.run(
@@ -54,7 +60,7 @@ def main():
         print(f"{sum(map(len, now.values()))} ratios written to {FILE.relative_to(ROOT)}")
         return
     before = json.loads(FILE.read_text())
-    print(f"kernels beside those of {before['processor']}, here {processor()}:")
+    print(f"kernels compared with {before['processor']}, measured on {processor()}:")
     compared, behind = 0, []
     for table, cases in now.items():
         for case, value in cases.items():
@@ -64,8 +70,8 @@ def main():
                 if value < ALLOWED * old:
                     behind.append((value / old, table, case, value, old))
     for ratio, table, case, value, old in sorted(behind):
-        print(f"  behind: {table} {case}: {value} % of the peak, {old} before")
-    print(f"{compared} kernels compared, {len(behind)} more than {round(100 - 100 * ALLOWED)} % behind")
+        print(f"  slower: {table} {case}: {value} % of the peak, {old} before")
+    print(f"{compared} kernels compared, {len(behind)} more than {round(100 - 100 * ALLOWED)} % slower")
     if behind and "--strict" in sys.argv:
         sys.exit(1)
 

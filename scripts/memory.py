@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Peak memory and time of one sequence of 1,024 to 8,192 tokens, through a small random Transformer encoder.
-
-Fails if the memory of the longest grows faster than its length: attention would hold n × n scores.
+"""Measures peak memory and time of one sequence of 512 to 8,192 tokens in a small random Transformer encoder.
 
 usage: memory.py [ENCODERD]
+
+Exits with 1 if memory grows faster than the length of the sequence, as it would if attention stored n × n scores.
 """
 import json, os, pathlib, random, struct, subprocess, sys, tempfile, time
 from array import array
@@ -15,6 +15,7 @@ generator = random.Random(7)
 
 
 def write_model(folder):
+    """Writes config.json and random weights of the encoder."""
     config = {"model_type": "transformer_encoder", "d_model": WIDTH, "nhead": HEADS, "num_layers": LAYERS,
               "dim_feedforward": INNER, "activation": "gelu", "positional_encoding": "sinusoidal",
               "max_length": LENGTHS[-1], "vocab_size": VOCABULARY}
@@ -41,7 +42,7 @@ def write_model(folder):
 
 
 def run(folder, length):
-    """Peak resident MiB and seconds of one process that encodes one sequence."""
+    """Encodes one sequence in a new process. Returns its peak resident memory in MiB and its seconds."""
     ids = json.dumps([generator.randrange(VOCABULARY) for _ in range(length)])
     start = time.perf_counter()
     child = subprocess.Popen([program, "encode", "--model", str(folder), "--json", "-"], stdin=subprocess.PIPE,
@@ -62,8 +63,8 @@ with tempfile.TemporaryDirectory() as name:
         peaks[length], seconds = run(folder, length)
         print(f"{length:5} tokens: peak {peaks[length]:7.1f} MiB, {seconds * 1e3:7.0f} ms")
 growth = [peaks[b] - peaks[a] for a, b in zip(LENGTHS[1:], LENGTHS[2:])]
-print("growth with each doubling: " + ", ".join(f"{g:.1f} MiB" for g in growth))
-# Linear: each doubling adds twice what the one before did; n × n would add four times that, or 256 MiB for the scores of
-# one head at the end.
+print("growth per doubling of the length: " + ", ".join(f"{g:.1f} MiB" for g in growth))
+# With linear memory each doubling adds twice as much as the one before. With n × n scores it would add four times as much: the
+# scores of one head for the longest sequence take 256 MiB.
 if any(b > 2.5 * a for a, b in zip(growth, growth[1:])):
-    sys.exit("memory grows faster than the sequence")
+    sys.exit("memory grows faster than the length of the sequence")

@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
-"""Time from exec to the first 200 of /ready, and resident memory then and after some work, for one model.
+"""Measures the start-up time and the resident memory of the server with one model.
 
-usage: startup.py MODEL_DIRECTORY [ENCODERD]      (best and median of 9 starts)
+usage: startup.py MODEL_DIRECTORY [ENCODERD]
+
+The time is from exec to the first 200 of /ready. Memory is measured then, and after 320 sequences. Prints best, median and
+worst of 9 starts.
 """
 import json, pathlib, socket, statistics, subprocess, sys, time, urllib.request
 
@@ -15,6 +18,7 @@ def free_port():
 
 
 def resident(pid):
+    """Returns the resident memory of a process in MiB."""
     fields = dict(line.split(":", 1) for line in open(f"/proc/{pid}/status") if ":" in line)
     return int(fields["VmRSS"].split()[0]) / 1024
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Three requests to try against the server that `make run` starts.
+# Prints three example requests for the server that `make run` starts.
 base="http://${HOST:-127.0.0.1}:${PORT:-8080}"
 cat <<EOF
 

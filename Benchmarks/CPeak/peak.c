@@ -1,7 +1,9 @@
 #include "CPeak.h"
 
-// Twelve chains: four cycles of latency at two instructions a cycle need eight. The empty assembly keeps every sum in a
-// register and every round in the program.
+// Defines a function that runs `rounds` rounds of twelve independent multiply-adds and returns the operations executed.
+//
+// A latency of four cycles at two instructions per cycle needs at least eight independent chains. The empty assembly
+// statements keep every sum in a register and prevent the compiler from removing rounds.
 #define PEAK(NAME, LANES, FMA, ATTRIBUTES)                                                                             \
     typedef float NAME##_vector __attribute__((ext_vector_type(LANES)));                                               \
     ATTRIBUTES static double NAME(long rounds) {                                                                       \

@@ -4,8 +4,10 @@ import KernelSelection
 import Models
 import Server
 
-/// What reading and writing JSON costs here and with Foundation, and, for each model directory named, which part of a
-/// request's time it is: `JSONBench models/minilm models/resemblyzer`. C++ libraries: peers.cpp.
+/// A benchmark of JSON reading and writing beside Foundation: `JSONBench models/minilm models/resemblyzer`.
+///
+/// For each model directory in the arguments it also measures the share of JSON in the time of a request. The file
+/// peers.cpp measures C++ libraries in the same way.
 @main
 struct JSONBench {
     static func main() throws {
@@ -17,6 +19,7 @@ struct JSONBench {
         for directory in CommandLine.arguments.dropFirst() { try requests(directory) }
     }
 
+    /// Measures writing `states` as rows of 384 numbers.
     static func writing(_ states: [Float]) {
         print("writing 512 × 384 floats")
         let rows = stride(from: 0, to: states.count, by: 384).map { Array(states[$0..<$0 + 384]) }
@@ -36,12 +39,14 @@ struct JSONBench {
         }
     }
 
+    /// Writes an array of arrays of numbers.
     static func write(_ rows: [[Float]]) -> [UInt8] {
         var json = JSONWriter(capacity: rows.count * (rows.first?.count ?? 0) * 13)
         json.array { json in for row in rows { json.floats(row) } }
         return json.bytes
     }
 
+    /// Measures reading a matrix of numbers, given as text, into arrays of f32.
     static func reading(_ name: String, _ numbers: [[String]]) throws {
         let text = "[" + numbers.map { "[" + $0.joined(separator: ",") + "]" }.joined(separator: ",") + "]"
         let bytes = Array(text.utf8)
@@ -53,7 +58,7 @@ struct JSONBench {
                 if case .numbers(let numbers) = row { sum + numbers.floats.count } else { sum }
             }
         }
-        report("JSONValue, a value a number", count) {
+        report("JSONValue, one value per number", count) {
             ((try? JSONValue(parsing: bytes))?.array ?? []).reduce(0) { sum, row in
                 sum + (row.array ?? []).map { Float($0.double ?? 0) }.count
             }
@@ -67,7 +72,7 @@ struct JSONBench {
         }
     }
 
-    /// On one thread: the whole request without HTTP, and its JSON alone.
+    /// Measures typical requests to one model, in every precision, on one thread.
     static func requests(_ directory: String) throws {
         let kernels = try KernelSelection.select(ProcessInfo.processInfo.environment["ENCODERD_ISA"])
         for precision in Precision.allCases {
@@ -91,6 +96,7 @@ struct JSONBench {
         }
     }
 
+    /// Measures a whole request without HTTP, and its JSON reading and writing alone.
     static func request(_ model: Model, _ name: String, _ body: String) {
         let bytes = Array(body.utf8)
         func whole() -> [UInt8] {
@@ -105,11 +111,11 @@ struct JSONBench {
         }
         let share = (json / total * 1000).rounded() / 10
         print(
-            "\(model.description.precision) \(name): \(Int(total * 1e6)) µs, of which JSON \(Int(json * 1e6)) µs, \(share) %"
+            "\(model.description.precision) \(name): \(Int(total * 1e6)) µs in all, JSON \(Int(json * 1e6)) µs, \(share) %"
         )
     }
 
-    /// All the arrays of numbers of an answer.
+    /// Returns every array of numbers in a JSON response, in the order written.
     static func floats(in answer: [UInt8]) -> [[Float]] {
         func collect(_ value: JSONValue) -> [[Float]] {
             switch value {
@@ -122,13 +128,14 @@ struct JSONBench {
         return ((try? JSONValue(parsing: answer, packingNumbers: true)).map(collect)) ?? []
     }
 
+    /// Prints the time of `body` in total and per number.
     static func report(_ name: String, _ numbers: Int, _ body: () -> Int) {
         let seconds = best(body)
         let each = (seconds / Double(numbers) * 1e10).rounded() / 10
-        print("  \(name): \(Int(seconds * 1e6)) µs, \(each) ns a number")
+        print("  \(name): \(Int(seconds * 1e6)) µs, \(each) ns per number")
     }
 
-    /// Seconds of this thread's time on a processor, best of several.
+    /// Returns the lowest CPU time of this thread in seconds, of seven runs of `body`.
     static func best(_ body: () -> Int) -> Double {
         var best = Double.infinity
         for _ in 0..<7 {
@@ -139,6 +146,7 @@ struct JSONBench {
         return best
     }
 
+    /// The CPU time of this thread in seconds.
     static func clock() -> Double {
         var time = timespec()
         clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
@@ -146,7 +154,7 @@ struct JSONBench {
     }
 }
 
-/// Sebastiano Vigna's splitmix64, and the sum of twelve uniform numbers as a nearly normal one.
+/// Sebastiano Vigna's pseudo-random generator splitmix64.
 struct SplitMix {
     var state: UInt64
 
@@ -158,6 +166,7 @@ struct SplitMix {
         return z ^ (z >> 31)
     }
 
+    /// Returns an approximately normal number: the sum of twelve uniform numbers, minus 6.
     mutating func normal() -> Double {
         (0..<12).reduce(-6.0) { sum, _ in sum + Double(next() >> 11) / 9_007_199_254_740_992 }
     }

@@ -1,4 +1,4 @@
-// What C++ libraries need for the same work as JSONBench; see ARCHITECTURE.md for the results.
+// The same measurements as JSONBench for C++ libraries. ARCHITECTURE.md has the results.
 //   apt-get install libsimdjson-dev rapidjson-dev libdouble-conversion-dev
 //   c++ -O3 -march=native -o /tmp/peers Benchmarks/JSONBench/peers.cpp -lsimdjson -ldouble-conversion && /tmp/peers
 #include <double-conversion/double-conversion.h>
@@ -28,7 +28,7 @@ static void report(const char* name, size_t numbers, F body) {
         body();
         best = std::min(best, clock() - start);
     }
-    std::printf("%-40s %8.1f us %6.1f ns a number\n", name, best * 1e6, best * 1e9 / numbers);
+    std::printf("%-40s %8.1f us %6.1f ns per number\n", name, best * 1e6, best * 1e9 / numbers);
 }
 
 struct Floats : rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Floats> {

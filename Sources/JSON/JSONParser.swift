@@ -1,25 +1,20 @@
-/// Where and why a text is not JSON.
-public struct JSONError: Error, CustomStringConvertible, Sendable, Equatable {
-    /// Byte offset into the text.
-    public let offset: Int
-    public let message: String
-    /// It may be JSON, but has more values than the reader was to make.
-    public var isTooMany = false
-    public var description: String { "\(message) at byte \(offset)" }
-}
-
 extension JSONValue {
-    /// Reads one JSON text (RFC 8259), strictly: UTF-8 without a byte order mark, no duplicate names, no lone surrogate
-    /// escapes, no NaN or Infinity, no number beyond a double, nothing after the value.
-    /// - Parameter maxDepth: how deep arrays and objects may nest.
+    /// Parses one JSON text strictly (RFC 8259).
+    ///
+    /// The text must be UTF-8 without a byte order mark. The parser rejects duplicate member names, lone surrogate
+    /// escapes, NaN, Infinity, numbers outside the range of a double, and any bytes after the value.
+    /// - Parameter maxDepth: The maximum nesting depth of arrays and objects; a top-level array has depth 1.
     public init(parsing bytes: UnsafeRawBufferPointer, maxDepth: Int = 64) throws(JSONError) {
         var parser = JSONParser(bytes: bytes, maxDepth: maxDepth)
         self = try parser.parseText()
     }
 
+    /// Parses one JSON text strictly (RFC 8259), with a limit on the number of values and optional packing.
     /// - Parameters:
-    ///   - maxValues: how many values there may be in all, each of which takes at least 48 bytes; `.numbers` is one.
-    ///   - packingNumbers: whether an array of numbers becomes `.numbers`.
+    ///   - maxDepth: The maximum nesting depth of arrays and objects; a top-level array has depth 1.
+    ///   - maxValues: The maximum number of values in the whole tree. Each takes at least 48 bytes of memory. A packed
+    ///     array (`.numbers`) counts as one value.
+    ///   - packingNumbers: Whether to read arrays that contain only numbers as `.numbers`.
     public init(
         parsing bytes: [UInt8], maxDepth: Int = 64, maxValues: Int = .max, packingNumbers: Bool = false
     ) throws(JSONError) {
@@ -37,39 +32,26 @@ extension JSONValue {
     }
 }
 
-extension JSONNumbers.Iterator {
-    public mutating func next() -> JSONValue? {
-        let start = position
-        let (value, end) = text.withUnsafeBytes { bytes -> (JSONValue?, Int) in
-            var parser = JSONParser(bytes: bytes, maxDepth: 0)
-            parser.position = start
-            if parser.take(UInt8(ascii: "]")) { return (nil, start) }
-            let value = try? parser.parseNumber()
-            parser.skipSpace()
-            if parser.take(UInt8(ascii: ",")) { parser.skipSpace() }
-            return (value, parser.position)
-        }
-        position = end
-        return value
-    }
-}
-
-private struct JSONParser {
+/// A recursive-descent parser over the bytes of one JSON text.
+struct JSONParser {
     let bytes: UnsafeRawBufferPointer
     let maxDepth: Int
+    /// The offset of the next unread byte.
     var position = 0
-    /// How many more values there may be.
+    /// The number of values that may still be created.
     var valuesLeft = Int.max
-    /// The text, where arrays of numbers are to be packed.
+    /// The same text as `bytes`, retained by packed arrays; `nil` if arrays of numbers are not packed.
     var source: [UInt8]?
-    /// How many numbers the last packed array had: most likely as many as the next.
-    private var packedCount = 16
+    /// The capacity to reserve for the next packed array, in numbers. Rows of a matrix have equal lengths, so it is the
+    /// length of the last packed array.
+    var packedCount = 16
 
     init(bytes: UnsafeRawBufferPointer, maxDepth: Int) {
         self.bytes = bytes
         self.maxDepth = maxDepth
     }
 
+    /// Parses the whole text as one value with optional surrounding white space.
     mutating func parseText() throws(JSONError) -> JSONValue {
         if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { throw fail("a byte order mark is not allowed") }
         skipSpace()
@@ -152,10 +134,10 @@ private struct JSONParser {
 
     // MARK: Strings
 
+    /// Parses a string, including its quotes. A string without escapes is decoded straight from the text.
     private mutating func parseString() throws(JSONError) -> String {
         let start = position + 1
         var end = start
-        var ascii: UInt8 = 0
         while true {
             guard end < bytes.count else {
                 position = start - 1
@@ -168,13 +150,16 @@ private struct JSONParser {
                 position = end
                 throw fail("a control character in a string must be escaped")
             }
-            ascii |= byte
             end += 1
         }
         position = end + 1
         return try decode(UnsafeRawBufferPointer(rebasing: bytes[start..<end]), at: start)
     }
 
+    /// Parses the rest of a string that contains escapes.
+    /// - Parameters:
+    ///   - start: The offset of the first byte after the opening quote.
+    ///   - firstEscape: The offset of the first backslash.
     private mutating func parseEscapedString(from start: Int, firstEscape: Int) throws(JSONError) -> String {
         var buffer = [UInt8](bytes[start..<firstEscape])
         position = firstEscape
@@ -200,6 +185,7 @@ private struct JSONParser {
         throw fail("a string without its closing quote")
     }
 
+    /// Parses one escape sequence, or two that form a surrogate pair, and appends its UTF-8 bytes to `buffer`.
     private mutating func parseEscape(into buffer: inout [UInt8]) throws(JSONError) {
         let start = position
         position += 1
@@ -255,183 +241,9 @@ private struct JSONParser {
         return text
     }
 
-    // MARK: Numbers
-
-    /// A number as it is written: `mantissa` × 10^`exponent`, where all its digits fit.
-    private struct Decimal {
-        var isNegative = false
-        /// The first 19 significant digits.
-        var mantissa: UInt64 = 0
-        /// Significant digits in all.
-        var digits = 0
-        var exponent = 0
-        /// Without fraction and exponent.
-        var isIntegral = true
-    }
-
-    /// Up to 18 digits and a power of ten that a double holds exactly give the correctly rounded value with one
-    /// multiplication or division (Clinger 1990); anything else goes through strtod.
-    mutating func parseNumber() throws(JSONError) -> JSONValue {
-        let start = position
-        let number = try scanNumber()
-        if number.digits <= 18 {
-            if number.isIntegral { return .integer(number.isNegative ? -Int(number.mantissa) : Int(number.mantissa)) }
-            if number.mantissa <= 1 << 53, abs(number.exponent) <= 22 {
-                let value = JSONParser.scaled(number.mantissa, number.exponent)
-                return .number(number.isNegative ? -value : value)
-            }
-        }
-        let text = String(decoding: bytes[start..<position], as: UTF8.self)
-        if number.isIntegral, let value = Int(text) { return .integer(value) }
-        guard let value = Double(text), value.isFinite else {
-            throw JSONError(offset: start, message: "a number beyond the range of a double")
-        }
-        return .number(value)
-    }
-
-    /// The rest of an array, from its first element, if all of it are numbers that an f32 can hold; else nothing is
-    /// read.
-    private mutating func packNumbers() -> JSONNumbers? {
-        guard let source else { return nil }
-        let start = position
-        // An array of something else takes no memory for numbers.
-        guard let first = peek(), isDigit(first) || first == UInt8(ascii: "-") else { return nil }
-        var values: [Float] = []
-        values.reserveCapacity(min(packedCount, (bytes.count - start) / 2 + 1))
-        var areIntegers = true
-        while let first = peek(), isDigit(first) || first == UInt8(ascii: "-") {
-            let offset = position
-            guard let number = try? scanNumber() else { break }
-            let float = JSONParser.float(number) ?? slowFloat(offset..<position)
-            guard float.isFinite else { break }
-            values.append(float)
-            if !number.isIntegral || number.mantissa > 1 << 24 { areIntegers = false }
-            skipSpace()
-            if take(UInt8(ascii: ",")) {
-                skipSpace()
-            } else if take(UInt8(ascii: "]")) {
-                packedCount = values.count
-                return JSONNumbers(floats: values, areIntegers: areIntegers, text: source[start..<position])
-            } else {
-                break
-            }
-        }
-        position = start
-        packedCount = 0
-        return nil
-    }
-
-    private func slowFloat(_ range: Range<Int>) -> Float {
-        Float(String(decoding: bytes[range], as: UTF8.self)) ?? .nan
-    }
-
-    /// Correctly rounded; nil where that takes more thought.
-    ///
-    /// A double of it, made with up to three roundings (of 19 digits, of the mantissa, of the product), is at most three
-    /// units of its last place off. Rounded to an f32 that is the right one, unless it lies so near the middle
-    /// of two of them that the error could reach over it.
-    @inline(__always)
-    private static func float(_ number: Decimal) -> Float? {
-        if number.mantissa == 0 { return number.isNegative ? -0.0 : 0.0 }
-        let exponent = number.exponent &+ max(0, number.digits &- 19)
-        guard abs(exponent) <= 22 else { return nil }
-        let value = scaled(number.mantissa, exponent)
-        let belowFloat = value.bitPattern & 0x1FFF_FFFF
-        guard abs(Int(belowFloat) &- 0x1000_0000) > 4, value >= Double(Float.leastNormalMagnitude) else { return nil }
-        return Float(number.isNegative ? -value : value)
-    }
-
-    /// - Parameter exponent: −22 … 22, whose powers are exact.
-    @inline(__always)
-    private static func scaled(_ mantissa: UInt64, _ exponent: Int) -> Double {
-        exponent < 0 ? Double(mantissa) / powersOfTen[-exponent] : Double(mantissa) * powersOfTen[exponent]
-    }
-
-    @inline(__always)
-    private mutating func scanNumber() throws(JSONError) -> Decimal {
-        var number = Decimal()
-        number.isNegative = take(UInt8(ascii: "-"))
-        guard let first = peek(), isDigit(first) else { throw fail("expected a digit, found \(found())") }
-        if first == UInt8(ascii: "0") {
-            position += 1
-            if let next = peek(), isDigit(next) { throw fail("a number with a leading zero") }
-        } else {
-            takeDigits(&number)
-        }
-        if take(UInt8(ascii: ".")) {
-            number.isIntegral = false
-            let fraction = position
-            takeDigits(&number)
-            if position == fraction { throw fail("expected a digit after the decimal point, found \(found())") }
-            number.exponent = fraction - position
-        }
-        if let byte = peek(), byte | 0x20 == UInt8(ascii: "e") { try scanExponent(&number) }
-        return number
-    }
-
-    private mutating func scanExponent(_ number: inout Decimal) throws(JSONError) {
-        number.isIntegral = false
-        position += 1
-        let isNegative = peek() == UInt8(ascii: "-")
-        if isNegative || peek() == UInt8(ascii: "+") { position += 1 }
-        let power = position
-        var value = 0
-        while let byte = peek(), isDigit(byte) {
-            if value < 100_000 { value = value * 10 + Int(byte - UInt8(ascii: "0")) }
-            position += 1
-        }
-        if position == power { throw fail("expected a digit in the exponent, found \(found())") }
-        number.exponent += isNegative ? -value : value
-    }
-
-    @inline(__always)
-    private mutating func takeDigits(_ number: inout Decimal) {
-        while number.digits <= 8, bytes.count - position >= 8, let value = eightDigits() {
-            number.mantissa = number.mantissa &* 100_000_000 &+ value
-            // Leading zeros are not significant.
-            number.digits = number.digits > 0 || value >= 10_000_000 ? number.digits &+ 8 : decimalDigits(value)
-            position &+= 8
-        }
-        while let byte = peek(), isDigit(byte) {
-            if number.digits < 19 { number.mantissa = number.mantissa &* 10 &+ UInt64(byte &- UInt8(ascii: "0")) }
-            if number.mantissa != 0 { number.digits &+= 1 }
-            position &+= 1
-        }
-    }
-
-    /// The next eight bytes, if all are digits: pairs, fours and eights are added up side by side in one word.
-    @inline(__always)
-    private func eightDigits() -> UInt64? {
-        var word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self))
-        let high: UInt64 = 0xF0F0_F0F0_F0F0_F0F0
-        let threes: UInt64 = 0x3030_3030_3030_3030
-        let isDigits = word & high == threes && (word &+ 0x0606_0606_0606_0606) & high == threes
-        guard isDigits else { return nil }
-        word = ((word & 0x0F0F_0F0F_0F0F_0F0F) &* 2561) >> 8
-        word = ((word & 0x00FF_00FF_00FF_00FF) &* 6_553_601) >> 16
-        return ((word & 0x0000_FFFF_0000_FFFF) &* 42_949_672_960_001) >> 32
-    }
-
-    private func decimalDigits(_ value: UInt64) -> Int {
-        var (value, count) = (value, 0)
-        while value > 0 {
-            value /= 10
-            count += 1
-        }
-        return count
-    }
-
-    @inline(__always)
-    private func isDigit(_ byte: UInt8) -> Bool { byte &- UInt8(ascii: "0") < 10 }
-
-    private static let powersOfTen: [Double] = [
-        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
-        1e20, 1e21, 1e22,
-    ]
-
     // MARK: Bytes
 
-    @inline(__always) private func peek() -> UInt8? { position < bytes.count ? bytes[position] : nil }
+    @inline(__always) func peek() -> UInt8? { position < bytes.count ? bytes[position] : nil }
 
     @inline(__always) mutating func take(_ byte: UInt8) -> Bool {
         guard peek() == byte else { return false }
@@ -443,11 +255,15 @@ private struct JSONParser {
         while let byte = peek(), byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { position += 1 }
     }
 
-    private func found() -> String {
+    /// Describes the next byte, for error messages.
+    func found() -> String {
         guard let byte = peek() else { return "the end of the text" }
         return (0x21..<0x7F).contains(byte)
             ? "'\(Character(Unicode.Scalar(byte)))'" : "byte 0x" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
     }
 
-    private func fail(_ message: String) -> JSONError { JSONError(offset: position, message: message) }
+    /// Creates an error at the current position.
+    func fail(
+        _ message: String
+    ) -> JSONError { JSONError(offset: position, message: message) }
 }

@@ -1,6 +1,9 @@
-/// Writes JSON into one growing buffer of bytes. The caller keeps objects and arrays balanced; commas are placed here.
+/// A writer of JSON into one growing buffer of bytes.
+///
+/// The writer inserts the commas. The caller must balance `begin…` and `end…` calls.
 public struct JSONWriter: Sendable {
     public private(set) var bytes: [UInt8] = []
+    /// Whether a comma must precede the next value or member name.
     private var needsComma = false
 
     public init(capacity: Int = 256) { bytes.reserveCapacity(capacity) }
@@ -22,10 +25,10 @@ public struct JSONWriter: Sendable {
     public mutating func beginArray() { open(UInt8(ascii: "[")) }
     public mutating func endArray() { close(UInt8(ascii: "]")) }
 
-    /// Forgets the bytes so far, which have been used, and goes on behind them.
+    /// Removes the bytes written so far, after the caller has sent them. Writing continues within the same document.
     public mutating func removeBytes() { bytes.removeAll(keepingCapacity: true) }
 
-    /// A member's name; its value is what is written next.
+    /// Writes a member name. The next call must write its value.
     public mutating func key(_ name: String) {
         string(name)
         bytes.append(UInt8(ascii: ":"))
@@ -41,20 +44,22 @@ public struct JSONWriter: Sendable {
         appendDigits(value.magnitude)
     }
 
-    /// The shortest decimal that reads back as the same f32; JSON has no NaN or infinity, so those become null.
+    /// Writes the shortest decimal that reads back as the same f32. NaN and infinity, which JSON lacks, become null.
     public mutating func float(_ value: Float) {
         floats(more: CollectionOfOne(value))
     }
 
+    /// Writes the shortest decimal that reads back as the same double. NaN and infinity become null.
     public mutating func double(_ value: Double) { number(value.isFinite ? value.description : "null") }
 
+    /// Writes an array of numbers.
     public mutating func floats(_ values: some Collection<Float>) {
         beginArray()
         floats(more: values)
         endArray()
     }
 
-    /// Elements of an array that is open.
+    /// Writes more elements into an open array.
     public mutating func floats(more values: some Collection<Float>) {
         if values.isEmpty { return }
         separate()
@@ -81,17 +86,19 @@ public struct JSONWriter: Sendable {
         bytes.append(UInt8(ascii: "\""))
     }
 
-    /// A string that comes in pieces, in which nothing needs an escape.
+    /// Opens a string whose content follows in pieces through `string(more:)`.
     public mutating func beginString() { open(UInt8(ascii: "\"")) }
+    /// Appends ASCII characters to an open string. None of them may need an escape.
     public mutating func string(more ascii: some Collection<UInt8>) { bytes.append(contentsOf: ascii) }
     public mutating func endString() { close(UInt8(ascii: "\"")) }
 
-    /// A value already written as JSON.
+    /// Writes a value that is already JSON.
     public mutating func raw(_ json: StaticString) {
         separate()
         bytes.append(contentsOf: UnsafeBufferPointer(start: json.utf8Start, count: json.utf8CodeUnitCount))
     }
 
+    /// Writes a value that is already JSON.
     public mutating func raw(_ json: some Collection<UInt8>) {
         separate()
         bytes.append(contentsOf: json)
@@ -116,6 +123,7 @@ public struct JSONWriter: Sendable {
         }
     }
 
+    /// Writes the comma before a value if one is needed.
     private mutating func separate() {
         if needsComma { bytes.append(UInt8(ascii: ",")) }
         needsComma = true
@@ -132,14 +140,15 @@ public struct JSONWriter: Sendable {
         needsComma = true
     }
 
-    /// Numbers with commas between them.
+    /// Appends the numbers with commas between them.
     private mutating func append(_ values: some Collection<Float>) {
         if values.withContiguousStorageIfAvailable({ append($0) }) == nil {
             Array(values).withUnsafeBufferPointer { append($0) }
         }
     }
 
-    /// A block at a time goes through memory on the stack, so that the buffer grows once a block, not once a number.
+    /// Appends the numbers in blocks of 64. Each block is formatted on the stack, so the buffer grows once per block.
+
     private mutating func append(_ values: UnsafeBufferPointer<Float>) {
         let block = 64
         let powers = ShortestFloat.powers

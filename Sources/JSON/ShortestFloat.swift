@@ -1,16 +1,20 @@
-/// The shortest decimal that reads back as the same f32, and of those the nearest, in the form of Swift's
-/// `Float.description`: `0.1`, `16777216.0`, `1e-05`. No String is made and nothing allocated.
+/// Formatting of an f32 as the shortest decimal that reads back as the same f32, without allocation.
 ///
-/// Raffaele Giulietti, "The Schubfach way to render doubles" (2021), sections 9.8 and 9.9, for binary32:
-/// https://drive.google.com/file/d/1IEeATSVnEE6TkrHlCYNY2GjaraBjOT4f
+/// Among decimals of the shortest length it chooses the nearest. The format is that of Swift's `Float.description`:
+/// `0.1`, `16777216.0`, `1e-05`.
+///
+/// Source of the algorithm, for binary32: Raffaele Giulietti, "The Schubfach way to render doubles" (2021),
+/// sections 9.8 and 9.9, https://drive.google.com/file/d/1IEeATSVnEE6TkrHlCYNY2GjaraBjOT4f
 enum ShortestFloat {
-    /// Bytes that `write` may touch, of which a number and a comma take at most 17.
+    /// The number of bytes that `write` may overwrite. The number itself and a comma take at most 17.
     static let maxBytes = 24
 
+    /// Writes a number as ASCII text.
     /// - Parameters:
-    ///   - value: finite.
-    ///   - text: has room for `maxBytes`.
-    /// - Returns: how many bytes the number takes.
+    ///   - value: A finite number.
+    ///   - text: A buffer with room for `maxBytes`.
+    ///   - powers: `ShortestFloat.powers`, passed in so that a loop loads it only once.
+    /// - Returns: The length of the text in bytes.
     @inline(__always)
     static func write(_ value: Float, to text: UnsafeMutablePointer<UInt8>, _ powers: UnsafePointer<UInt64>) -> Int {
         let bits = value.bitPattern
@@ -27,25 +31,28 @@ enum ShortestFloat {
 
     // MARK: Digits
 
-    /// `digits` × 10^`exponent`, without trailing zeros.
+    /// Returns the shortest decimal `digits` × 10^`exponent` of a float, with no trailing zeros in `digits`.
+    /// - Parameter bits: The bit pattern of a positive finite float. Names below are those of the paper: the float is
+    ///   `c` × 2^`q`, and `k` is the exponent of the decimal before trailing zeros are removed.
     @inline(__always)
     private static func decimal(_ bits: UInt32, _ powers: UnsafePointer<UInt64>) -> (digits: UInt32, exponent: Int) {
         let fraction = bits & 0x7F_FFFF
         let biased = Int(bits >> 23)
         let c = biased == 0 ? fraction : fraction | 0x80_0000
         let q = max(biased, 1) - 150
-        // At a power of two the neighbor below is half as far away.
+        // At a power of two the next smaller float is half as far away as the next larger one.
         let isUneven = fraction == 0 && biased > 1
-        // floor(log10(2^q)), or of 3/4 of that
+        // floor(log10(2^q)), or floor(log10(3/4 × 2^q)) at a power of two
         let k = (q &* 1_262_611 &- (isUneven ? 524_031 : 0)) >> 22
         let h = UInt32(truncatingIfNeeded: q &+ log2OfPower(-k) &+ 1)
         let power = powers[smallestPower.distance(to: -k)]
-        // In quarters of 10^k: the number, and the bounds of what rounds to it; bounds belong to it when c is even.
+        // The float and the bounds of its rounding interval, in quarters of 10^k. The interval includes its bounds if c
+        // is even.
         let number = scaled(power, (4 &* c) &<< h)
         let lower = scaled(power, (4 &* c &- (isUneven ? 1 : 2)) &<< h) &+ (c & 1)
         let upper = scaled(power, (4 &* c &+ 2) &<< h) &- (c & 1)
 
-        // Which digits are needed is as good as random, so this is arithmetic and not branches.
+        // Branch predictors cannot guess which candidate wins, so the selection is arithmetic without branches.
         let s = number / 4
         let tens = s / 10
         let tensDown = one(lower <= 40 &* tens)
@@ -62,6 +69,7 @@ enum ShortestFloat {
     @inline(__always)
     private static func one(_ condition: Bool) -> UInt32 { condition ? 1 : 0 }
 
+    /// Moves trailing zeros of `digits` into `exponent`.
     @inline(__always)
     private static func withoutZeros(_ digits: UInt32, _ exponent: Int) -> (digits: UInt32, exponent: Int) {
         var (digits, exponent) = (digits, exponent)
@@ -72,7 +80,7 @@ enum ShortestFloat {
         return (digits, exponent)
     }
 
-    /// `power` × `factor` / 2^64, rounded to odd: the lowest bit also says that something was cut off.
+    /// Returns `power` × `factor` / 2^64, rounded to odd: the lowest bit is set if nonzero bits were cut off.
     @inline(__always)
     private static func scaled(_ power: UInt64, _ factor: UInt32) -> UInt32 {
         let product = power.multipliedFullWidth(by: UInt64(factor))
@@ -87,11 +95,14 @@ enum ShortestFloat {
     private static let largestPower = 45
     private static let wholePowers = largestPower - smallestPower + 1
 
-    /// 10^e for e in −31 … 45, each as the next larger 64-bit number with its highest bit set; then 1, 10, … 10^9.
+    /// A table of powers of ten in two parts.
+    ///
+    /// The first 77 entries are 10^e for e in −31 … 45, scaled by a power of two to 64 bits with the highest bit set,
+    /// and rounded up. The last 10 entries are the integers 10^0 … 10^9.
     nonisolated(unsafe) static let powers: UnsafePointer<UInt64> = {
         let table = UnsafeMutablePointer<UInt64>.allocate(capacity: wholePowers + 10)
         for e in smallestPower...largestPower {
-            // 10^e is 5^e but for a power of two. 5^45 < 2^105.
+            // 10^e and 5^e differ by a power of two only, which the scaling removes. 5^45 < 2^105.
             let five = (0..<abs(e)).reduce(UInt128(1)) { power, _ in power * 5 }
             var mantissa: UInt128 = 0
             var exact = true
@@ -100,7 +111,7 @@ enum ShortestFloat {
                 mantissa = shift > 0 ? five >> UInt128(shift) : five << UInt128(-shift)
                 exact = shift <= 0 || five.trailingZeroBitCount >= shift
             } else {
-                // 64 bits of 1 / 5^-e by long division, from the first that is set.
+                // The first 64 significant bits of 1 / 5^-e, by long division.
                 var rest: UInt128 = 1
                 while mantissa.leadingZeroBitCount > 64 {
                     rest <<= 1
@@ -120,14 +131,17 @@ enum ShortestFloat {
 
     // MARK: Text
 
-    /// - Parameter isLarge: beyond 2^24, where not every whole number is a float.
+    /// Writes `digits` × 10^`exponent` with a decimal point, in positional or scientific notation.
+    /// - Parameter isLarge: Whether the number exceeds 2^24, above which not every integer is a float. Such numbers use
+    ///   scientific notation.
+    /// - Returns: The length of the text in bytes.
     @inline(__always)
     private static func layOut(
         _ digits: UInt32, _ exponent: Int, _ text: UnsafeMutablePointer<UInt8>, isLarge: Bool,
         _ powers: UnsafePointer<UInt64>
     ) -> Int {
         let count = digitCount(digits, powers)
-        // How many digits stand before the point.
+        // The number of digits before the decimal point.
         let point = count &+ exponent
         if isLarge || point < -3 {
             // d.ddde±xx
@@ -160,6 +174,7 @@ enum ShortestFloat {
         return count &+ 1
     }
 
+    /// The number of decimal digits of `n`.
     @inline(__always)
     private static func digitCount(_ n: UInt32, _ powers: UnsafePointer<UInt64>) -> Int {
         // 1233 / 4096 is a little more than log10(2).
@@ -167,7 +182,7 @@ enum ShortestFloat {
         return guess &+ Int(one(UInt64(n) >= powers[wholePowers &+ guess]))
     }
 
-    /// Up to nine digits; touches nine bytes.
+    /// Writes `count` decimal digits, at most nine. It overwrites nine bytes.
     @inline(__always)
     private static func putDigits(_ digits: UInt32, _ count: Int, _ text: UnsafeMutablePointer<UInt8>) {
         let top = digits / 100_000_000
@@ -179,8 +194,9 @@ enum ShortestFloat {
             text + isNine)
     }
 
-    /// A number below 10^8 as eight characters, the first in the lowest byte: halves of four digits, then pairs, then
-    /// digits, side by side in one word.
+    /// Returns a number below 10^8 as eight ASCII digits, with the first digit in the lowest byte.
+    ///
+    /// The number is split into two halves of four digits, then into pairs, then into digits, all within one word.
     @inline(__always)
     private static func eightDigits(_ n: UInt32) -> UInt64 {
         let halves = UInt64(n / 10_000) | UInt64(n % 10_000) << 32
@@ -190,8 +206,11 @@ enum ShortestFloat {
         return (tens | (pairs &- 10 &* tens) << 8) &+ 0x3030_3030_3030_3030
     }
 
+    /// Stores eight characters, the first in the lowest byte.
     @inline(__always)
-    private static func put(_ characters: UInt64, _ text: UnsafeMutablePointer<UInt8>) {
+    private static func put(
+        _ characters: UInt64, _ text: UnsafeMutablePointer<UInt8>
+    ) {
         UnsafeMutableRawPointer(text).storeBytes(of: characters.littleEndian, as: UInt64.self)
     }
 }

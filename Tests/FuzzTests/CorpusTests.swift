@@ -1,8 +1,10 @@
 import Foundation
 import Testing
 
-/// Every input that is kept, through the target it was found for: findings, by the names of what they showed, and the
-/// smallest corpora that reach all that `make fuzz` has reached.
+/// Runs of every stored input through the fuzz target that it belongs to.
+///
+/// Findings/TARGET holds inputs that once revealed a fault, each named after the fault. Corpora/TARGET is a minimal set
+/// of inputs that covers all code that `make fuzz` has reached.
 @Suite struct CorpusTests {
     static let targets = FuzzTarget.all.map(\.name)
 
@@ -19,7 +21,7 @@ import Testing
         }
     }
 
-    /// Corpora/NAME: inputs one after another, each behind its length, a little-endian u32 (scripts/fuzz.py).
+    /// Reads Corpora/NAME, written by scripts/fuzz.py: each input follows its length in bytes as a little-endian u32.
     private static func corpus(_ name: String) throws -> [(String, [UInt8])] {
         let file = [UInt8](try Data(contentsOf: URL(fileURLWithPath: "\(Folder.tests)/FuzzTests/Corpora/\(name)")))
         var inputs: [(String, [UInt8])] = []
@@ -34,6 +36,7 @@ import Testing
         return inputs
     }
 
+    /// Reads the files of Findings/NAME; none if there is no such folder.
     private static func findings(_ name: String) throws -> [(String, [UInt8])] {
         let folder = "\(Folder.tests)/FuzzTests/Findings/\(name)"
         return try ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).sorted().map {

@@ -1,6 +1,8 @@
 import JSON
 
-/// Changes to a JSON tree that keep it JSON: what a fuzzer of bytes hardly ever manages. An input chooses them.
+/// Edits of a JSON tree, chosen by a fuzz input, that leave it valid JSON.
+///
+/// A fuzzer that changes bytes rarely produces valid JSON.
 enum JSONEdits {
     private static let integers = [
         0, 1, -1, 2, 3, 4, 5, 7, 8, 12, 16, 31, 32, 33, 63, 64, 100, 127, 128, 255, 256, 512, 1023, 1024, 4096, 65535,
@@ -12,7 +14,8 @@ enum JSONEdits {
         3e38, 4e38,
     ]
 
-    /// - Parameter pool: values that may stand in for any other.
+    /// Applies up to five edits that `choices` selects.
+    /// - Parameter pool: Values that may replace any node of the tree.
     static func apply(_ base: JSONValue, _ choices: inout Choices, pool: [JSONValue]) -> JSONValue {
         var value = base
         for _ in 0..<(choices.byte() % 6) {
@@ -36,7 +39,7 @@ enum JSONEdits {
         return value
     }
 
-    /// All values below one, itself too, each of them small.
+    /// Returns `value` and its descendants, without those of 40 or more nodes.
     static func nodes(_ value: JSONValue) -> [JSONValue] {
         var list = count(value) < 40 ? [value] : []
         switch value {
@@ -47,13 +50,14 @@ enum JSONEdits {
         return list
     }
 
+    /// Returns `value` as JSON text.
     static func text(_ value: JSONValue) -> [UInt8] {
         var writer = JSONWriter()
         writer.value(value)
         return writer.bytes
     }
 
-    /// Vocabularies are long: only the first of their entries count.
+    /// Returns the number of nodes in a tree. It counts only the first 64 children of a node, since vocabularies are long.
     private static func count(_ value: JSONValue) -> Int {
         switch value {
         case .array(let values): values.prefix(64).reduce(1) { $0 + count($1) }
@@ -62,8 +66,9 @@ enum JSONEdits {
         }
     }
 
-    /// The tree with one node changed; nil: without it.
-    /// - Parameter before: how many nodes stand before that one, themselves before those below them; -1 once it was met.
+    /// Replaces one node of a tree by the result of `change`, or removes it if that result is `nil`.
+    /// - Parameter before: The number of nodes before that node in preorder; −1 after the replacement.
+    /// - Returns: The changed tree; `nil` if `change` removes its root.
     private static func rewrite(
         _ value: JSONValue, _ before: inout Int, _ change: (JSONValue) -> JSONValue?
     ) -> JSONValue? {

@@ -1,6 +1,7 @@
 import Foundation
 
-// The program of `make fuzz`: libFuzzer's main calls these two. FUZZ_TARGET names what is fuzzed.
+// The program of `make fuzz`. libFuzzer provides `main` and calls the two functions below.
+// The environment variable FUZZ_TARGET names the target; FUZZ_TARGET=list prints all targets with their input lengths.
 
 private let target: FuzzTarget = {
     let name = ProcessInfo.processInfo.environment["FUZZ_TARGET"] ?? ""

@@ -1,6 +1,8 @@
 import CZlib
 
-/// Zip archives with right checksums, which no fuzzer would guess (PKWARE APPNOTE 6.3.10, sections 4.3.7 to 4.3.16).
+/// A writer of zip archives with valid checksums, which a fuzzer would not guess.
+///
+/// Format: PKWARE APPNOTE 6.3.10, sections 4.3.7 to 4.3.16.
 enum ZipBuilder {
     static func archive(_ members: [(name: String, bytes: [UInt8])], deflating: Bool) -> [UInt8] {
         var (file, directory): ([UInt8], [UInt8]) = ([], [])
@@ -21,10 +23,12 @@ enum ZipBuilder {
         return file + directory + end
     }
 
+    /// Returns the low two bytes of `value`, in little-endian order.
     private static func le16(_ value: Int) -> [UInt8] { (0..<2).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) } }
+    /// Returns the low four bytes of `value`, in little-endian order.
     private static func le32(_ value: Int) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) } }
 
-    /// Raw deflate, in blocks that are stored: quick, and read like any other.
+    /// Returns `bytes` as one stored block of raw deflate. A decoder reads it like any other block.
     private static func deflated(_ bytes: [UInt8]) -> [UInt8] {
         [1] + le16(bytes.count) + le16(~bytes.count) + bytes
     }

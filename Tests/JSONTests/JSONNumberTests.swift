@@ -3,9 +3,10 @@ import Testing
 
 @testable import JSON
 
+/// Reading and writing of doubles, f32 numbers, integers and strings.
 @Suite struct JSONNumberTests {
-    /// Halfway cases, subnormals, long and random decimals; expected bits from Python's float(), by
-    /// Tests/Reference/tokenizers_doubles.py.
+    /// Halfway cases, subnormals, long and random decimals. Tests/Reference/tokenizers_doubles.py computes the expected
+    /// bits with Python's float().
     @Test func doublesEqualPythons() throws {
         let bytes = try referenceFile("json_doubles.json")
         let rows = try #require(JSONValue(parsing: bytes).array)
@@ -19,7 +20,7 @@ import Testing
         }
     }
 
-    /// Written and read again, every number keeps its bits.
+    /// Numbers that are written and read again keep their bits.
     @Test func writtenNumbersReadBack() throws {
         var state: UInt64 = 0x9E37_79B9_7F4A_7C15
         func next() -> UInt64 {
@@ -93,6 +94,7 @@ import Testing
     }
 }
 
+/// Returns the first 4 MiB of a file in Tests/Reference/data, more than any file of these tests has.
 func referenceFile(_ name: String) throws -> [UInt8] {
     let tests = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(2).joined(separator: "/")
     let file = try #require(fopen("\(tests)/Reference/data/\(name)", "rb"))

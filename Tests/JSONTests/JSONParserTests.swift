@@ -2,9 +2,10 @@ import Testing
 
 @testable import JSON
 
-/// What is JSON and what is not: the facts of Nicolas Seriot's JSONTestSuite (https://github.com/nst/JSONTestSuite),
-/// with this reader's stricter choices where RFC 8259 leaves one: no byte order mark, no duplicate names, no lone
-/// surrogates, 64 levels, doubles only.
+/// Valid and invalid JSON texts, after Nicolas Seriot's JSONTestSuite (https://github.com/nst/JSONTestSuite).
+///
+/// Where RFC 8259 leaves a choice, this parser takes the stricter one. It rejects byte order marks, duplicate names, lone
+/// surrogates, more than 64 levels, and numbers outside the range of a double.
 @Suite struct JSONParserTests {
     private static func parse(_ text: String) throws(JSONError) -> JSONValue {
         try JSONValue(parsing: Array(text.utf8))
@@ -60,7 +61,9 @@ import Testing
         #expect((0...text.utf8.count).contains(error?.offset ?? -1))
     }
 
-    /// Not UTF-8: stray, missing and overlong bytes, surrogates, and beyond U+10FFFF; in strings, names and outside.
+    /// Invalid UTF-8 in strings, in names and outside of both.
+    ///
+    /// The bytes are stray or missing continuation bytes, overlong forms, surrogates, and code points above U+10FFFF.
     @Test(
         arguments: [
             [0x80], [0xFF], [0xFE], [0xC3], [0xC3, 0x28], [0xC0, 0x80], [0xC1, 0xBF], [0xE2, 0x82], [0xE0, 0x80, 0x80],
@@ -88,6 +91,9 @@ import Testing
         #expect(throws: JSONError.self) { try JSONValue(parsing: Array("[[]]".utf8), maxDepth: 1) }
     }
 
+    /// - Parameters:
+    ///   - count: The number of values in `text` if arrays of numbers are not packed.
+    ///   - packedCount: The number of values in `text` if arrays of numbers are packed.
     @Test(arguments: [
         ("1", 1, 1), ("[]", 1, 1), ("[1,2,3]", 4, 1), ("[[1,2],[3],[]]", 7, 4), ("[1,2,\"\"]", 4, 4),
         ("[[[[1]]]]", 5, 4), ("{\"a\":1,\"b\":{\"c\":[1]}}", 5, 4), ("[null,true,\"a\",{}]", 5, 5),
@@ -114,7 +120,7 @@ import Testing
             error?.offset == offset && error?.message.contains(message) == true, "\(error?.description ?? "no error")")
     }
 
-    /// A Character may have any number of marks.
+    /// Long names in error messages are cut by Unicode scalars, since one `Character` may have any number of marks.
     @Test(arguments: [String(repeating: "e", count: 50_000), "e" + String(repeating: "\u{301}", count: 50_000)])
     func showsTheBeginningOfLongNames(name: String) {
         let error = #expect(throws: JSONError.self) { try Self.parse("{\"\(name)\":1,\"\(name)\":2}") }
@@ -122,8 +128,8 @@ import Testing
         #expect(error?.message == "duplicate member \"\(beginning)…\"")
     }
 
-    /// Names that Swift's String takes for equal, since canonically equivalent, are different names; found by scan and by
-    /// index.
+    /// Canonically equivalent names are different names, although Swift's `String` treats them as equal.
+    /// - Parameter others: The number of other members: 0 tests the linear search, 40 the index.
     @Test(arguments: [0, 40])
     func namesCompareByCodePoint(others: Int) throws {
         let filler = (0..<others).map { ",\"k\($0)\":0" }.joined()

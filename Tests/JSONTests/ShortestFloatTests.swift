@@ -2,8 +2,10 @@ import Testing
 
 @testable import JSON
 
-/// Expected text: the standard library's `Float.description`. All 2^31 positive floats were compared once; here every
-/// exponent with the fractions at its ends, at powers of ten, and a sample.
+/// The text of f32 numbers compared with the standard library's `Float.description`.
+///
+/// All 2^31 positive floats were compared once. These tests compare every exponent with its smallest, middle and largest
+/// fractions and a random sample, and numbers near powers of ten.
 @Suite struct ShortestFloatTests {
     @Test func everyExponent() {
         var floats: [Float] = []
@@ -38,10 +40,11 @@ import Testing
     }
 }
 
-/// Arrays of numbers packed as f32.
+/// Reading of arrays of numbers that are packed as f32.
 @Suite struct PackedNumbersTests {
-    /// Decimals at and beside the middle of two floats, long ones, subnormals; expected bits from exact fractions, by
-    /// Tests/Reference/json_floats.py.
+    /// Decimals at and near the midpoint of two floats, long decimals, and subnormals.
+    ///
+    /// Tests/Reference/json_floats.py computes the expected bits from exact fractions.
     @Test func floatsAreCorrectlyRounded() throws {
         let rows = try #require(JSONValue(parsing: referenceFile("json_floats.json")).array)
         #expect(rows.count >= 2_000)
@@ -69,7 +72,7 @@ import Testing
         ] as [(String, [Float]?, Bool)])
     func packs(text: String, floats: [Float]?, areIntegers: Bool) throws {
         let value = try? Self.parse(text)
-        // Packed or not, the same texts are JSON, and hold the same numbers.
+        // Packing changes neither which texts are valid nor their numbers.
         #expect(value.map(Self.written) == (try? JSONValue(parsing: Array(text.utf8))).map(Self.written))
         guard case .numbers(let numbers)? = value else {
             #expect(floats == nil)

@@ -1,5 +1,7 @@
-"""Expected values for attention post-processing and for the npy and safetensors writers, made with numpy and
-safetensors. Writes Tests/Reference/data/attention.json."""
+"""Expected values for attention post-processing and for the npy and safetensors writers.
+
+Computes them with numpy and safetensors, and writes Tests/Reference/data/attention.json.
+"""
 import base64
 import io
 import json
@@ -57,7 +59,7 @@ def sparse(x, top_k=None, mass=None):
 
 
 queries = [5, 1, 3]
-# A recurrent map: forward and reverse direction, columns: the initial state, then the steps.
+# Maps of a recurrent layer, [1, directions, steps, 1 + steps]: forward, then reverse. Column 0 is the initial state.
 w = rng.random((1, 2, 4, 5)).astype(np.float32)
 w[0, 0] *= np.tril(np.ones((4, 5), np.float32), 1)
 w[0, 1, :, 1:] *= np.triu(np.ones((4, 4), np.float32))
@@ -72,7 +74,7 @@ def npy(x):
     return base64.b64encode(buffer.getvalue()).decode()
 
 
-# Long rows with many equal weights.
+# Long rows with many equal weights, [1, 1, 3, 60].
 wide = rng.integers(0, 12, size=(1, 1, 3, 60)).astype(np.float32) / 64
 
 values = rng.normal(size=(2, 3)).astype(np.float32)

@@ -1,39 +1,40 @@
-"""What every family of encoders must equal: small random models of transformers, with the numbers that transformers'
-eager attention computes for random ids. Tests/ModelsTests/FamilyTests.swift runs whatever stands in data/families.
+"""Small random models of every encoder family, with the results that transformers computes for random token ids.
 
-A script of variants (families_bert.py, families_modern.py) is a list of calls of `write`:
+transformers runs with eager attention. FamilyTests.swift compares every model in data/families with encoderd.
+
+A script of variants (families_bert.py, families_modern.py) is a list of `write` calls:
 
     from families import fresh, write
     from transformers import BertConfig, BertForSequenceClassification as Classifier
 
-    fresh("bert")                                             # forgets data/families/bert and bert-*
+    fresh("bert")                                             # deletes data/families/bert and bert-*
     write("bert", Classifier(BertConfig(**TINY, hidden_act="relu", num_labels=3)))
-    write("bert-short", ..., maximum=130)                     # tokens a sequence may have
+    write("bert-short", ..., maximum=130)                     # the longest sequence in tokens
 
-`write` makes data/families/NAME with what `save_pretrained` writes (config.json, model.safetensors), and with
-expected.safetensors. Keep models tiny (`TINY`): everything here is committed, some 100 kB a variant.
+`write` creates data/families/NAME with config.json and model.safetensors from `save_pretrained`, and
+expected.safetensors. Keep models tiny (`TINY`): all of them are committed, about 100 kB per variant.
 
-Every parameter is drawn anew, so that one which is 0 or 1 at first, a norm's, a bias, a relative bias, shows when it is
-forgotten. They are rounded to f16, which is how they are stored unless `dtype` says otherwise, but computed with in f32.
+Every parameter gets a new random value. Norms, biases and relative biases start as 0 or 1, so a test would not notice if
+encoderd ignored them. Values are rounded to `dtype`, by default f16, for storage. The computation uses f32.
 
-expected.safetensors, for sequences n = 0, 1, 2, … of `lengths` tokens:
+expected.safetensors has these tensors for the sequences n = 0, 1, 2, … of `lengths` tokens:
 
-    n.ids             [length] i32
-    n.types           [length] i32; models with more than one type of token
-    n.rows            positions whose rows stand in states and per-token logits; absent: all
-    n.queries         positions whose rows stand in the maps; absent: all
+    n.ids             [length], i32
+    n.types           [length], i32; only for models with more than one token type
+    n.rows            positions of the rows in states and per-token logits; absent if all
+    n.queries         positions of the queries in attention maps; absent if all
     n.states.l        [rows, hidden], l = 0 (embeddings) … layers
     n.attention       [layers, heads, queries, length]
-    n.logits          [1, labels], or [rows, labels] of a head that answers for every token (where an answer starts, where it
-                      ends: two labels)
+    n.logits          [1, labels], or [rows, labels] for a head with logits per token; a question-answering head has two
+                      labels, the start and the end of the answer
 
-scripts/check_families.py compares many random configurations, which are not kept; a script of variants says in OPTIONS what
-may vary, by the family's name:
+scripts/check_families.py compares many random configurations, which are not stored. A script of variants lists in OPTIONS
+the values that may vary, by the name of the family:
 
     OPTIONS = {"bert": Options(BertConfig, [BertModel, Classifier], SIZES | dict(hidden_act=ACTIVATIONS, ...))}
 
-Beside a tensor stands NAME.f64, the same computed in f64, wherever torch's own f32 is further than half the tolerance from
-that. Tolerances: 1e-5 of max(1, |x|) for states and logits, 1e-6 for maps.
+NAME.f64 is the tensor NAME computed in f64. It is stored only if torch's f32 result differs from it by more than half the
+tolerance. Tolerances: 1e-5 of max(1, |x|) for states and logits, 1e-6 for maps.
 """
 import copy, dataclasses, json, pathlib, shutil, typing, zlib
 import torch
@@ -45,17 +46,17 @@ torch.set_num_threads(1)
 logging.disable_progress_bar()
 OUT = pathlib.Path(__file__).resolve().parent / "data" / "families"
 LENGTHS = (1, 2, 17, 128)
-#: Sizes that most configurations of transformers know by these names.
+#: Sizes under the names that most configurations of transformers use.
 TINY = dict(vocab_size=64, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48, max_position_embeddings=132)
 
-#: A value of an option that stands for leaving the option out.
+#: A value that stands for an option absent from the configuration.
 ABSENT = object()
-#: What `hidden_act` may be.
+#: Values of `hidden_act`.
 ACTIVATIONS = [
     "gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "swish", "tanh", "sigmoid", "linear", "gelu_python", "gelu_fast",
     "gelu_accurate", "gelu_python_tanh", "quick_gelu", "relu2", "relu6", "leaky_relu", "mish", "gelu_10", "hardswish", "laplace",
     "sqrtsoftplus"]
-#: Options that most families have: sizes that do and do not fill vectors, tiles and panels.
+#: Options of most families. Some sizes fill whole vectors, tiles and panels; others do not.
 SIZES = {"vocab_size": [29, 64, 101], ("hidden_size", "num_attention_heads"): [(32, 4), (36, 3), (20, 5), (24, 1), (80, 2), (128, 2), (96, 6)],
          "num_hidden_layers": [1, 2, 3, 4], "intermediate_size": [17, 48, 96, 130], "max_position_embeddings": [24, 64, 150, 200],
          "num_labels": [1, 2, 5]}
@@ -63,14 +64,14 @@ SIZES = {"vocab_size": [29, 64, 101], ("hidden_size", "num_attention_heads"): [(
 
 @dataclasses.dataclass
 class Options:
-    """What may vary of a family.
+    """The options of a family that random configurations vary.
 
-    config    makes a configuration of the options chosen
-    classes   models, of which one is chosen
-    options   values by the option's name, or tuples of values by a tuple of names that only fit together
-    maximum   the most tokens a sequence may have, of a configuration
-    headless  those of the classes whose logits encoderd does not answer
-    scale     of the random weights, as for `write`
+    config    a function that makes a configuration from the chosen options
+    classes   the model classes to choose from
+    options   values by option name, or tuples of values by a tuple of names for options that depend on each other
+    maximum   a function from a configuration to the longest sequence in tokens
+    headless  the classes whose logits encoderd does not return
+    scale     a factor for the random weights, as for `write`
     """
     config: typing.Callable
     classes: list
@@ -81,14 +82,18 @@ class Options:
 
 
 def fresh(*families):
-    """Removes what was written for these families: FAMILY and FAMILY-*."""
+    """Deletes the output directories of these families: FAMILY and FAMILY-*."""
     OUT.mkdir(parents=True, exist_ok=True)
     for folder in list(OUT.iterdir()):
         if any(folder.name == f or folder.name.startswith(f + "-") for f in families): shutil.rmtree(folder)
 
 
 def perturb(model, scale=1.0):
-    """Draws all parameters anew: weights of unit gain, embeddings of 0.5, vectors of 0.3 about their constant if they had one."""
+    """Replaces all parameters by random values.
+
+    Weights get unit gain, embeddings a standard deviation of 0.5, and vectors one of 0.3 around their initial constant if
+    they have one.
+    """
     tables = {id(m.weight) for m in model.modules() if isinstance(m, torch.nn.Embedding)}
     for p in model.parameters():
         noise = torch.randn_like(p)
@@ -98,7 +103,7 @@ def perturb(model, scale=1.0):
 
 
 def tokens(model, length, vocabulary=None):
-    """Random ids, and types where the model has some."""
+    """Returns random token ids, and token types if the model has more than one."""
     c = model.config
     ids = torch.randint(0, vocabulary or c.vocab_size, (length,))
     types = getattr(c, "type_vocab_size", 0) or 0
@@ -106,7 +111,7 @@ def tokens(model, length, vocabulary=None):
 
 
 def run(model, ids, types=None):
-    """A model's states [layers + 1][length, hidden], maps [layers, heads, length, length] and logits [rows, labels] or None."""
+    """Returns states [layers + 1][length, hidden], maps [layers, heads, length, length] and logits [rows, labels] or None."""
     given = {} if types is None else {"token_type_ids": types[None]}
     out = model(input_ids=ids[None], attention_mask=torch.ones(1, len(ids), dtype=torch.long), output_hidden_states=True,
                 output_attentions=True, return_dict=True, **given)
@@ -117,19 +122,19 @@ def run(model, ids, types=None):
 
 
 def prepared(model, dtype=torch.float16, scale=1.0):
-    """The model with parameters drawn anew that `dtype` holds exactly, for eager attention in f32."""
+    """Returns the model with new random parameters, set up for eager attention in f32. `dtype` holds them exactly."""
     model = model.eval()
     model.config._attn_implementation = "eager"
     for part in model.modules():
         if hasattr(part, "config") and part.config is not None: part.config._attn_implementation = "eager"
     perturb(model, scale)
-    # Not model.to(dtype): buffers, the frequencies of rotary embeddings among them, are f32 whatever the weights are.
+    # model.to(dtype) would also convert buffers such as the rotary frequencies, which must stay f32.
     for p in model.parameters(): p.copy_(p.to(dtype).float())
     return model
 
 
 def save(model, folder, dtype=torch.float16):
-    """What save_pretrained writes, the parameters as `dtype`."""
+    """Writes the model with save_pretrained and its parameters as `dtype`."""
     folder.mkdir(parents=True, exist_ok=True)
     copy.deepcopy(model).to(dtype).save_pretrained(folder)
     (folder / "generation_config.json").unlink(missing_ok=True)
@@ -137,14 +142,14 @@ def save(model, folder, dtype=torch.float16):
 
 def write(name, model, *, maximum=None, lengths=LENGTHS, dtype=torch.float16, scale=1.0, vocabulary=None, edit=None,
           logits=True, rename=None):
-    """Writes data/families/NAME; see above.
+    """Writes data/families/NAME as described above.
 
-    maximum     tokens of the longest sequence, one that fills all positions; by default max_position_embeddings
-    scale       of the random weights: less than 1 where deep or unnormalized networks would explode
-    vocabulary  ids are below it; by default all of vocab_size
-    edit        a function that changes config.json (a dict) before it is written, for other spellings of one configuration
-    logits      False: a head's logits are not expected
-    rename      a function from a tensor's name to the name it gets in the file, for checkpoints that others wrote
+    maximum     the longest sequence in tokens, which fills all positions; by default max_position_embeddings
+    scale       a factor for the random weights, below 1 for deep or unnormalized networks that would explode
+    vocabulary  the upper bound of token ids; by default vocab_size
+    edit        a function that changes config.json (a dict) before it is written, for other spellings of a configuration
+    logits      False to leave out the logits of the head
+    rename      a function from a tensor name to its name in the file, for checkpoints of other tools
     """
     torch.manual_seed(zlib.crc32(name.encode()))
     folder = OUT / name

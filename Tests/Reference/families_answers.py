@@ -1,4 +1,6 @@
-"""Answers to questions, where they start and where they end in a text, by every family that has such a head. Writes data/families.
+"""Question-answering models of every family that has such a head: logits for the start and the end of the answer.
+
+Writes data/families.
 
     python Tests/Reference/families_answers.py
 """

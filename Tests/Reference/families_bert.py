@@ -1,4 +1,4 @@
-"""BERT and its kin, in each variant of their configurations that changes the arithmetic. Writes data/families.
+"""BERT and related families, in each variant of their configurations that changes the arithmetic. Writes data/families.
 
     python Tests/Reference/families_bert.py [FAMILY ...]
 """
@@ -6,12 +6,12 @@ import sys
 import transformers as t
 from families import ABSENT, ACTIVATIONS, SIZES, TINY, Options, fresh, write
 
-#: Other sizes: a head of 12, one layer more.
+#: Sizes that differ from `TINY`: a head dimension of 12 and one layer more.
 OTHER = TINY | dict(hidden_size=36, num_attention_heads=3, num_hidden_layers=3, intermediate_size=24)
 
 
 def spelled(**values):
-    """An edit of config.json: other values of some keys, as older versions wrote them; None takes a key out."""
+    """Returns an edit of config.json that sets some keys as older versions wrote them. None removes a key."""
     def edit(config):
         merged = config | values
         return {k: v for k, v in merged.items() if v is not None}
@@ -23,7 +23,7 @@ def bert():
     write("bert-classes", t.BertForSequenceClassification(t.BertConfig(**OTHER, hidden_act="relu", num_labels=3, layer_norm_eps=1e-5)))
     write("bert-tokens", t.BertForTokenClassification(t.BertConfig(**TINY, hidden_act="gelu_new", type_vocab_size=3, num_labels=5)),
           edit=spelled(dtype=None, torch_dtype="float16", position_embedding_type="absolute", gradient_checkpointing=False))
-    # A checkpoint under another tool's prefix, with the names of TensorFlow's norms.
+    # A checkpoint with the prefix of another tool and TensorFlow's names for norms.
     write("bert-prefix", t.BertModel(t.BertConfig(**TINY, hidden_act="silu")), rename=lambda k: "model.encoder." + k.replace(
         "LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"))
 
@@ -44,7 +44,7 @@ def roberta():
 
 
 def xlm_roberta():
-    # One logit over a pair of texts, as rerankers have.
+    # A reranker: one logit per text pair.
     write("xlm-roberta-rank", t.XLMRobertaForSequenceClassification(t.XLMRobertaConfig(**TINY, type_vocab_size=1, num_labels=1)), maximum=130)
     write("xlm-roberta-xl", t.XLMRobertaXLModel(t.XLMRobertaXLConfig(**TINY)), maximum=130)
     write("xlm-roberta-xl-classes", t.XLMRobertaXLForSequenceClassification(
@@ -83,7 +83,8 @@ def mpnet():
 
 
 def deberta_v2():
-    # The shape of v3: buckets, both kinds of position, one projection for content and position, no absolute positions.
+    # The configuration of v3: position buckets, both position terms, one projection shared by content and position, and
+    # no absolute positions.
     v3 = dict(relative_attention=True, position_buckets=16, norm_rel_ebd="layer_norm", share_att_key=True, pos_att_type="p2c|c2p",
               position_biased_input=False, max_relative_positions=-1, type_vocab_size=0)
     write("deberta-v2", t.DebertaV2Model(t.DebertaV2Config(**TINY, **v3)))
@@ -91,7 +92,7 @@ def deberta_v2():
           edit=spelled(pos_att_type="p2c|c2p"))
     write("deberta-v2-tokens", t.DebertaV2ForTokenClassification(t.DebertaV2Config(
         **OTHER, **v3 | dict(share_att_key=False, max_relative_positions=100, position_buckets=9), num_labels=5)))
-    # v2-xlarge: a convolution beside the first layer.
+    # The configuration of v2-xlarge: a convolution parallel to the first layer.
     write("deberta-v2-conv", t.DebertaV2Model(t.DebertaV2Config(**TINY, **v3, conv_kernel_size=3, conv_act="gelu")))
     write("deberta-v2-conv-groups", t.DebertaV2Model(t.DebertaV2Config(**TINY, **v3, conv_kernel_size=5, conv_groups=4)))
     write("deberta-v2-embedding", t.DebertaV2Model(t.DebertaV2Config(
@@ -126,7 +127,7 @@ def after_padding(c): return c.max_position_embeddings - c.pad_token_id - 1
 
 
 def every(name):
-    """A family's model alone and under each of its heads."""
+    """Returns the base model class of a family and its classes with heads."""
     heads = ("Model", "ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering", "ForMaskedLM")
     return [getattr(t, name + head) for head in heads]
 

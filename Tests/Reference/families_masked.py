@@ -1,4 +1,6 @@
-"""Masked language models of every family that has them: logits over the vocabulary for every token. Writes data/families.
+"""Masked language models of every family that has them: logits over the vocabulary for every token.
+
+Writes data/families.
 
     python Tests/Reference/families_masked.py
 """

@@ -1,5 +1,6 @@
-"""Encoders after BERT: NomicBERT, ModernBERT, T5's encoder, Llama and its kin, Gemma 3; in each variant of their configurations
-that changes the arithmetic. Writes data/families.
+"""NomicBERT, ModernBERT, T5 encoders, Llama and related families, and Gemma 3.
+
+Covers each variant of their configurations that changes the arithmetic. Writes data/families.
 
     python Tests/Reference/families_modern.py [FAMILY ...]
 """
@@ -27,8 +28,10 @@ LONGEST = TINY["max_position_embeddings"]
 # NomicBERT ------------------------------------------------------------------------------------------------------------
 
 class Nomic(nn.Module):
-    """NomicBERT under its publisher's configuration and names, written down from
-    https://huggingface.co/nomic-ai/nomic-bert-2048 (modeling_hf_nomic_bert.py)."""
+    """NomicBERT with the configuration keys and tensor names of its publisher.
+
+    Source: https://huggingface.co/nomic-ai/nomic-bert-2048 (modeling_hf_nomic_bert.py).
+    """
 
     class Layer(nn.Module):
         def __init__(self, c):
@@ -61,8 +64,8 @@ class Nomic(nn.Module):
         self.emb_ln = nn.LayerNorm(c.n_embd, c.layer_norm_epsilon)
         self.encoder.layers = nn.ModuleList([Nomic.Layer(c) for _ in range(c.n_layer)])
 
-    def turned(self, x):
-        """x [length, heads, headDim], each pair of its first values turned by position · frequency."""
+    def rotated(self, x):
+        """Returns x [length, heads, headDim] with each pair of its first values rotated by position · frequency."""
         c, length = self.config, len(x)
         width = int(x.shape[-1] * c.rotary_emb_fraction)
         if width == 0: return x
@@ -72,14 +75,14 @@ class Nomic(nn.Module):
             base *= (s * length / c.max_trained_positions - (s - 1)) ** (width / (width - 2))
         angles = torch.outer(torch.arange(length).float(), 1 / base ** (torch.arange(0, width, 2).float() / width))
         cos, sin = angles.cos().to(x.dtype)[:, None], angles.sin().to(x.dtype)[:, None]
-        turning, rest = x[..., :width], x[..., width:]
+        rotary, rest = x[..., :width], x[..., width:]
         if c.rotary_emb_interleaved:
-            a, b = turning[..., 0::2], turning[..., 1::2]
-            turning = torch.stack((a * cos - b * sin, a * sin + b * cos), -1).flatten(-2)
+            a, b = rotary[..., 0::2], rotary[..., 1::2]
+            rotary = torch.stack((a * cos - b * sin, a * sin + b * cos), -1).flatten(-2)
         else:
-            a, b = turning.chunk(2, -1)
-            turning = torch.cat((a * cos - b * sin, a * sin + b * cos), -1)
-        return torch.cat((turning, rest), -1)
+            a, b = rotary.chunk(2, -1)
+            rotary = torch.cat((a * cos - b * sin, a * sin + b * cos), -1)
+        return torch.cat((rotary, rest), -1)
 
     def forward(self, input_ids, token_type_ids=None, **_):
         c, ids = self.config, input_ids[0]
@@ -91,7 +94,7 @@ class Nomic(nn.Module):
         states, maps = [x[None]], []
         for layer in self.encoder.layers:
             q, k, v = layer.attn.Wqkv(x).view(len(x), 3, c.n_head, -1).unbind(1)
-            q, k = self.turned(q), self.turned(k)
+            q, k = self.rotated(q), self.rotated(k)
             weights = (torch.einsum("qhd,khd->hqk", q, k) / q.shape[-1] ** 0.5).softmax(-1)
             x = layer.norm1(layer.attn.out_proj(torch.einsum("hqk,khd->qhd", weights, v).flatten(1)) + x)
             mlp = layer.mlp
@@ -110,7 +113,7 @@ class Nomic(nn.Module):
 
 
 class OwnNames(nn.Module):
-    """A model that is saved under the names it has in transformers, where those differ from the published ones."""
+    """A model saved with the tensor names of transformers, which differ from the published names."""
     def __init__(self, model):
         super().__init__()
         self.model, self.config = model, model.config
@@ -158,7 +161,7 @@ def modernbert():
     write("modernbert-older", ModernBertForSequenceClassification(ModernBertConfig(
         **dict(sizes, num_hidden_layers=3), global_attn_every_n_layers=2, local_attention=6, num_labels=3, hidden_activation="relu",
         rope_parameters=dict(full_attention=dict(rope_theta=16000.0), sliding_attention=dict(rope_theta=50.0)))), edit=older)
-    # `sliding_window`, where a file has it, is half of the window and goes before.
+    # `sliding_window`, if present, is half of the window and takes precedence over `local_attention`.
     write("modernbert-mean", ModernBertForSequenceClassification(ModernBertConfig(
         **sizes, num_labels=1, classifier_pooling="mean", classifier_bias=True, norm_bias=True, classifier_activation="silu",
         local_attention=6)), edit=lambda c: c | dict(local_attention=128, sliding_window=3))
@@ -168,7 +171,7 @@ def modernbert():
 # T5 -------------------------------------------------------------------------------------------------------------------
 
 class EncoderOf(nn.Module):
-    """The encoder of a model that has a decoder too, which is saved with it."""
+    """The encoder of an encoder-decoder model, saved together with the decoder."""
     def __init__(self, model):
         super().__init__()
         self.model, self.config = model, model.config
@@ -179,7 +182,7 @@ class EncoderOf(nn.Module):
 
 
 def t5():
-    # T5's scores are not divided by √d_kv; weights of unit gain would make them larger than any trained model's.
+    # T5 does not divide scores by √d_kv. Weights of unit gain would make them larger than in any trained model.
     def write(*given, **more): families.write(*given, scale=0.6, **more)
 
     sizes = dict(vocab_size=64, d_model=32, d_kv=8, d_ff=48, num_layers=2, num_heads=4)
@@ -199,13 +202,16 @@ def t5():
                   maximum=24, lengths=(1, 2, 17))
 
 
-# Llama and its kin ----------------------------------------------------------------------------------------------------
+# Llama and related families -------------------------------------------------------------------------------------------
 
 GROUPED = dict(TINY, num_key_value_heads=2)
 
 
 def flat(keys, **older):
-    """Older files' spelling: `rope_theta` and `rope_scaling` instead of `rope_parameters`; and no layer types."""
+    """Returns an edit to the spelling of older files.
+
+    It replaces `rope_parameters` by `rope_theta` and `rope_scaling`, and removes the layer types.
+    """
     def edit(c):
         for key in ("rope_parameters", *keys): c.pop(key, None)
         return c | older
@@ -277,25 +283,25 @@ def gemma3():
     write("gemma3-causal", Gemma3ForCausalLM(Gemma3TextConfig(
         **sizes, sliding_window=10, sliding_window_pattern=2, attention_bias=True, rms_norm_eps=1e-3, hidden_activation="gelu",
         attn_logit_softcapping=5.0, final_logit_softcapping=7.0)), logits=False)
-    # Padding is the token 0 where config.json says nothing, and sequences end with it.
+    # Without `pad_token_id` in config.json token 0 is padding, and these sequences end with it.
     write("gemma3-classes", Gemma3TextForSequenceClassification(Gemma3TextConfig(**sizes, num_labels=3, sliding_window=100)),
           vocabulary=2, edit=lambda c: without(c, "pad_token_id"))
 
 
-# What may vary ---------------------------------------------------------------------------------------------------------
+# Options of random configurations --------------------------------------------------------------------------------------
 
 HEADS = ("hidden_size", "num_attention_heads")
-#: Heads of an even width, which turning wants.
+#: Head dimensions that are even, as rotary embeddings require.
 EVEN = SIZES | {HEADS: [(32, 4), (36, 3), (20, 5), (24, 1), (80, 2), (128, 2), (96, 6)]}
 WIDTHS = [ABSENT, ABSENT, 4, 12, 16, 26]
 TYPES = ["full_attention", "sliding_attention"]
-#: Layers and which of them see all positions.
+#: Numbers of layers, with the attention type of each layer.
 LAYERS = {("num_hidden_layers", "layer_types"): [
     (1, TYPES[:1]), (1, TYPES[1:]), (2, TYPES), (3, TYPES[::-1] + TYPES[1:]), (3, ABSENT), (4, ABSENT)]}
 
 
-def turns():
-    """Ways of turning that any width of heads fits."""
+def rotary_parameters():
+    """Returns rotary parameters that fit any head dimension."""
     return [ABSENT, dict(rope_type="default", rope_theta=100.0), dict(rope_type="linear", factor=3.0, rope_theta=1e4),
             dict(rope_type="dynamic", factor=2.0, rope_theta=5e3),
             dict(rope_type="yarn", factor=2.5, rope_theta=1e4, original_max_position_embeddings=20),
@@ -304,8 +310,8 @@ def turns():
                  original_max_position_embeddings=16)]
 
 
-def rope_of_both():
-    """ModernBERT's and Gemma 3's: one for layers that see all positions, one for those that see some."""
+def rotary_parameters_by_type():
+    """Returns rotary parameters of ModernBERT and Gemma 3, one set for each attention type."""
     return [ABSENT] + [dict(full_attention=a, sliding_attention=b) for a, b in (
         (dict(rope_type="default", rope_theta=500.0), dict(rope_type="default", rope_theta=20.0)),
         (dict(rope_type="linear", factor=8.0, rope_theta=1e5), dict(rope_type="default", rope_theta=1e3)),
@@ -313,12 +319,12 @@ def rope_of_both():
          dict(rope_type="linear", factor=3.0, rope_theta=100.0)))]
 
 
-#: A decoder's: `None` heads of keys are as many as of queries.
+#: Sizes of decoder families with grouped-query attention.
 GROUPS = {("hidden_size", "num_attention_heads", "num_key_value_heads", "head_dim"): [
     (32, 4, 4, ABSENT), (32, 4, 2, ABSENT), (24, 6, 3, 8), (36, 3, 1, 10), (80, 2, 2, 16), (128, 8, 1, ABSENT), (96, 6, 2, 12)]}
 LIKE_LLAMA = SIZES | GROUPS | dict(
     hidden_act=ACTIVATIONS, rms_norm_eps=[1e-6, 1e-5, 1e-2], attention_bias=[False, True], pad_token_id=[0],
-    rope_parameters=turns(), is_causal=[ABSENT, ABSENT, False])
+    rope_parameters=rotary_parameters(), is_causal=[ABSENT, ABSENT, False])
 del LIKE_LLAMA[HEADS]
 SLIDING = LAYERS | dict(use_sliding_window=[True], sliding_window=[1, 5, 16, 300], max_window_layers=[0, 1, 2])
 
@@ -328,7 +334,7 @@ def without(options, *names): return {k: v for k, v in options.items() if k not 
 
 OPTIONS = {
     "nomic-bert": Options(NomicBertConfig, [NomicBertModel, NomicBertForSequenceClassification, NomicBertForTokenClassification], EVEN | dict(
-        hidden_act=ACTIVATIONS, head_dim=WIDTHS, type_vocab_size=[1, 2, 3], layer_norm_eps=[1e-12, 1e-5, 1e-2], rope_parameters=turns())),
+        hidden_act=ACTIVATIONS, head_dim=WIDTHS, type_vocab_size=[1, 2, 3], layer_norm_eps=[1e-12, 1e-5, 1e-2], rope_parameters=rotary_parameters())),
     "nomic-own": Options(lambda **keys: keys, [lambda keys: Nomic(**keys)], {
         "vocab_size": [29, 64, 101], ("n_embd", "n_head"): EVEN[HEADS], "n_layer": [1, 2, 3], "n_inner": [48, 200, 256, 300],
         "n_positions": [24, 64, 150], "max_trained_positions": [40, 150],
@@ -342,7 +348,7 @@ OPTIONS = {
         without(EVEN, "num_hidden_layers") | LAYERS | dict(
             hidden_activation=ACTIVATIONS, local_attention=[1, 2, 7, 16, 128, 500], norm_bias=[False, True], attention_bias=[False, True],
             mlp_bias=[False, True], norm_eps=[1e-5, 1e-2], classifier_pooling=["cls", "mean"], classifier_bias=[False, True],
-            classifier_activation=ACTIVATIONS, rope_parameters=rope_of_both(), pad_token_id=[0], bos_token_id=[1], eos_token_id=[2],
+            classifier_activation=ACTIVATIONS, rope_parameters=rotary_parameters_by_type(), pad_token_id=[0], bos_token_id=[1], eos_token_id=[2],
             cls_token_id=[1], sep_token_id=[2], global_attn_every_n_layers=[ABSENT, 2, 3])),
     "t5": Options(
         T5Config, [T5EncoderModel, T5ForTokenClassification], LIKE_T5 := dict(
@@ -360,12 +366,12 @@ OPTIONS = {
                      without(LIKE_LLAMA, "attention_bias", "num_hidden_layers") | SLIDING),
     "qwen3": Options(Qwen3Config, [Qwen3Model, Qwen3ForSequenceClassification, Qwen3ForTokenClassification],
                      without(LIKE_LLAMA, "num_hidden_layers") | SLIDING),
-    # A width that is left out is 256, and `query_pre_attn_scalar` then 256 too: scores larger than a trained model's would
-    # show f32's rounding, torch's as well as any other's.
+    # If `head_dim` is absent it is 256, and `query_pre_attn_scalar` must then be 256 too. Otherwise scores would be larger
+    # than in a trained model, and the rounding of f32 would dominate in torch as in encoderd.
     "gemma3": Options(
         Gemma3TextConfig, [Gemma3TextModel, Gemma3TextForSequenceClassification],
         without(LIKE_LLAMA, *GROUPS, "hidden_act", "num_hidden_layers", "is_causal") | LAYERS | dict(
-            hidden_activation=ACTIVATIONS, sliding_window=[2, 5, 16, 300], rope_parameters=rope_of_both(),
+            hidden_activation=ACTIVATIONS, sliding_window=[2, 5, 16, 300], rope_parameters=rotary_parameters_by_type(),
             sliding_window_pattern=[ABSENT, 2, 3], use_bidirectional_attention=[False, True, True],
         ) | {tuple(GROUPS)[0] + ("query_pre_attn_scalar",): [
             (32, 4, 4, ABSENT, ABSENT), (32, 4, 2, 16, 24), (24, 6, 3, 8, 8), (36, 3, 1, 10, 256), (128, 8, 1, ABSENT, 256)]}),

@@ -3,8 +3,8 @@
 exp: e^r = 1 + r + r^2 * q(r) for |r| <= ln 2 / 2, q of degree 4.
 exp2: 2^r = 1 + r * q(r) for |r| <= 1 / 2, q of degree 5.
 
-Least squares on Chebyshev points, weighted for the relative error, and reweighted towards equal ripples (Lawson's
-algorithm). Prints the coefficients, lowest first, and the largest relative error.
+The fit is a least-squares fit on Chebyshev points, weighted for the relative error. Lawson's algorithm reweights it toward
+equal ripples. Prints the coefficients, lowest first, and the largest relative error.
 """
 import mpmath as mp
 
@@ -13,7 +13,7 @@ POINTS = 120
 
 
 def fit(name, degree, limit, power, whole, fixed):
-    """q of `degree` with `whole(x)` = fixed(x) + x^power * q(x) for |x| <= limit."""
+    """Fits q of `degree` in whole(x) = fixed(x) + x^power * q(x) for |x| <= limit, and prints it."""
     xs = [limit * mp.cos(mp.pi * (i + 0.5) / POINTS) for i in range(POINTS)]
     ys = [(whole(x) - fixed(x)) / x**power for x in xs]
     weights = [abs(x)**power / whole(x) for x in xs]

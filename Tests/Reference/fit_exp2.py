@@ -1,5 +1,7 @@
-"""Fits the polynomial of coarseExp2: 2^f for |f| <= 1/2, degree 3, towards equal ripples of the relative error
-(least squares on Chebyshev points, reweighted by Lawson's algorithm). Prints coefficients, lowest first, and the error.
+"""Fits the polynomial of coarseExp2: 2^f for |f| <= 1/2, degree 3.
+
+The fit is a least-squares fit on Chebyshev points. Lawson's algorithm reweights it toward equal ripples of the relative
+error. Prints the largest relative error and the coefficients, lowest first.
 """
 import numpy as np
 

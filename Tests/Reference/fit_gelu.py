@@ -1,7 +1,7 @@
-"""Fits the polynomial of VectorMath.gelu: L(a) = log(erfc(a / sqrt 2)) = a * p(a) on [0, 6], of degree 9 in p.
+"""Fits the polynomial of VectorMath.gelu: L(a) = log(erfc(a / sqrt 2)) = a * p(a) on [0, 6], with p of degree 9.
 
-The error of gelu is a * erfc(a / sqrt 2) / 2 times that of L, so the fit is weighted by erfc, and reweighted towards
-equal ripples (Lawson's algorithm). Prints the coefficients, lowest first, and the largest weighted error.
+The error of gelu is the error of L times a * erfc(a / sqrt 2) / 2, so the fit is weighted by erfc. Lawson's algorithm
+reweights it toward equal ripples. Prints the coefficients, lowest first, and the largest weighted error.
 """
 import mpmath as mp
 

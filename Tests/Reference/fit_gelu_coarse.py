@@ -1,6 +1,8 @@
-"""Fits the polynomial of VectorMath.coarseGelu: Phi(x) = 1/2 + x p(x^2) for |x| <= LIMIT, towards equal ripples of the
-error of x Phi(x) (least squares on Chebyshev points, reweighted by Lawson's algorithm), with Phi(LIMIT) = 1 so that
-everything beyond is x or 0. Prints the coefficients of p, lowest first, and the largest error over all x.
+"""Fits the polynomial of VectorMath.coarseGelu: Phi(x) = 1/2 + x p(x^2) for |x| <= LIMIT.
+
+The fit is a least-squares fit on Chebyshev points. Lawson's algorithm reweights it toward equal ripples of the error of
+x Phi(x). The constraint Phi(LIMIT) = 1 makes gelu exactly x above LIMIT and 0 below -LIMIT. Prints the coefficients of p,
+lowest first, and the largest error over all x.
 """
 import sys
 import numpy as np
@@ -10,7 +12,7 @@ TERMS = int(sys.argv[1]) if len(sys.argv) > 1 else 7
 LIMIT = float(sys.argv[2]) if len(sys.argv) > 2 else 3.5
 POINTS = 2000
 x = LIMIT * (0.5 + 0.5 * np.cos(np.pi * (np.arange(POINTS) + 0.5) / POINTS))
-# p(s) = end + (s - LIMIT^2) r(s) holds the constraint.
+# p(s) = end + (s - LIMIT^2) r(s) satisfies the constraint.
 end = 0.5 / LIMIT
 target = 0.5 * erf(x / np.sqrt(2)) - x * end
 basis = (x * (x**2 - LIMIT**2))[:, None] * (x[:, None] / LIMIT) ** (2 * np.arange(TERMS - 1))

@@ -1,4 +1,4 @@
-"""Decimals and the f32 that each is nearest to (ties to even), as bits, by exact arithmetic of fractions.
+"""Decimals and the bits of the nearest f32 (ties to even), computed with exact fractions.
 
     python3 Tests/Reference/json_floats.py > Tests/Reference/data/json_floats.json
 """
@@ -13,7 +13,7 @@ def value(bits):
 
 
 def nearest(text):
-    """Bits of the f32 nearest to a positive decimal, by bisection over all f32."""
+    """Returns the bits of the f32 nearest to a positive decimal, by bisection over all f32."""
     exact = Fraction(text)
     low, high = 0, 0x7F7FFFFF
     while low < high:
@@ -30,7 +30,7 @@ def nearest(text):
 
 
 def decimal(fraction, digits):
-    """A fraction whose denominator is a power of two, in full or cut to so many significant digits."""
+    """Returns a fraction as a decimal, truncated to at most `digits` digits. Its denominator must be a power of two."""
     shift = 0
     while fraction.denominator > 1 and shift < 200:
         fraction *= 10
@@ -47,7 +47,8 @@ for _ in range(400):
     texts.append(repr(random.gauss(0, 1)).lstrip("-"))
     texts.append(repr(struct.unpack("<f", struct.pack("<f", abs(random.gauss(0, 0.05))))[0]))
     bits = random.randrange(0x30000000, 0x4F000000)
-    # The middle of two neighbors in full, and cut or raised in a far digit: where rounding twice goes wrong.
+    # The exact midpoint of two adjacent f32 numbers, and decimals that differ from it in a late digit. Rounding twice
+    # fails for these.
     middle = (value(bits) + value(bits + 1)) / 2
     full = decimal(middle, 400)
     mantissa, exponent = full.split("e")

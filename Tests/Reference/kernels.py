@@ -1,6 +1,8 @@
-"""Makes data/kernels_*.safetensors: inputs in f32, and what torch makes of them in f64.
+"""Writes data/kernels_*.safetensors: inputs in f32, and the results that torch and numpy compute from them in f64.
 
-Run with a Python that has torch, numpy and safetensors. Everything is seeded.
+All random numbers are seeded. Needs torch, numpy, safetensors and transformers.
+
+    python Tests/Reference/kernels.py
 """
 import pathlib
 
@@ -45,7 +47,7 @@ def dense():
     for n in (1, 31, 33, 96):
         for k in (1, 7, 384, 1536):
             out[f"product.{n}.{k}"] = (f64(a[:, :k]) @ f64(w[:n, :k]).T).float().numpy()
-    # What rounding is measured against: the sum of the absolute values of each product's terms.
+    # The sum of the absolute values of the terms of each product. Tests allow rounding errors relative to it.
     for k in (1, 7, 384, 1536):
         out[f"terms.{k}"] = (f64(a[:, :k]).abs() @ f64(w[:, :k]).abs().T).float().numpy()
     pre = f64(a[:, :384]) @ f64(w[:, :384]).T / 16 + f64(bias)
@@ -65,7 +67,7 @@ def activations():
     out = {"x": x, "exp": torch.exp(f64(x)).numpy()}
     for name, f in ACTIVATIONS.items():
         out[name] = f(f64(x)).numpy()
-    # F.gelu(float64) of subnormals and infinities is what f32 torch gives too: x * Phi(x), NaN at -inf.
+    # For subnormals and infinities F.gelu in f64 equals torch in f32: x * Phi(x), NaN at -inf.
     save_file(out, DATA / "kernels_activations.safetensors")
 
 
@@ -76,7 +78,7 @@ def attention():
         for d, dv in ((5, 5), (32, 32), (33, 33), (64, 64), (32, 7), (5, 40)):
             scores = f64(q[:n, :d]) @ f64(k[:n, :d]).T / np.sqrt(d)
             weights = torch.softmax(scores, -1)
-            # Every 9th row keeps the file small; the last row has the last tile.
+            # Every 9th row, to keep the file small, and the last row, which is in the last tile.
             rows = sorted(set(range(0, n, 9)) | {n - 1})
             out[f"out.{n}.{d}.{dv}"] = (weights @ f64(v[:n, :dv]))[rows].float().numpy()
             if d == dv:
@@ -143,7 +145,7 @@ def recurrent():
                         out[f"{key}.c"] = last[1][0].float().numpy()
                     if proj:
                         out[f"{key}.hr"] = net.weight_hr_l0.float().numpy()
-                    # The gates by the equations in torch's documentation, from torch's own states.
+                    # The gates, from the states of torch by the equations in its documentation.
                     previous = torch.cat([h0, y[:-1]])
                     hh = previous @ net.weight_hh_l0.T
                     if cell == "gru":
@@ -161,11 +163,11 @@ def recurrent():
     save_file({k: np.ascontiguousarray(v) for k, v in out.items()}, DATA / "kernels_recurrent.safetensors")
 
 
-def words():
-    """Dense layers in bf16 and int8 over the factors of dense(): what rounding them makes of the product, in f64."""
+def dense_low_precision():
+    """Products of the factors of dense(), rounded to bf16 and int8. The products are computed in f64."""
     data = load_file(DATA / "kernels_dense.safetensors")
     a, w = data["a"].copy(), data["w"]
-    # One-sided, far from zero, flat and of wide range: what asymmetric rows are for.
+    # Rows that need asymmetric quantization: of one sign, far from zero, constant, and of wide range.
     a[3] = np.abs(a[3])
     a[5] = 40 + a[5] / 8
     a[7] = 2.5
@@ -173,9 +175,9 @@ def words():
     out = {"a": a}
     for k in (1, 7, 384, 1536):
         x, u = a[:, :k], w[:, :k]
-        brain = lambda t: torch.from_numpy(t).to(torch.bfloat16).double().numpy()
-        out[f"bf16.{k}"] = (brain(x) @ brain(u).T).astype(np.float32)
-        out[f"bf16.terms.{k}"] = (np.abs(brain(x)) @ np.abs(brain(u)).T).astype(np.float32)
+        bf16 = lambda t: torch.from_numpy(t).to(torch.bfloat16).double().numpy()
+        out[f"bf16.{k}"] = (bf16(x) @ bf16(u).T).astype(np.float32)
+        out[f"bf16.terms.{k}"] = (np.abs(bf16(x)) @ np.abs(bf16(u)).T).astype(np.float32)
         least = x.min(1, keepdims=True)
         span = x.max(1, keepdims=True) - least
         step = span.astype(np.float64) / 255
@@ -185,34 +187,36 @@ def words():
         weights = codes * scale.astype(np.float64)
         out[f"int8.{k}"] = ((least.astype(np.float64) + q * step) @ weights.T).astype(np.float32)
         out[f"int8.terms.{k}"] = ((np.abs(least) + q * step) @ np.abs(weights).T).astype(np.float32)
-        # A step of a row times the largest weight: what one value on the edge between two steps may change.
+        # The quantization step of a row times the largest weight: the change if one value rounds to the other step.
         out[f"int8.step.{k}"] = (step @ np.abs(weights).max(1)[None, :]).astype(np.float32)
     save_file(out, DATA / "kernels_words.safetensors")
 
 
-def recurrent_words():
-    """One step of cells whose gates begin at panels' edges, and of one whose do not, in each precision: torch's equations
-    in f64 on h and weights as they are rounded."""
+def recurrent_low_precision():
+    """Single steps of recurrent cells in each precision, by torch's equations in f64 on the rounded h and weights.
+
+    The gates of all cells but the last begin at the edges of panels.
+    """
     generator = np.random.default_rng(11)
-    brain = lambda t: torch.from_numpy(t).to(torch.bfloat16).double().numpy()
+    bf16 = lambda t: torch.from_numpy(t).to(torch.bfloat16).double().numpy()
     sigmoid = lambda t: 1 / (1 + np.exp(-t))
 
-    def bytes_of(w):
+    def int8_weights(w):
         scale = (np.abs(w).max(1, keepdims=True) / np.float32(127)).astype(np.float64)
         return np.rint(w / scale) * scale
 
-    def byte_rows(x):
+    def int8_rows(x):
         least = x.min(1, keepdims=True).astype(np.float64)
         span = x.max(1, keepdims=True) - least
         levels = (x - least) * 255 / span
-        # No value near the edge between two steps, where f32 may round to the other one.
+        # No value may be close to the midpoint of two steps, since f32 could round it to the other step.
         assert np.abs(levels - np.floor(levels) - 0.5).min() > 1e-4
         return least + np.rint(levels) * span / 255
 
     rounded = {
         "f32": (lambda w: w.astype(np.float64), lambda x: x.astype(np.float64)),
-        "bf16": (brain, brain),
-        "int8": (bytes_of, byte_rows),
+        "bf16": (bf16, bf16),
+        "int8": (int8_weights, int8_rows),
     }
     out = {}
     count = 3
@@ -221,7 +225,7 @@ def recurrent_words():
         normal = lambda *shape: generator.normal(size=shape).astype(np.float32)
         w, x, h = normal(gates * hidden, output) / np.float32(output**0.5), normal(count, gates * hidden), normal(count, output)
         bias, c = normal(hidden), normal(count, hidden)
-        # Nor a weight near the edge between two.
+        # No weight may be close to such a midpoint either.
         codes = w / (np.abs(w).max(1, keepdims=True) / np.float32(127))
         w[np.abs(codes - np.floor(codes) - 0.5) < 1e-3] *= np.float32(0.9)
         key = f"{cell}.{hidden}"
@@ -245,10 +249,10 @@ def recurrent_words():
 
 
 def attention_spans():
-    """Masks made index by index with transformers' own mask functions, of lengths up to several blocks of keys."""
+    """Attention masks built index by index with the mask functions of transformers, for up to several blocks of keys."""
     from transformers import masking_utils as masks
 
-    # Its own generator: the other files stay as they are.
+    # A separate generator, so that the other files do not change.
     own = np.random.default_rng(11)
     q, k, v = (own.standard_normal((1300, 16)).astype(np.float32) for _ in range(3))
     out = {"q": q, "k": k, "v": v}
@@ -257,7 +261,7 @@ def attention_spans():
         "causal.1": masks.sliding_window_causal_mask_function(1),
         "causal.40": masks.sliding_window_causal_mask_function(40),
         "causal.600": masks.sliding_window_causal_mask_function(600),
-        # ModernBERT: local_attention // 2, which its model passes as the overlay's sliding_window.
+        # ModernBERT passes local_attention // 2 as `sliding_window`.
         "local.0": masks.sliding_window_bidirectional_mask_function(0),
         "local.7": masks.sliding_window_bidirectional_mask_function(7 // 2),
         "local.128": masks.sliding_window_bidirectional_mask_function(128 // 2),
@@ -278,11 +282,11 @@ def attention_spans():
 
 
 def terms():
-    """What scores, norms and positions of today's encoders have beyond BERT's."""
+    """Score biases and soft caps, RMS norms, and rotary positions."""
     own = np.random.default_rng(12)
     out = {}
     q, k, v = (own.standard_normal((1300, 16)).astype(np.float32) for _ in range(3))
-    # Biases by distance, from -1299 to 1299.
+    # Score biases by distance, from -1299 to 1299.
     bias = (2 * own.standard_normal(2599)).astype(np.float32)
     out.update(q=q, k=k, v=v, bias=bias)
     for n in (1, 40, 129, 1300):
@@ -305,7 +309,7 @@ def terms():
         out[f"rms.x.{width}"], out[f"rms.weight.{width}"] = x, weight
         out[f"rms.{width}"] = torch.nn.functional.rms_norm(f64(x), (width,), f64(weight), 1e-6).float().numpy()
     for pairs in (1, 3, 8, 16, 33, 64):
-        # transformers' rotate_half: the second half, negated, then the first; and pairs side by side.
+        # Pairs (i, i + pairs) as in transformers' rotate_half, and adjacent pairs (2i, 2i + 1).
         x = own.standard_normal((2, 2 * pairs + 3)).astype(np.float32)
         angle = own.uniform(-3, 3, pairs)
         cos, sin = np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
@@ -319,7 +323,7 @@ def terms():
     save_file({k: np.ascontiguousarray(x) for k, x in out.items()}, DATA / "kernels_terms.safetensors")
 
 
-# Not when it is imported: transformers looks for a package of this name.
+# The guard is needed because transformers imports a package with the name of this file.
 if __name__ == "__main__":
     dense()
     activations()
@@ -328,5 +332,5 @@ if __name__ == "__main__":
     attention_spans()
     rows()
     recurrent()
-    words()
-    recurrent_words()
+    dense_low_precision()
+    recurrent_low_precision()

@@ -1,7 +1,10 @@
-"""Checks Sources/CResources/openapi.json: that it is valid OpenAPI, that every operation, parameter and field has a
-description, that every request and JSON response has examples that match their schemas, and that its version is the
-release's. With the URL of a server that has the three example models, sends the requests of the examples and compares
-the responses, numbers within a tolerance.
+"""Checks Sources/CResources/openapi.json.
+
+The document must be valid OpenAPI with the version of the release. Every operation, parameter and field must have a
+description. Every request and JSON response must have examples that match their schemas.
+
+With the URL of a server with the three example models, the script also sends the example requests and compares the
+responses. Numbers may differ by a tolerance.
 
     python Tests/Reference/openapi.py [http://127.0.0.1:8080]
 
@@ -14,15 +17,15 @@ import jsonschema, openapi_spec_validator
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent / "Sources" / "CResources"
 DOCUMENT = json.loads((ROOT / "openapi.json").read_text())
 VERSION = re.search(r'ENCODERD_VERSION "(.*)"', (ROOT / "include" / "CResources.h").read_text())[1]
-# Enough for every kernel table in f32.
+# The relative and absolute tolerance of numbers, sufficient for every kernel table in f32.
 TOLERANCE = 1e-4
-# Members whose values depend on the machine.
+# Members of responses whose values depend on the machine and are not compared.
 MACHINE = {"kernel", "row_sum_max_error", "reconstruction_max_error"}
 problems, examined, compared = [], 0, 0
 
 
 def resolved(value):
-    """The value behind a reference; keywords beside the reference win."""
+    """Returns the target of a `$ref`, or `value` itself. Keywords next to the reference take precedence."""
     if "$ref" not in value:
         return value
     target = DOCUMENT
@@ -32,6 +35,7 @@ def resolved(value):
 
 
 def matches(schema, value, where):
+    """Records a problem for each error of `value` against `schema`."""
     global examined
     examined += 1
     validator = jsonschema.Draft202012Validator({**schema, "components": DOCUMENT["components"]})
@@ -39,7 +43,7 @@ def matches(schema, value, where):
 
 
 def examples(holder, where):
-    """The examples of a parameter, header or media type, by name, each checked against the schema."""
+    """Returns the examples of a parameter, header or media type by name, and checks each against the schema."""
     found = {name: item["value"] for name, item in holder.get("examples", {}).items()}
     if "example" in holder:
         found[""] = holder["example"]
@@ -49,7 +53,7 @@ def examples(holder, where):
 
 
 def described(schema, where):
-    """Every field of a schema, at any depth, has a description."""
+    """Checks that every field of a schema, at any depth, has a description."""
     for name, field in schema.get("properties", {}).items():
         if not resolved(field).get("description"):
             problems.append(f"{where}.{name} has no description")
@@ -59,6 +63,7 @@ def described(schema, where):
 
 
 def response(item, where):
+    """Checks one response, and returns its examples by media type and name."""
     item = resolved(item)
     if not item.get("description"):
         problems.append(f"{where} has no description")
@@ -74,11 +79,12 @@ def response(item, where):
 
 
 def floats(text):
-    """The f32 values that base64 holds."""
+    """Decodes base64 into f32 values."""
     return [value for value, in struct.iter_unpack("<f", base64.b64decode(text))]
 
 
 def alike(a, b, key=""):
+    """Compares two JSON values. Numbers may differ by TOLERANCE, members in MACHINE may differ freely."""
     if key in MACHINE:
         return True
     if isinstance(a, dict) and isinstance(b, dict):
@@ -93,6 +99,7 @@ def alike(a, b, key=""):
 
 
 def ask(server, method, path, query, body, expected, where):
+    """Sends one request and compares the response with `expected`, unless that is None."""
     global compared
     compared += 1
     url = server + path + ("?" + urllib.parse.urlencode(query) if query else "")
@@ -109,6 +116,7 @@ def ask(server, method, path, query, body, expected, where):
 
 
 def operation(path, method, item, server):
+    """Checks one operation, and sends its example requests if there is a server."""
     where = f"{method.upper()} {path}"
     for key in ("summary", "description", "operationId", "tags"):
         if not item.get(key):

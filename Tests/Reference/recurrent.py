@@ -1,8 +1,11 @@
-"""Expected values of recurrent networks, by torch.nn.RNN, GRU and LSTM in f32, and of the two published checkpoints.
+"""Expected values of small recurrent networks and of the two published recurrent checkpoints.
 
-Writes data/recurrent/NAME/{config.json,model.safetensors,expected.safetensors} for each small random model, and
-data/recurrent_real.safetensors. Weight maps are computed here in f64: contributions from torch's own cells, step by step,
-Jacobians by torch.autograd. Of long sequences, only the rows LONG_ROWS of them are kept.
+torch.nn.RNN, GRU and LSTM compute the small networks in f32. The output is
+data/recurrent/NAME/{config.json,model.safetensors,expected.safetensors} for each of them, and
+data/recurrent_real.safetensors for the checkpoints.
+
+Weight maps are computed in f64: contributions step by step from the cells of torch, Jacobians by torch.autograd. Of
+their rows for long sequences, only LONG_ROWS are stored.
 
     python Tests/Reference/recurrent.py
 """
@@ -20,7 +23,7 @@ CELLS = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}
 
 
 def contribution(cell, kind, inputs, layer, direction, h0, c0):
-    """Write contributions of one direction of one layer in f64, [T, T + 1], by unrolling. inputs [T, in]."""
+    """Returns write contributions of one direction of one layer, [T, T + 1] in f64, for inputs [T, inputs]."""
     suffix = f"_l{layer}" + ("_reverse" if direction else "")
     w = {n: getattr(cell, n + suffix).double().detach() if hasattr(cell, n + suffix) else None
          for n in ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")}
@@ -59,7 +62,7 @@ def contribution(cell, kind, inputs, layer, direction, h0, c0):
 
 
 def jacobian(cell, kind, x, h, c, rows):
-    """The norm of d h_t / d x_s in f64, [rows, T], of torch's own cell."""
+    """Returns the norms of d h_t / d x_s, [rows, T] computed in f64 with the cell of torch."""
     cell = copy.deepcopy(cell).double()
     h, c = h.double(), c.double()
     def top(v): return cell(v[None], (h, c) if kind == "lstm" else h)[0][0][rows]
@@ -73,7 +76,7 @@ def case(name, kind, inputs, hidden, layers=1, directions=1, bias=True, lengths=
     if keys.get("proj_size"): options["proj_size"] = keys["proj_size"]
     if kind == "rnn" and keys.get("nonlinearity"): options["nonlinearity"] = keys["nonlinearity"]
     cell = CELLS[kind](inputs, hidden, **options).eval()
-    # Larger than torch's own start, so that gates are not all near one half.
+    # Larger weights than torch's initialization, so that gates are not all close to one half.
     with torch.no_grad():
         for p in cell.parameters(): p.mul_(2 if kind != "rnn" else 1)
     state = keys.get("proj_size") or hidden
@@ -102,7 +105,7 @@ def case(name, kind, inputs, hidden, layers=1, directions=1, bias=True, lengths=
         for start in ("zero", "given"):
             h, c = (torch.zeros_like(h0), torch.zeros_like(c0)) if start == "zero" else (h0, c0)
             if start == "given": expected[f"{n}.given.h0"], expected[f"{n}.given.c0"] = h0[:, 0], c0[:, 0]
-            # Layer by layer with cells of their own, so that every layer's states are seen.
+            # Layer by layer with separate cells, to get the states of every layer.
             y = x
             key = f"{n}.{start}"
             for layer in range(layers):
@@ -172,7 +175,7 @@ case("gru-head-plain", "gru", 3, 7, 1, 2, output_size=3, output_bias=False)
 case("gru-deep-long", "gru", 3, 9, 2, 2, lengths=(500,))
 case("lstm-deep-long", "lstm", 3, 17, 2, 1, proj_size=9, lengths=(500,))
 
-# g2p-en's encoder by numpy, as the package itself computes it (g2p_en/g2p.py: grucell, gru, predict).
+# The encoder of g2p-en in numpy, as in the package (g2p_en/g2p.py: grucell, gru, predict).
 real = {}
 v = {k: a for k, a in np.load(MODELS / "g2p" / "checkpoint20.npz").items()}
 def sigmoid(x): return 1 / (1 + np.exp(-x))

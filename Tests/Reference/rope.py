@@ -1,4 +1,4 @@
-"""Frequencies of rotary embeddings in every spelling of config.json, by transformers' own classes. Writes data/rope.json.
+"""Rotary frequencies for every spelling of config.json, from the classes of transformers. Writes data/rope.json.
 
     python Tests/Reference/rope.py
 """
@@ -13,7 +13,7 @@ cases = []
 
 
 def case(config_class, keys, length=1, layer=None):
-    """What the class has after it was asked for `length` positions."""
+    """Adds the frequencies and the attention factor that the class of transformers uses for `length` positions."""
     config = config_class(**json.loads(json.dumps(keys)))
     classes = {LlamaConfig: LlamaRotaryEmbedding, Qwen2Config: LlamaRotaryEmbedding, ModernBertConfig: ModernBertRotaryEmbedding,
                Gemma3TextConfig: Gemma3RotaryEmbedding}

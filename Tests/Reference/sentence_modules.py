@@ -1,4 +1,6 @@
-"""Small models with the modules of sentence-transformers, and what that library makes of some texts. Writes data/sentence.
+"""Small models with modules of sentence-transformers, and the results of that library for some texts.
+
+Writes data/sentence.
 
     pip install sentence-transformers
     python Tests/Reference/sentence_modules.py
@@ -76,7 +78,7 @@ def splade(name, **pooling):
 
 
 def poolings(name, modes, with_dense):
-    """Several ways of pooling, whose vectors are joined."""
+    """Writes a model whose vector concatenates several poolings, optionally followed by a Dense module."""
     torch.manual_seed(7)
     folder = OUT / name
     base("/tmp/sentence-base", transformers.BertModel(config()))
@@ -90,8 +92,10 @@ def poolings(name, modes, with_dense):
 
 
 def encoder_alone(name):
-    """As all-mpnet-base-v2 was published: config.json names a head that the file lacks. Pooling's flags are all false, which
-    is the mean, and sentence_bert_config.json overrules config.json."""
+    """Writes a model whose config.json names a head that its weight file lacks, as all-mpnet-base-v2 does.
+
+    All flags of its Pooling module are false, which means mean pooling. sentence_bert_config.json overrides config.json.
+    """
     torch.manual_seed(9)
     folder = OUT / name
     base("/tmp/sentence-base", transformers.BertModel(config()))
@@ -113,7 +117,7 @@ def encoder_alone(name):
 
 
 def cross(name, labels, activation=None, types=False):
-    """A CrossEncoder: scores of pairs of texts."""
+    """Writes a CrossEncoder, which scores text pairs."""
     torch.manual_seed(8)
     folder = OUT / name
     c = config()

@@ -1,5 +1,6 @@
-"""Expected answers of the server for the three published models: sentence-transformers for MiniLM, numpy for g2p-en's
-encoder, torch for Resemblyzer. Writes data/serve.json.
+"""Expected results of the server for the three published models. Writes data/serve.json.
+
+sentence-transformers computes MiniLM, numpy the encoder of g2p-en, and torch Resemblyzer.
 
     python Tests/Reference/serve.py
 """
@@ -19,7 +20,7 @@ outputs = {"minilm.text": model.encode([text]).tolist(), "minilm.texts": [model.
 
 v = dict(np.load(MODELS / "g2p" / "checkpoint20.npz"))
 def states(ids):
-    """g2p_en/g2p.py: grucell and gru."""
+    """Returns the states of the g2p-en encoder after each id (g2p_en/g2p.py: grucell and gru)."""
     h, out = np.zeros((1, 256), np.float32), []
     for i in ids:
         a, b = v["enc_emb"][i][None] @ v["enc_w_ih"].T + v["enc_b_ih"], h @ v["enc_w_hh"].T + v["enc_b_hh"]

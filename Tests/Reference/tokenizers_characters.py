@@ -1,5 +1,7 @@
-"""The character vocabulary of g2p-en's GRU encoder, in the form of characters.json: its `graphemes`
-(https://github.com/Kyubyong/g2p, class G2p), by which `encode` numbers a word's letters before "</s>".
+"""Writes the character vocabulary of the GRU encoder of g2p-en as models/templates/g2p/characters.json.
+
+It lists `graphemes` of class G2p (https://github.com/Kyubyong/g2p). Its `encode` maps the letters of a word to these ids
+and appends "</s>".
 
     python Tests/Reference/tokenizers_characters.py
 """

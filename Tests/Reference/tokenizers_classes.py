@@ -1,5 +1,7 @@
-"""Expected values for PatternClassTests: which characters the classes of regular expressions match in the Hugging Face
-`tokenizers` library, as digests of [first, last] pairs, and added tokens that a normalizer spells otherwise, decoded.
+"""Expected values for PatternClassTests, from the Hugging Face `tokenizers` library.
+
+They are the characters that classes of regular expressions match, as digests of [first, last] pairs, and decoded added
+tokens whose spelling a normalizer changes.
 
     python Tests/Reference/tokenizers_classes.py
 """
@@ -23,7 +25,7 @@ def digest(values):
 
 
 def matched(pattern):
-    """[first, last] pairs of what the pattern matches, surrogates left out."""
+    """Returns [first, last] pairs of the characters that the pattern matches, without surrogates."""
     a, b = (normalizers.Replace(Regex(pattern), letter).normalize_str(ALL) for letter in "ab")
     assert len(a) == len(b) == len(ALL)
     pairs = []

@@ -1,4 +1,4 @@
-"""Small tokenizers made with the Hugging Face library, each trying other components and flags, and what they answer.
+"""Small tokenizers of the Hugging Face library with different components and flags, and their results for some texts.
 
     python Tests/Reference/tokenizers_components.py
 """
@@ -69,7 +69,7 @@ def row(e):
 
 cases = []
 for name, t in tokenizers.items():
-    # Truncated, where the template leaves room: the library wraps around below it.
+    # The limit for truncation exceeds the length of every template, below which a count of the library underflows.
     rows = {"single": [row(t.encode(x)) for x in TEXTS], "pair": [row(t.encode(a, b)) for a, b in PAIRS]}
     t.enable_truncation(9)
     rows["cut"] = [row(t.encode(x)) for x in TEXTS] + [row(t.encode(a, b)) for a, b in PAIRS]

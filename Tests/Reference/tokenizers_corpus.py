@@ -1,13 +1,14 @@
-"""Writes Tests/Reference/data/tokenizers: texts in many scripts, tokenizers of every kind that the Hugging Face `tokenizers`
-library trains on them, and what it makes of every text, as digests.
+"""Writes Tests/Reference/data/tokenizers: texts in many scripts, tokenizers trained on them, and digests of the tokens.
+
+The Hugging Face `tokenizers` library trains one tokenizer of every kind and tokenizes every text.
 
     pip install tokenizers babel faker
     python Tests/Reference/tokenizers_corpus.py              # writes everything
-    python Tests/Reference/tokenizers_corpus.py PREFIX       # only kinds whose names begin so
-    python Tests/Reference/tokenizers_corpus.py NAME INDEX   # shows what the library makes of one text
+    python Tests/Reference/tokenizers_corpus.py PREFIX       # only kinds whose names begin with PREFIX
+    python Tests/Reference/tokenizers_corpus.py NAME INDEX   # prints the tokens of one text
 
-The texts: names of languages, countries, currencies and units from the Unicode CLDR (Babel's copy), running text and
-addresses from Faker's locales, and random Unicode from a fixed seed.
+The texts are names of languages, countries, currencies and units from the Unicode CLDR (the copy in Babel), sentences and
+addresses from the locales of Faker, and random Unicode from a fixed seed.
 """
 
 import json
@@ -75,7 +76,7 @@ def bpe(**options):
 
 
 def configurations():
-    """Name: a tokenizer with its pipeline, untrained, and its trainer."""
+    """Yields (name, untrained tokenizer with its pipeline, trainer, options of the trainer) for each kind."""
     def made(model, normalizer=None, pre=None, post=None, decoder=None):
         t = Tokenizer(model)
         if normalizer is not None: t.normalizer = normalizer
@@ -152,7 +153,7 @@ def configurations():
 
 
 def charsmap():
-    """SentencePiece's nmt_nfkc table, from a model that it makes."""
+    """Returns the nmt_nfkc table of SentencePiece, from a model that it trains."""
     import io
 
     import sentencepiece
@@ -176,13 +177,13 @@ def train(name, tokenizer, trainer, options, texts):
     if trainer is trainers.UnigramTrainer: options.pop("limit_alphabet", None)
     made = trainer(vocab_size=size + len(special), special_tokens=special, show_progress=False, **options)
     texts = texts[::7]
-    # A unigram model wants every character that it has seen.
+    # A unigram model keeps every character of its training texts, so CJK and later scripts are left out.
     if trainer is trainers.UnigramTrainer: texts = [t for t in texts[:2300] if max(map(ord, t)) < 0x2E80]
     tokenizer.train_from_iterator(texts, made)
     tokenizer.add_tokens([
         AddedToken("<extra>", lstrip=True, rstrip=True, normalized=False), AddedToken("<low>", single_word=True),
         AddedToken("<LOW>", normalized=True, rstrip=True) if name not in ("wordpiece", "wordlevel", "bpe-suffix")
-        else AddedToken("<Other>"),  # Where letters become small, the one above is found twice.
+        else AddedToken("<Other>"),  # Normalizers that lowercase would make <LOW> equal to <low>.
         AddedToken("  ", normalized=False)])
     tokenizer.add_special_tokens([AddedToken("<s p>", lstrip=True, special=True, normalized=False)])
     return tokenizer
@@ -230,7 +231,7 @@ def main(only=None):
         train(name, tokenizer, trainer, options, texts)
         text = tokenizer.to_str()
         (folder / "tokenizer.json").write_text(text)
-        # As the file says it, which is what others load.
+        # Load the file, as users of the tokenizer do.
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         rows = []
         for i, text in enumerate(texts):

@@ -1,4 +1,4 @@
-"""Numbers as Python's float() reads them: decimal text and the bits of the double, for JSONTests.
+"""Decimals and the bits of the doubles that Python's float() reads from them, for JSONTests.
 
     python Tests/Reference/tokenizers_doubles.py
 """
@@ -16,7 +16,7 @@ texts = ["0.0", "-0.0", "1e0", "0e999", "0.0e-999", "1e-400", "-1e-400", "5e-324
          "1e22", "1e23", "8.5e22", "1e-22", "1e-23", "123456789012345678.0", "1234567890123456789.0", "0." + "0" * 400 + "1e390", "1" + "0" * 300 + ".0e-290",
          "0.000000000000000000000000000000000000000000000000000000000000000000001", "3." + "3" * 400, "6929495644600919.5", "3.7455744005952583e15",
          "100000000000000016777215.0", "100000000000000016777216.0", "1.0000000000000002220446049250313080847263336181640625", "1E5", "1e+5", "1.5E-3"]
-# Halfway between two doubles, exactly and by one in the last digit.
+# Exact midpoints of two adjacent doubles, and decimals slightly above and below them.
 for _ in range(500):
     bits = rng.choice([rng.randrange(1 << 20, 0x7FE0000000000000), rng.randrange(1, 1 << 40), rng.randrange(0x3F00000000000000, 0x4340000000000000)])
     a, b = (Fraction(struct.unpack("<d", struct.pack("<Q", x))[0]) for x in (bits, bits + 1))

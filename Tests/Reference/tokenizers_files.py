@@ -1,12 +1,14 @@
-"""Writes Tests/Reference/data/tokenizer_files: directories as tokenizers had them before tokenizer.json (SentencePiece models,
-vocab.json with merges.txt, vocab.txt), and what transformers' AutoTokenizer makes of texts from each, as digests.
+"""Writes Tests/Reference/data/tokenizer_files: tokenizer directories without tokenizer.json, and digests of their tokens.
+
+The directories hold SentencePiece models, vocab.json with merges.txt, or vocab.txt. AutoTokenizer of transformers computes
+the tokens.
 
     pip install transformers sentencepiece protobuf
     python Tests/Reference/tokenizers_files.py                     # trains the vocabularies and writes everything
-    python Tests/Reference/tokenizers_files.py --digests FOLDER    # digests of every text, not of each 50th, into FOLDER
-    python Tests/Reference/tokenizers_files.py NAME INDEX          # shows what AutoTokenizer makes of one text
+    python Tests/Reference/tokenizers_files.py --digests FOLDER    # writes digests of every text, not every 50th, to FOLDER
+    python Tests/Reference/tokenizers_files.py NAME INDEX          # prints the tokens of one text
 
-The texts are those of tokenizers_corpus.py.
+The texts come from tokenizers_corpus.py.
 """
 
 import json
@@ -29,7 +31,7 @@ FLAGS = dict(single_word=False, lstrip=False, rstrip=False, normalized=False)
 
 
 def sentencepiece_models():
-    """Name: options of SentencePiece's trainer."""
+    """Yields (model name, options of the SentencePiece trainer)."""
     yield "albert", dict(
         model_type="unigram", normalization_rule_name="nmt_nfkc", pad_id=0, unk_id=1, bos_id=-1, eos_id=-1,
         control_symbols=["[CLS]", "[SEP]", "[MASK]"], user_defined_symbols=["(", "<u>", '"'])
@@ -61,7 +63,7 @@ def added(content, id, **flags):
 
 
 def kinds():
-    """Name: (vocabulary, the name of its file, model_type, tokenizer_config.json, other files)."""
+    """Yields (name, (vocabulary, name of its file, model_type, tokenizer_config.json, other files)) for each directory."""
     a = lambda content, **flags: {"__type": "AddedToken", "content": content, **FLAGS, **flags}
     bert = ("wordpiece", "vocab.txt")
     yield "bert", (*bert, "bert", None, {})
@@ -139,7 +141,7 @@ def kinds():
     yield "gemma", ("gemma", "tokenizer.model", "gemma3_text", dict(
         tokenizer_class="GemmaTokenizer", add_bos_token=True, add_eos_token=True), {})
     yield "gemma-plain", ("gemma", "tokenizer.model", "gemma", None, {})
-    # What stands where matters: flags from one file over those of another, ids behind the model's, placeholders renamed.
+    # Settings whose precedence matters: flags in several files, ids beyond those of the model, and renamed placeholders.
     yield "bert-other-tokens", (*bert, "bert", dict(image_token="<image>", start_token=a("<start>", lstrip=True)), {})
     yield "albert-eos", ("albert", "spiece.model", "albert", dict(add_bos_token=False, add_eos_token=True), {})
     yield "t5-map", ("t5", "spiece.model", "t5", dict(extra_ids=2), {
@@ -176,7 +178,7 @@ def train(texts):
         t.train_from_iterator(sample, trainers.WordPieceTrainer(
             vocab_size=2000, special_tokens=special, limit_alphabet=500, show_progress=False))
         tokens = sorted(t.get_vocab(), key=t.get_vocab().get)
-        tokens[1999:] = [tokens[1998]]  # Twice: the last counts.
+        tokens[1999:] = [tokens[1998]]  # A duplicate; AutoTokenizer uses the last position.
         (vocabularies / f"{name}.txt").write_text("".join(token + "\n" for token in tokens))
     t = Tokenizer(models.BPE())
     t.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

@@ -1,9 +1,10 @@
-"""Expected tokens for TokenModelTests: every model of the Hugging Face `tokenizers` library with each of its options, on
-texts that the test makes itself from the same random numbers.
+"""Expected tokens for TokenModelTests, from every model of the Hugging Face `tokenizers` library with each of its options.
+
+The test generates the same texts with the same random numbers.
 
     python Tests/Reference/tokenizers_models.py
 
-For each case the tokenizer.json, a digest of the tokens for every 100 texts, and the first tokens as they are.
+Each case has the tokenizer.json, one digest of the tokens per 100 texts, and the tokens of the first texts in full.
 """
 
 import json
@@ -19,7 +20,7 @@ SHORT, LONG = 2000, 10
 
 
 def texts():
-    """Knuth's linear congruential generator, so that the test can make the same texts."""
+    """Returns random texts from Knuth's linear congruential generator, which the test reproduces."""
     state = 7
 
     def draw(n):
@@ -29,7 +30,7 @@ def texts():
 
     out = []
     for _ in range(SHORT):
-        # Of a text only some pieces, so that words repeat and unknown characters come in rows.
+        # Each text uses only some pieces, so that words repeat and unknown characters follow each other.
         some = [PIECES[draw(len(PIECES))] for _ in range(1 + draw(8))]
         out.append("".join(some[draw(len(some))] for _ in range(draw(24))))
     for _ in range(LONG):
@@ -74,7 +75,7 @@ def trained(trainer, model, size):
 
 
 def random_bpe(tokens, merges, prefix="", suffix="", extra=()):
-    """Merges in no sensible order: of a rank below that of the merges their own tokens come from."""
+    """Returns a BPE model with merges in random order. A merge may rank before the merges that create its own parts."""
     letters = list("abcdeéü中😀▁-thing#</w>й")
     starts = [x + s for x in letters for s in ("", suffix)]
     goes_on = [prefix + x + s for x in letters for s in ("", suffix)]

@@ -2,7 +2,7 @@
 
     python Tests/Reference/tokenizers_texts.py [models/minilm]
 
-(Not named tokenizers.py: that would hide the library from every script in this folder.)
+The file must not be named tokenizers.py, which would shadow the library for every script in this folder.
 """
 
 import json
@@ -87,7 +87,7 @@ def delta(values):
 
 
 def row(encoding):
-    # Starts as differences and lengths instead of ends: shorter, and as exact.
+    # Differences of starts, and lengths instead of ends, make the file smaller.
     starts = [o[0] for o in encoding.offsets]
     return {"ids": encoding.ids, "starts": delta(starts), "lengths": [b - a for a, b in encoding.offsets],
             "types": "".join(map(str, encoding.type_ids)), "special": "".join(map(str, encoding.special_tokens_mask))}
@@ -102,7 +102,7 @@ def case(text, pair=None):
 
 
 texts = LANGUAGES + NASTY + LONG_SPECIAL + list(random_texts())
-# Words made of a language's letters in upper case, reversed and stripped of spaces.
+# The texts in different languages in upper case, reversed, and without spaces.
 texts += [t.upper() for t in LANGUAGES] + [t[::-1] for t in LANGUAGES] + [t.replace(" ", "") for t in LANGUAGES]
 texts = list(dict.fromkeys(texts))
 rng = random.Random(7)
@@ -120,9 +120,13 @@ out.write_text(json.dumps(cases, ensure_ascii=True, separators=(",", ":")) + "\n
 print(len(texts), "texts,", len(pairs), "pairs,", sum("cut" in c for c in cases), "cut,", out.stat().st_size, "bytes")
 
 
-# Every code point there is, digested: FNV-1a, one number for 256 of them. In the planes where all is unassigned or
-# private, what is left of them after normalization; elsewhere each in two words with a mark, and their tokens.
+# Digests of all code points: one FNV-1a hash per block of 256.
 def digest(block):
+    """Returns the digest of a block.
+
+    In planes without assigned characters it covers the normalized text only. In other planes each code point occurs in two
+    words with a combining mark, and the digest also covers their tokens.
+    """
     h = 0xCBF29CE484222325
     codes = [c for c in range(block * 256, block * 256 + 256) if not 0xD800 <= c < 0xE000]
     if 0x400 <= block < 0xE00 or block >= 0xF00:

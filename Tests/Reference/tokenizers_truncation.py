@@ -1,5 +1,6 @@
-"""What the Hugging Face `tokenizers` library keeps of texts and pairs that are too long, cut on either side. Writes
-data/tokenizers_truncation.json (`starts` are steps from one to the next).
+"""Truncated texts and text pairs, cut on either side by the Hugging Face `tokenizers` library.
+
+Writes data/tokenizers_truncation.json. Its `starts` are differences between consecutive offsets.
 
     python Tests/Reference/tokenizers_truncation.py
 """

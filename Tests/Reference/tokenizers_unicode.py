@@ -1,8 +1,8 @@
-"""Writes Sources/Models/Tokenizers/UnicodeTables.swift: the character classes and canonical decompositions that the
-Hugging Face `tokenizers` library was built with.
+"""Writes Sources/Models/Tokenizers/UnicodeTables.swift: the Unicode data of the Hugging Face `tokenizers` library.
 
-The library takes them from three Rust crates of different Unicode versions, older than the standard library of any
-current Swift. They are asked of the library itself, one code point at a time:
+The library takes its character classes and decompositions from three Rust crates. Their Unicode versions differ, and are
+older than that of the standard library of any current Swift. This script obtains the data from the library itself, one code
+point at a time.
 
     python Tests/Reference/tokenizers_unicode.py
 """
@@ -35,7 +35,10 @@ def ranges(codes):
 
 
 def combining_classes():
-    """Canonical combining classes, seen from how NFD reorders a character and one of known class."""
+    """Returns [first, last, class] of canonical combining classes.
+
+    The class of a character follows from the order in which NFD puts it and a character of known class.
+    """
     import unicodedata
 
     low, high = "\u0334", "\u0345"
@@ -43,7 +46,7 @@ def combining_classes():
     known = {}
     for c in range(0x300, 0x20000):
         s, k = chr(c), unicodedata.combining(chr(c))
-        # Python may know a class that the library, being older, does not.
+        # Python's Unicode data is newer and may have a class that the library does not have.
         if k and nfd.normalize_str(s) == s and (swaps(s, low) or swaps(high, s) or s in (low, high)):
             known.setdefault(k, s)
     out = []
@@ -102,21 +105,21 @@ everything = "".join(map(chr, ALL))
 
 
 def matching(pattern):
-    """Characters that a class of the library's Oniguruma matches."""
+    """Returns [first, last] pairs of the characters that `pattern` matches in the library's copy of Oniguruma."""
     return ranges(map(ord, normalizers.Replace(Regex(f"[^{pattern}]"), "").normalize_str(everything)))
 
 
 digits = pre_tokenizers.Digits(individual_digits=True)
-WORDS = "`\\w` of Rust regular expressions, which `Whitespace` uses; [first, last] pairs."
+WORDS = "Characters that `\\w` matches in Rust regular expressions, used by `Whitespace`; [first, last] pairs."
 whitespace = pre_tokenizers.Whitespace()
 words = ranges(c for c in ALL if len(whitespace.pre_tokenize_str("a" + chr(c) + "a")) == 1)
 numeric = ranges(c for c in ALL if len(digits.pre_tokenize_str("a" + chr(c) + "a")) == 3)
 LETTERS, NUMBERS = (
-    f"`{c}` of its regular expressions; [first, last] pairs." for c in (r"\p{L}", r"\p{N}"))
+    f"Characters that `{c}` matches in its regular expressions; [first, last] pairs." for c in (r"\p{L}", r"\p{N}"))
 CATEGORY_DOC = (
-    "General categories in its regular expressions, as places in `PatternClasses.categories`: the first of the scalars "
-    "that\n    /// have one, and the place << 21; ascending.")
-SCRIPT_DOC = "Scripts in its regular expressions, `\\p{Han}`; [first, last] pairs."
+    "General categories in its regular expressions, ascending. Each value is the first scalar of a range, plus the index of "
+    "its\n    /// category in `PatternClasses.categories` << 21.")
+SCRIPT_DOC = "Characters of each script in its regular expressions, such as `\\p{Han}`; [first, last] pairs."
 letters, numbers = matching(r"\p{L}"), matching(r"\p{N}")
 flat = lambda rows: [x for row in rows for x in row]
 
@@ -126,11 +129,11 @@ categories = []
 for place, category in enumerate(CATEGORIES):
     categories += [(first, last, place) for first, last in matching(rf"\p{{{category}}}")]
 categories.sort()
-# Each range ends where the next begins: first and category are enough.
+# The ranges are contiguous, so the first scalar and the category of each are enough.
 assert all(b[0] == a[1] + 1 or (a[1], b[0]) == (0xD7FF, 0xE000) for a, b in zip(categories, categories[1:]))
 assert categories[0][0] == 0 and categories[-1][1] == 0x10FFFF
 scripts = [(script, matching(rf"\p{{{script}}}")) for script in SCRIPTS]
-# PatternClasses makes `\w` of categories, and of the letters in circles and squares.
+# PatternClasses defines `\w` by categories and these circled and squared letters.
 symbols = [*range(0x24B6, 0x24EA), *range(0x1F130, 0x1F14A), *range(0x1F150, 0x1F16A), *range(0x1F170, 0x1F18A)]
 kinds = [CATEGORIES.index(c) for c in CATEGORIES if c[0] in "LM" or c in ("Nd", "Nl", "Pc")]
 wanted = {c for first, last, place in categories if place in kinds for c in range(first, last + 1)} | set(symbols)
@@ -148,22 +151,24 @@ OUT.write_text(
     f"""// Written by Tests/Reference/tokenizers_unicode.py from the Hugging Face tokenizers library {tokenizers.__version__}.
 // swift-format-ignore-file
 
-/// The Unicode data the tokenizers library was built with. It is older than Swift's own, which moreover changes with the
-/// toolchain, and a character assigned since must still be what it was when the models were trained.
+/// The Unicode data of the Hugging Face tokenizers library.
+///
+/// It is older than the data of Swift, which also changes with the toolchain. Characters assigned since then must keep the
+/// properties that they had when the models were trained.
 enum UnicodeTables {{
-{array("removedByCleanText", "What `BertNormalizer` removes: NUL, U+FFFD, control, format and private use; [first, last] pairs.", flat(other))}
-{array("nonspacingMarks", "General category Mn, of characters that do not decompose; [first, last] pairs.", flat(nonspacing))}
-{array("marks", "What `StripAccents` removes: general category M; [first, last] pairs.", flat(mark))}
-{array("punctuation", "What `BertPreTokenizer` isolates: ASCII punctuation and category P; [first, last] pairs.", flat(punctuation))}
-{array("combiningClasses", "Canonical combining classes other than 0; [first, last, class].", flat(combining_classes()))}
-{array("decompositions", "Full canonical decompositions, without Hangul syllables; [scalar, count, scalars…], ascending.", decompositions)}
-{array("compatibilityDecompositions", "Full compatibility decompositions that differ from the canonical; [scalar, count, scalars…], ascending.", compatible)}
-{array("compositions", "Primary composites, without Hangul syllables; [first, second, composite], ascending.", flat(sorted(compositions)))}
+{array("removedByCleanText", "Characters that `BertNormalizer` removes: NUL, U+FFFD, control, format and private use; [first, last] pairs.", flat(other))}
+{array("nonspacingMarks", "Characters of general category Mn that do not decompose; [first, last] pairs.", flat(nonspacing))}
+{array("marks", "Characters that `StripAccents` removes: general category M; [first, last] pairs.", flat(mark))}
+{array("punctuation", "Characters that `BertPreTokenizer` isolates: ASCII punctuation and category P; [first, last] pairs.", flat(punctuation))}
+{array("combiningClasses", "Canonical combining classes other than 0; [first, last, class] triples.", flat(combining_classes()))}
+{array("decompositions", "Full canonical decompositions except of Hangul syllables; [scalar, count, scalars…], ascending.", decompositions)}
+{array("compatibilityDecompositions", "Full compatibility decompositions that differ from the canonical ones; [scalar, count, scalars…], ascending.", compatible)}
+{array("compositions", "Primary composites except Hangul syllables; [first, second, composite] triples, ascending.", flat(sorted(compositions)))}
 {array("letters", LETTERS, flat(letters))}
 {array("numbers", NUMBERS, flat(numbers))}
 {array("categories", CATEGORY_DOC, [first | place << 21 for first, _, place in categories])}
 {script_table("scripts", SCRIPT_DOC)}
 {array("words", WORDS, flat(words))}
-{array("numeric", "What `Digits` isolates: Rust's `char::is_numeric`; [first, last] pairs.", flat(numeric))}}}
+{array("numeric", "Characters that `Digits` isolates: those of Rust's `char::is_numeric`; [first, last] pairs.", flat(numeric))}}}
 """
 )

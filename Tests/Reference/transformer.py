@@ -1,7 +1,9 @@
-"""Expected values of Transformers in f32: torch.nn.TransformerEncoder, softmax(QK^T/sqrt(d))V, transformers' BERT (eager
-attention) with random weights, and all-MiniLM-L6-v2 with its own.
+"""Expected values of Transformer encoders in f32.
 
-Writes data/transformer/NAME/{config.json,model.safetensors,expected.safetensors} for each small model and
+The models are torch.nn.TransformerEncoder, softmax(QK^T/sqrt(d))V and BERT of transformers with random weights, and
+all-MiniLM-L6-v2 as published. transformers runs with eager attention.
+
+Writes data/transformer/NAME/{config.json,model.safetensors,expected.safetensors} for each small model,
 data/minilm.safetensors and data/minilm_attention.safetensors.
 
     python Tests/Reference/transformer.py
@@ -20,7 +22,7 @@ LENGTHS = (7, 1, 12)
 
 
 def poolings(y):
-    """sentence_transformers' Pooling module for one sequence without padding."""
+    """Returns the poolings of one sequence without padding, as the Pooling module of sentence-transformers."""
     n = torch.arange(1, len(y) + 1, dtype=torch.float32)[:, None]
     return {"mean": y.mean(0), "cls": y[0], "last": y[-1], "max": y.max(0).values, "mean_sqrt_len": y.sum(0) / math.sqrt(len(y)),
             "weighted_mean": (y * n).sum(0) / n.sum()}
@@ -35,7 +37,7 @@ def save(name, config, tensors, expected):
 
 
 def sinusoidal(length, d):
-    """PyTorch's tutorial (transformer_tutorial.py, class PositionalEncoding)."""
+    """Returns sinusoidal positions as in PyTorch's tutorial (transformer_tutorial.py, class PositionalEncoding)."""
     position = torch.arange(length).unsqueeze(1)
     div_term = torch.exp(torch.arange(0, d, 2) * (-math.log(10000.0) / d))
     pe = torch.zeros(length, d)
@@ -45,7 +47,7 @@ def sinusoidal(length, d):
 
 
 def attend(attention, x):
-    """The weights of a torch.nn.MultiheadAttention."""
+    """Returns the attention weights of a torch.nn.MultiheadAttention."""
     return attention(x, x, x, need_weights=True, average_attn_weights=False)[1][0]
 
 
@@ -157,14 +159,14 @@ bert("bert-tanh", BertModel, 24, 3, 2, 40, "gelu_new", layer_norm_eps=1e-5)
 bert("bert-silu", BertModel, 16, 1, 1, 40, "silu")
 bert("bert-classes", BertForSequenceClassification, 32, 4, 2, 48, labels=["no", "maybe", "yes"])
 bert("bert-tokens", BertForTokenClassification, 32, 4, 1, 48, labels=["O", "B-PER", "I-PER", "B-LOC", "I-LOC"])
-# Positions far enough out that their phases turn many times.
+# Positions so large that their angles exceed many full turns.
 encoder("long", 12, 1, 1, 16, vocab=13, lengths=(200, 1, 40), limit=300)
-# A query and a key of zeros: torch's cosine_similarity takes them for orthogonal to all.
+# A query and a key of zeros: torch's cosine_similarity of them with any vector is 0.
 self_attention("self-cosine-zero", 6, 5, 9, "cosine", zero=True)
-# Norms named as in checkpoints converted from TensorFlow; transformers 4 and older renames them while loading.
+# Norms named as in checkpoints converted from TensorFlow. transformers up to version 4 renames them while loading.
 bert("bert-tensorflow", BertModel, 16, 2, 1, 24, prefix=True, tensorflow=True)
 
-# MiniLM. The model's limit is 256 tokens; the last text is cut there.
+# MiniLM, with texts truncated to its limit of 256 tokens.
 tokenizer = AutoTokenizer.from_pretrained(MODELS / "minilm")
 model = AutoModel.from_pretrained(MODELS / "minilm", attn_implementation="eager").eval()
 double = AutoModel.from_pretrained(MODELS / "minilm", attn_implementation="eager").eval().double()
@@ -181,11 +183,11 @@ for n, text in enumerate(texts):
     v = torch.nn.functional.normalize(y.mean(0), dim=0)
     expected[f"{n}.ids"] = e["input_ids"][0].int()
     expected[f"{n}.embedding"] = v
-    # Whole states of the last layer where small, else every 16th row; maps of some rows.
+    # All rows of the states of short texts, every 32nd row of longer ones.
     rows = range(0, len(y), 1 if len(y) < 24 else 32)
     expected[f"{n}.rows"] = torch.tensor(list(rows), dtype=torch.int32)
     for l in (0, 3, 6): expected[f"{n}.states.{l}"] = out.hidden_states[l][0][list(rows)]
-    # Of the maps the two rows, the same in all layers and heads, in which torch's f32 is furthest from f64.
+    # The two rows of the maps, the same in all layers and heads, that differ most between f32 and f64 in torch.
     maps = torch.cat(out.attentions)
     exact = torch.cat(double(**e, output_attentions=True).attentions)
     some = (maps - exact).abs().amax((0, 1, 3)).topk(min(2, len(y))).indices

@@ -1,6 +1,9 @@
-"""Writes small weight files of every format, and what they hold as plain f32 safetensors (expected.safetensors).
+"""Writes small weight files of every format, and their tensors as f32 in expected.safetensors.
 
-Run: python Tests/Reference/weights.py (needs torch, numpy, safetensors)."""
+Needs torch, numpy and safetensors.
+
+    python Tests/Reference/weights.py
+"""
 
 import json
 import pathlib

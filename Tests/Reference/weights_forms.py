@@ -1,6 +1,8 @@
-"""One small classifier, saved in the forms in which people have weights. Writes data/forms: a directory a form, and
-expected.safetensors, NAME.states [tokens, hidden] and NAME.logits [1, labels] of the ids in `ids` by transformers in f32, with
-the weights that the libraries themselves read from each form (quantized ones: their values, not their arithmetic).
+"""A small classifier, saved in every supported form of weights. Writes data/forms with one directory per form.
+
+expected.safetensors holds the token ids `ids` and, for each form, NAME.states [tokens, hidden] and NAME.logits
+[1, labels]. transformers computes them in f32 with the weights that the respective library reads from the form. For
+quantized forms these are the dequantized values; the quantized arithmetic of the library is not used.
 
     pip install compressed-tensors bitsandbytes accelerate
     python Tests/Reference/weights_forms.py
@@ -58,7 +60,7 @@ def sharded():
     (made / "config.json").write_text(c)
     assert len(list(made.glob("*.safetensors"))) > 2
     expect("sharded", BASE.state_dict())
-    # transformers 5 writes no .bin any more: the same in the form of version 4.
+    # transformers 5 no longer writes .bin files. These have the form of version 4.
     made = folder("sharded-bin")
     index = json.loads((OUT / "sharded/model.safetensors.index.json").read_text())
     names = sorted(set(index["weight_map"].values()))
@@ -97,7 +99,7 @@ def compressed():
             if not hasattr(part, "weight_scale"): continue
             w = part.weight.float()
             largest = w.abs().amax(1, keepdim=True) if strategy != "tensor" else w.abs().max()
-            # The range is -128 ... 127, as compressed-tensors' observers take it.
+            # The range is -128 ... 127, as in the observers of compressed-tensors.
             part.weight_scale.data = (largest / 127.5).to(dtype).reshape(part.weight_scale.shape)
             if hasattr(part, "weight_zero_point"): part.weight_zero_point.data.zero_()
         compressor = ModelCompressor.from_pretrained_model(made, quantization_format="int-quantized")
@@ -109,7 +111,7 @@ def compressed():
         folder_ = folder(name, {"quantization_config": json.loads(json.dumps(
             compressor.quantization_config.model_dump(mode="json"))) | {"quantization_status": "compressed"}})
         save_file({k: v.contiguous() for k, v in state.items()}, folder_ / "model.safetensors", {"format": "pt"})
-        # What the library makes of it again, in f32.
+        # The weights that the library decompresses, in f32.
         for part in made.modules():
             if hasattr(part, "weight_scale"): part.weight_scale.data = part.weight_scale.data.float()
         compressor.decompress_model(made)

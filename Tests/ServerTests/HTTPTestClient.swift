@@ -29,9 +29,9 @@ final class TestClient {
             setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, 4)
         }
         // No test waits longer than this for an answer.
-        var spinNanoseconds = timeval(tv_sec: 8, tv_usec: 0)
-        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &spinNanoseconds, socklen_t(MemoryLayout<timeval>.size))
-        setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &spinNanoseconds, socklen_t(MemoryLayout<timeval>.size))
+        var timeout = timeval(tv_sec: 8, tv_usec: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
+        setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = UInt16(port).bigEndian

@@ -2,14 +2,14 @@ import CZlib
 
 @testable import Server
 
-/// What strangers send first: requests, chunked bodies, compressed bodies.
+/// Fuzz targets for the bytes of HTTP: requests, chunked bodies, and compressed bodies.
 enum HTTPTargets {
     static let all = [
         FuzzTarget(name: "http", maxLength: 1536, run: http), FuzzTarget(name: "chunks", maxLength: 512, run: chunks),
         FuzzTarget(name: "inflate", maxLength: 2048, run: inflate),
     ]
 
-    /// Limits that inputs of some hundred bytes can reach.
+    /// Limits low enough for inputs of a few hundred bytes to exceed.
     private static let narrow: HTTPLimits = {
         var limits = HTTPLimits()
         limits.maxTargetBytes = 40
@@ -23,6 +23,7 @@ enum HTTPTargets {
 
     // MARK: Requests
 
+    /// A parsed request and its framing.
     private struct Message: Equatable {
         var request: String
         var fields: [String]
@@ -30,23 +31,26 @@ enum HTTPTargets {
         var keepAlive: Bool
         var minorVersion: Int
         var expectsContinue: Bool
-        /// Where it ends in the input.
+        /// The offset in the input of the first byte after the message.
         var end: Int
     }
 
+    /// The result of parsing a whole input.
     private struct Reading: Equatable {
         var messages: [Message] = []
-        /// What the last one was refused with.
+        /// The status of the error that ended the input; `nil` if there was none.
         var status: Int?
     }
 
-    /// The first byte chooses the limits and how the bytes are cut; requests, one after another, follow.
+    /// Parses pipelined requests whole and in pieces, and compares the results.
+    ///
+    /// The first byte of the input selects the limits and the sizes of the pieces. The requests follow.
     private static func http(_ input: UnsafeRawBufferPointer) throws {
         guard let first = input.first else { return }
         let bytes = UnsafeBufferPointer(rebasing: input.bindMemory(to: UInt8.self)[1...])
         let limits = first & 1 == 0 ? HTTPLimits() : narrow
         let whole = read(bytes, limits) { $0 }
-        // However the bytes are cut, the same is said of them.
+        // The result must not depend on how the bytes are split.
         var state = UInt64(bytes.count) &+ 1
         let cut = read(bytes, limits) { left in
             if first & 2 == 0 { return 1 }
@@ -61,7 +65,8 @@ enum HTTPTargets {
         }
     }
 
-    /// - Parameter step: how many of the bytes that are left arrive at once.
+    /// Parses pipelined requests that arrive in pieces.
+    /// - Parameter step: Returns the size of the next piece in bytes for the number of bytes left.
     private static func read(
         _ bytes: UnsafeBufferPointer<UInt8>, _ limits: HTTPLimits, _ step: (Int) -> Int
     ) -> Reading {
@@ -91,7 +96,7 @@ enum HTTPTargets {
         return reading
     }
 
-    /// What was accepted can be framed in one way only, as a reader sees that looks at lines alone.
+    /// Checks by lines alone that an accepted message can be framed in one way only.
     private static func checkFraming(_ bytes: [UInt8], _ message: Message) throws {
         let start = bytes.starts(with: [0x0D, 0x0A]) ? 2 : 0
         guard let length = (start..<bytes.count).first(where: { bytes[$0...].starts(with: [13, 10, 13, 10]) }) else {
@@ -133,15 +138,19 @@ enum HTTPTargets {
 
     // MARK: Chunks
 
+    /// The result of decoding one chunked body.
     private struct Chunked: Equatable {
         var body: [UInt8] = []
+        /// The number of bytes of the input that the decoder consumed.
         var used = 0
         var isDone = false
         var status: Int?
     }
 
-    /// After a byte that chooses the limits and how the bytes are cut: a chunked body, read whole, in pieces, and by a reader
-    /// that knows nothing of pieces. From 0x80 on: a body that is cut into chunks as the input says.
+    /// Decodes a chunked body whole and in pieces, and compares both with a simpler decoder.
+    ///
+    /// The first byte of the input selects the limits and the size of the pieces. From 0x80 on it selects a round trip
+    /// instead: the rest of the input describes chunks to encode and decode.
     private static func chunks(_ input: UnsafeRawBufferPointer) throws {
         guard let first = input.first else { return }
         let limits = first & 1 == 0 ? HTTPLimits() : narrow
@@ -154,6 +163,7 @@ enum HTTPTargets {
         if whole.isDone { try check(plain(bytes[..<whole.used]) == whole.body, "\(whole) is not what the chunks hold") }
     }
 
+    /// Decodes a chunked body that arrives in pieces of `step` bytes.
     private static func decode(_ bytes: UnsafeBufferPointer<UInt8>, _ limits: HTTPLimits, step: Int) -> Chunked {
         var result = Chunked()
         var decoder = ChunkDecoder(limits: limits)
@@ -164,14 +174,14 @@ enum HTTPTargets {
                     UnsafeBufferPointer(rebasing: bytes[result.used..<end]), into: &result.body)
             }
         } catch {
-            // How far a refused body was read is nobody's business.
+            // The number of bytes read before an error may differ.
             return Chunked(status: error.status)
         }
         result.isDone = decoder.isDone
         return result
     }
 
-    /// The data of chunks that are known to be well formed.
+    /// Returns the data of a chunked body that is known to be valid.
     private static func plain(_ bytes: some Collection<UInt8>) -> [UInt8] {
         var rest = Array(bytes)[...]
         var body: [UInt8] = []
@@ -186,6 +196,7 @@ enum HTTPTargets {
         return body
     }
 
+    /// Encodes chunks of the sizes and bytes that the input describes, and checks that they decode to the same data.
     private static func roundTrip(_ input: UnsafeRawBufferPointer, _ limits: HTTPLimits) throws {
         var choices = Choices(input)
         _ = choices.byte()
@@ -204,7 +215,10 @@ enum HTTPTargets {
 
     // MARK: Content codings
 
-    /// After the first byte, which chooses the coding: a compressed body. Above 0x80: a body, which is compressed first.
+    /// Inflates a compressed body and checks the limits on its size.
+    ///
+    /// The first byte of the input selects the content coding. From 0x80 on the rest is compressed first, and must come
+    /// back unchanged.
     private static func inflate(_ input: UnsafeRawBufferPointer) throws {
         guard let first = input.first else { return }
         let inflater = Inflater(coding: first & 1 == 0 ? .gzip : .deflate, limit: 100_000)

@@ -2,12 +2,13 @@ import Foundation
 
 @testable import JSON
 
+/// Fuzz targets for the JSON parser and writer.
 enum JSONTargets {
     static let all = [
         FuzzTarget(name: "json", maxLength: 512, run: json), FuzzTarget(name: "numbers", maxLength: 48, run: numbers),
     ]
 
-    /// A JSON text, read with and without packing, written and read again.
+    /// Parses a text with and without packed numbers, writes both results, and parses them again.
     private static func json(_ input: UnsafeRawBufferPointer) throws {
         let bytes = Array(input)
         let (value, error) = read(bytes)
@@ -36,7 +37,7 @@ enum JSONTargets {
         return writer.bytes
     }
 
-    /// Numbers unpacked; the floats must be those nearest to what is written.
+    /// Returns the value with packed arrays of numbers unpacked.
     private static func plain(_ value: JSONValue) -> JSONValue {
         switch value {
         case .numbers(let numbers): return .array(numbers.values)
@@ -49,7 +50,7 @@ enum JSONTargets {
         }
     }
 
-    /// Equal, where 1 and 1.0 are: a double without a fraction may be written as an integer.
+    /// Whether two values are equal if 1 and 1.0 count as equal. A whole double may be written as an integer.
     private static func isSame(_ a: JSONValue, _ b: JSONValue) -> Bool {
         switch (a, b) {
         case (.array(let a), .array(let b)): return a.count == b.count && zip(a, b).allSatisfy(isSame)
@@ -61,7 +62,9 @@ enum JSONTargets {
         }
     }
 
-    /// Numbers between commas: each is read as strtod and strtof read it.
+    /// Parses an array of numbers and compares each one with strtod and strtof, to the bit.
+    ///
+    /// The target keeps only the bytes of the input that can occur in numbers, and commas.
     private static func numbers(_ input: UnsafeRawBufferPointer) throws {
         let bytes = input.filter { (0x2B...0x2E ~= $0) || (0x30...0x39 ~= $0) || $0 | 0x20 == 0x65 }
         let text = [UInt8(ascii: "[")] + bytes + [UInt8(ascii: "]")]
@@ -87,7 +90,8 @@ enum JSONTargets {
         }
     }
 
-    /// number = [ "-" ] ( "0" / digit1-9 *digit ) [ "." 1*digit ] [ e [ "+" / "-" ] 1*digit ] (RFC 8259, section 6)
+    /// Whether `text` matches the grammar of RFC 8259, section 6:
+    /// number = [ "-" ] ( "0" / digit1-9 *digit ) [ "." 1*digit ] [ e [ "+" / "-" ] 1*digit ]
     private static func isNumber(_ text: String) -> Bool {
         var rest = Substring(text)
         func digits(_ rest: inout Substring) -> Substring {

@@ -4,12 +4,15 @@ import KernelSelection
 
 @testable import Models
 
-/// Configurations that do not fit their weights: refused, or a network that computes within its memory.
+/// Fuzz target for configurations that do not match their weights.
+///
+/// Loading such a model must fail, or its network must stay within its memory.
 enum ModelTargets {
     static let all = [FuzzTarget(name: "configurations", maxLength: 128, run: configurations)]
 
+    /// A model of the reference data, to be loaded with an edited configuration.
     private struct Base {
-        /// With a link to the weights.
+        /// A temporary directory with links to all files of the model except config.json.
         let directory: String
         let configuration: JSONValue
     }
@@ -40,12 +43,14 @@ enum ModelTargets {
         return Base(directory: directory, configuration: configuration)
     }
 
-    /// What other configurations say of the same.
+    /// The values in all configurations, for edits that replace one value by another.
     private static let pool = bases.flatMap { JSONEdits.nodes($0.configuration) }
-    /// Members that configurations have: an input may add any.
+    /// The top-level members of all configurations, for edits that add a member.
     private static let members = bases.flatMap { $0.configuration.object?.members ?? [] }
 
-    /// A configuration chosen and edited, with members of others; then its network is loaded, and runs.
+    /// Loads a model with an edited configuration, runs its network, and checks the shapes of the results.
+    ///
+    /// The input selects the model, members of other configurations to add, and the edits.
     private static func configurations(_ input: UnsafeRawBufferPointer) throws {
         try check(bases.count == names.count, "\(bases.count) of \(names.count) models in \(Folder.reference)")
         var choices = Choices(input)

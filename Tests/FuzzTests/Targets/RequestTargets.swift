@@ -5,7 +5,7 @@ import Models
 
 @testable import Server
 
-/// Bodies and queries of the API, up to the whole answer.
+/// Fuzz target for request bodies and queries of the API, from the request to the complete response.
 enum RequestTargets {
     static let all = [FuzzTarget(name: "requests", maxLength: 512, run: requests)]
 
@@ -41,7 +41,10 @@ enum RequestTargets {
         "text/html;q=0.9, image/*;q=0.95,,;q", "image/svg+xml;q=x, application/x-npy;q=1e9",
     ]
 
-    /// A model, a route, an Accept field, and a body, edited or as bytes; or the query of a GET.
+    /// Runs one request, and checks that it succeeds or fails with a 4xx status and a message.
+    ///
+    /// The input selects the model, the route and the `Accept` header. It also selects one of three kinds of request: a
+    /// GET with a query, a POST with arbitrary bytes, or a POST with an edited JSON body.
     private static func requests(_ input: UnsafeRawBufferPointer) throws {
         try check(models.count == 10 && bodies.count == 13, "\(models.count) models, \(bodies.count) bodies")
         var choices = Choices(input)
@@ -74,7 +77,7 @@ enum RequestTargets {
         }
     }
 
-    /// Little enough to be computed for every input.
+    /// Limits low enough to compute every input quickly.
     private static var limits: RequestLimits {
         var limits = RequestLimits()
         limits.maxTokens = 24

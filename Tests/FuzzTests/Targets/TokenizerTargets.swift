@@ -3,7 +3,7 @@ import JSON
 
 @testable import Models
 
-/// Texts that tokenizers read, and the files that tokenizers are read from.
+/// Fuzz targets for texts to tokenize and for the files that define tokenizers.
 enum TokenizerTargets {
     static let all = [
         FuzzTarget(name: "texts", maxLength: 512, run: texts),
@@ -19,7 +19,10 @@ enum TokenizerTargets {
     }
     private static let tokenizers = jsons.compactMap { try? PipelineTokenizer(json: $0) }
 
-    /// After a byte that chooses the tokenizer and one that chooses a length: a text, or two with NUL between them.
+    /// Tokenizes a text or a text pair, and checks offsets, ids, truncation and the cache.
+    ///
+    /// The first byte of the input selects the tokenizer, the second the maximum length. The rest is one text, or two
+    /// texts with NUL between them.
     private static func texts(_ input: UnsafeRawBufferPointer) throws {
         var choices = Choices(input)
         try check(tokenizers.count >= 19, "\(tokenizers.count) tokenizers in \(folder)")
@@ -29,7 +32,7 @@ enum TokenizerTargets {
         try encode(tokenizer, text, pair, cut: cut & 0x80 == 0 ? nil : cut & 0x3F)
     }
 
-    /// NUL is a character like any other when it stands elsewhere than first.
+    /// Splits the bytes at the first NUL into a text and its pair. Later NULs are ordinary characters.
     private static func halves(_ bytes: UnsafeRawBufferPointer) -> (String, String?) {
         guard let middle = bytes.firstIndex(of: 0) else { return (String(decoding: bytes, as: UTF8.self), nil) }
         return (
@@ -49,7 +52,7 @@ enum TokenizerTargets {
         try check(!whole.truncated && whole.untruncatedCount == whole.tokens.count, "\(whole) was cut")
         _ = tokenizer.decode(whole.tokens.map(\.id), skipSpecialTokens: true)
         _ = tokenizer.decode(whole.tokens.map(\.id), skipSpecialTokens: false)
-        // Once more: from the cache of words.
+        // The second time the words come from the cache.
         try check(tokenizer.encode(text, pair: pair, maxLength: nil) == whole, "\(text) is not the same twice")
         guard let cut else { return }
         let part = tokenizer.encode(text, pair: pair, maxLength: cut)
@@ -63,7 +66,7 @@ enum TokenizerTargets {
 
     // MARK: tokenizer.json
 
-    /// Small files of every kind of model, and all components that the tests' files have.
+    /// Small tokenizer files with every kind of model, and those with every component that the tests cover.
     private static let bases = jsons.compactMap { try? shrunk(JSONValue(parsing: $0)) } + components.documents
     private static let pool = bases.flatMap { base in
         ["normalizer", "pre_tokenizer", "post_processor", "decoder", "added_tokens"].flatMap {
@@ -71,7 +74,7 @@ enum TokenizerTargets {
         }
     }
 
-    /// A file with as much of its vocabulary as keeps it quick to read.
+    /// Returns a tokenizer file with a vocabulary small enough to load quickly.
     private static func shrunk(_ document: JSONValue) -> JSONValue {
         guard let root = document.object, let model = root["model"]?.object else { return document }
         let kept = model["vocab"]?.object?.members.filter { ($0.value.int ?? 0) < 320 } ?? []
@@ -116,8 +119,10 @@ enum TokenizerTargets {
         return (documents, (root["texts"]?.array ?? []).compactMap(\.string))
     }()
 
-    /// A file chosen and edited by the input, whose rest is a text for it. First byte 0xFF: the file itself, then NUL and
-    /// a text.
+    /// Loads a tokenizer.json, then encodes and decodes a text with it.
+    ///
+    /// The input selects a file and its edits; the rest is the text. If the first byte is 0xFF, the file itself follows,
+    /// then NUL and the text.
     private static func files(_ input: UnsafeRawBufferPointer) throws {
         var choices = Choices(input)
         try check(bases.count >= 60, "\(bases.count) files in \(Folder.reference)")
@@ -145,10 +150,12 @@ enum TokenizerTargets {
     // MARK: SentencePiece
 
     private static let classes = TokenizerClasses.classes.filter { $0.file.hasSuffix(".model") }
-    /// No directory has tokenizer_config.json there.
+    /// Default settings, from a directory that does not exist.
     private static let settings = try? TokenizerSettings(directory: Folder.tests + "/none")
 
-    /// After a byte that chooses the class: a model, as protobuf.
+    /// Loads a SentencePiece model and tokenizes a text with it.
+    ///
+    /// The first byte of the input selects the tokenizer class. The rest is the model as protobuf.
     private static func sentencePiece(_ input: UnsafeRawBufferPointer) throws {
         guard let first = input.first, let settings else { return }
         let file = TokenizerFile(name: "file.model")

@@ -1,12 +1,15 @@
 @testable import Models
 
-/// Files of weights, from bytes in memory that end where the file does, so that the sanitizer sees every read beyond it.
+/// Fuzz targets for weight files.
+///
+/// Each file is a block of memory of exactly its size, so the sanitizer detects every read past its end.
 enum WeightTargets {
     static let all = [
         FuzzTarget(name: "safetensors", maxLength: 1024, run: safetensors),
         FuzzTarget(name: "npz", maxLength: 2048, run: npz), FuzzTarget(name: "pickle", maxLength: 2048, run: pickle),
     ]
 
+    /// Opens a file, checks the size of every tensor, and reads every byte.
     private static func opened(_ bytes: UnsafeRawBufferPointer, _ open: (MappedFile) throws -> any WeightFile) throws {
         let opened: any WeightFile
         do { opened = try open(MappedFile(name: "file", bytes: bytes)) } catch is ModelError { return }
@@ -23,17 +26,20 @@ enum WeightTargets {
         use(sum)
     }
 
-    /// Keeps the sum of all bytes from being optimized away, and with it the reading.
+    /// Prevents the compiler from removing the sum of all bytes and the reads that it needs.
     @inline(never) private static func use(_ sum: UInt8) {}
 
-    /// After the first byte: a file, or (1) its header without the length, or (2) the index of a sharded one.
+    /// Opens a safetensors file. The first byte of the input modulo 3 selects the form of the rest:
+    /// - 0: a whole file.
+    /// - 1: a file without the length of its header.
+    /// - 2: the index of a sharded file.
     private static func safetensors(_ input: UnsafeRawBufferPointer) throws {
         guard let first = input.first else { return }
         let rest = UnsafeRawBufferPointer(rebasing: input[1...])
         switch first % 3 {
         case 0: try opened(rest) { file in try SafetensorsFile(file) }
         case 1:
-            // The header goes up to its last brace; data follow.
+            // The header ends at the last brace. The data follow.
             let end = rest.lastIndex(of: UInt8(ascii: "}")).map { $0 + 1 } ?? rest.count
             let bytes = (0..<8).map { UInt8(truncatingIfNeeded: end >> (8 * $0)) } + rest
             try bytes.withUnsafeBytes { bytes in try opened(bytes) { file in try SafetensorsFile(file) } }
@@ -51,7 +57,10 @@ enum WeightTargets {
         }
     }
 
-    /// After the first byte: an archive, or (1) an array, or (2) several with their members' checksums right.
+    /// Opens an npz archive. The first byte of the input modulo 3 selects the form of the rest:
+    /// - 0: a whole archive.
+    /// - 1: one npy array, to be put into an archive with valid checksums.
+    /// - 2: up to four npy arrays, likewise.
     private static func npz(_ input: UnsafeRawBufferPointer) throws {
         guard let first = input.first else { return }
         let rest = UnsafeRawBufferPointer(rebasing: input[1...])
@@ -61,8 +70,11 @@ enum WeightTargets {
         try zip.withUnsafeBytes { bytes in try opened(bytes) { file in try NumpyArchive(ZipArchive(file)) } }
     }
 
-    /// After the first byte: a legacy file, or (1) an archive, or (2) its pickle and storages, or (3) a legacy file behind
-    /// its magic number.
+    /// Opens a PyTorch checkpoint. The first byte of the input modulo 4 selects the form of the rest:
+    /// - 0: a whole file in the legacy format.
+    /// - 1: a whole zip archive.
+    /// - 2: the pickle and storages, to be put into an archive with valid checksums.
+    /// - 3: a legacy file without its magic number.
     private static func pickle(_ input: UnsafeRawBufferPointer) throws {
         guard let first = input.first else { return }
         let rest = UnsafeRawBufferPointer(rebasing: input[1...])
@@ -80,7 +92,7 @@ enum WeightTargets {
         }
     }
 
-    /// Up to four members of a file, between the bytes 0xFE 0xFF.
+    /// Splits the bytes at 0xFE 0xFF into at most four parts.
     private static func parts(_ bytes: UnsafeRawBufferPointer) -> [[UInt8]] {
         var parts: [[UInt8]] = [[]]
         for byte in bytes {
