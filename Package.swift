@@ -31,7 +31,7 @@ let vectorDependencies: [Target.Dependency] = []
 // The fuzz targets in Tests/FuzzTests. They are tests that run the stored inputs. If ENCODERD_FUZZER is set (`make fuzz`),
 // they become a libFuzzer program instead.
 let fuzzDependencies: [Target.Dependency] = [
-    "Server", "Models", "KernelSelection", "JSON", "CZlib",
+    "Server", "HTTP", "Models", "Tokenizers", "ModelFiles", "KernelSelection", "JSON", "CZlib",
 ]
 let fuzzTarget: Target =
     Context.environment["ENCODERD_FUZZER"] == nil
@@ -70,9 +70,17 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
 
         // A strict JSON parser and writer for configurations, tokenizers, weight headers and the HTTP API.
-        .target(name: "JSON", swiftSettings: strict),
-        // Locks that the thread sanitizer sees, and condition variables.
-        .target(name: "Locks", swiftSettings: strict),
+        .target(name: "JSON", dependencies: ["Diagnostics"], swiftSettings: strict),
+        // Excerpts of untrusted texts, and suggestions for misspelled names.
+        .target(name: "Diagnostics", swiftSettings: strict),
+        // Threads, locks that the thread sanitizer sees, condition variables, a queue.
+        .target(name: "Concurrency", swiftSettings: strict),
+        // Reads the files of a model directory: untrusted bytes in, checked tensors and settings out.
+        .target(name: "ModelFiles", dependencies: ["JSON", "Diagnostics", "CZlib"], swiftSettings: strict),
+        // Text to token ids and back.
+        .target(
+            name: "Tokenizers", dependencies: ["ModelFiles", "JSON", "Diagnostics", "Concurrency", "COnig"],
+            swiftSettings: strict),
         // Inlinable kernels, generic over the vector type. The targets below compile them for one instruction set each.
         .target(name: "Kernels", dependencies: ["CIntrinsics"], swiftSettings: kernelSettings(nil)),
         // The kernels for the baseline of the architecture: SSE2 on x86-64, NEON with FMA on arm64.
@@ -82,19 +90,26 @@ let package = Package(
             name: "KernelSelection", dependencies: ["Kernels", "KernelsBaseline", "CIntrinsics"] + vectorDependencies,
             swiftSettings: strict),
         .target(
-            name: "Models", dependencies: ["Kernels", "JSON", "Locks", "CSystem", "CZlib", "COnig"],
+            name: "Models",
+            dependencies: ["Tokenizers", "ModelFiles", "Kernels", "JSON", "Diagnostics", "Concurrency", "CSystem"],
+            swiftSettings: strict),
+        // An HTTP/1.1 server with TLS, content codings, API keys and CORS. It knows nothing of models or JSON.
+        .target(
+            name: "HTTP", dependencies: ["Concurrency", "Diagnostics", "CSystem", "CZlib", "COpenSSL"],
             swiftSettings: strict),
         .target(
             name: "Server",
             dependencies: [
-                "Models", "JSON", "Locks", "CSystem", "CResources", "CZlib", "COpenSSL",
+                "HTTP", "Models", "Tokenizers", "ModelFiles", "JSON", "Diagnostics", "Concurrency", "CSystem",
+                "CResources",
+                "CZlib",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
         .executableTarget(
             name: "encoderd",
             dependencies: [
-                "Server", "KernelSelection", "CSystem", "CResources",
+                "Server", "HTTP", "Models", "Tokenizers", "ModelFiles", "KernelSelection", "CSystem", "CResources",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict),
@@ -112,15 +127,26 @@ let package = Package(
             name: "JSONBench", dependencies: ["JSON", "Server", "Models", "KernelSelection"],
             path: "Benchmarks/JSONBench", exclude: ["peers.cpp"], swiftSettings: strict),
 
-        .testTarget(name: "CommandTests", dependencies: ["encoderd", "JSON", "Server"], swiftSettings: strict),
+        .testTarget(name: "CommandTests", dependencies: ["encoderd", "JSON", "Server", "HTTP"], swiftSettings: strict),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
         .testTarget(
             name: "KernelsTests", dependencies: ["Kernels", "KernelSelection", "Models"], swiftSettings: strict),
-        .testTarget(name: "ModelsTests", dependencies: ["Models", "KernelSelection", "JSON"], swiftSettings: strict),
+        // Folders, files and generators that several test targets use.
+        .target(name: "TestSupport", dependencies: ["ModelFiles"], path: "Tests/TestSupport", swiftSettings: strict),
+        .testTarget(name: "ModelFilesTests", dependencies: ["ModelFiles", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "TokenizersTests", dependencies: ["Tokenizers", "ModelFiles", "JSON", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ModelsTests",
+            dependencies: ["Models", "ModelFiles", "Kernels", "KernelSelection", "JSON", "TestSupport"],
+            swiftSettings: strict),
         .testTarget(
             name: "ServerTests",
             dependencies: [
-                "Server", "Models", "KernelSelection", "JSON", "Locks", "CSystem", "CResources", "CZlib", "COpenSSL",
+                "Server", "HTTP", "Models", "Tokenizers", "KernelSelection", "JSON", "Concurrency", "CSystem",
+                "CResources",
+                "CZlib", "COpenSSL",
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict),
     ]

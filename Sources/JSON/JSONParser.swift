@@ -1,3 +1,5 @@
+import Diagnostics
+
 extension JSONValue {
     /// Parses one JSON text strictly (RFC 8259).
     ///

@@ -1,4 +1,5 @@
 import Kernels
+import Tokenizers
 
 /// What a model reads.
 public enum InputKind: Sendable, Equatable {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Models
+import Tokenizers
 
 /// Speed of a tokenizer on one thread: a text's lines one by one, as sentences, and its pieces of about 50 kB, as
 /// documents. scripts/bench_tokenizers.py cuts the same text the same way for the Rust library.
@@ -28,7 +29,7 @@ struct TokenizerBench {
 
     private func load() throws -> any Tokenizer {
         do {
-            if let tokenizer = try Tokenizers.load(path: path) { return tokenizer }
+            if let tokenizer = try TokenizerLoader.load(path: path) { return tokenizer }
         } catch { throw CommandError("\(path): \(error)") }
         throw CommandError("\(path): there is no tokenizer")
     }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import HTTP
 import Server
 
 /// What one client may ask of the server.

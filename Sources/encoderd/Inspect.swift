@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import KernelSelection
+import ModelFiles
 import Models
 
 /// What a model directory holds.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import HTTP
 import Server
 
 /// Where the server is found, and who may talk to it.

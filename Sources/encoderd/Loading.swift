@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import KernelSelection
+import ModelFiles
 import Models
 
 /// A model to load, and the name it is served under.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import KernelSelection
+import ModelFiles
 import Models
 
 /// A model directory with smaller weights.

@@ -2,6 +2,7 @@ import ArgumentParser
 import CSystem
 import Foundation
 import Glibc
+import HTTP
 import KernelSelection
 import Logging
 import Models

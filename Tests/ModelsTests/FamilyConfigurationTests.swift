@@ -1,6 +1,7 @@
 import Foundation
 import JSON
 import Kernels
+import ModelFiles
 import Testing
 
 @testable import Models

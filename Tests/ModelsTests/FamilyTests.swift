@@ -1,5 +1,6 @@
 import KernelSelection
 import Kernels
+import TestSupport
 import Testing
 
 @testable import Models
@@ -7,7 +8,7 @@ import Testing
 /// Every family of encoders, in each variant of its configuration, against transformers' eager attention in f32; by
 /// Tests/Reference/families.py, which says what stands in the files.
 @Suite struct FamilyTests {
-    static let folder = repository + "/Tests/Reference/data/families"
+    static let folder = Folders.reference + "/families"
     static let names = directories(in: folder)
     static let tables = KernelSelection.variants.map { Table(kernels: $0) }
 

@@ -1,6 +1,8 @@
 import Foundation
 import JSON
 import KernelSelection
+import ModelFiles
+import TestSupport
 import Testing
 
 @testable import Models
@@ -23,7 +25,7 @@ import Testing
     // What the keys mean: sentence_transformers/sentence_transformer/modules/pooling.py and base/modules/transformer.py
     // of sentence-transformers 6.2.
     @Test func readsSentenceTransformersFiles() throws {
-        let miniLM = try SentenceTransformersConfiguration(directory: TokenizerTests.miniLM)
+        let miniLM = try SentenceTransformersConfiguration(directory: Folders.miniLM)
         #expect(miniLM.pooling == .mean && miniLM.normalize == true && miniLM.maxLength == 256)
         #expect(miniLM.modules.isEmpty && miniLM.prompts.isEmpty && miniLM.sparse == nil && !miniLM.lowercases)
 

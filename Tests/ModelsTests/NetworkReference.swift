@@ -1,6 +1,8 @@
 import Foundation
 import KernelSelection
 import Kernels
+import ModelFiles
+import TestSupport
 import Testing
 
 @testable import Models
@@ -52,8 +54,4 @@ struct Table: CustomTestStringConvertible, Sendable {
     let kernels: KernelTable
     var testDescription: String { kernels.instructionSet.rawValue }
     static let all = KernelSelection.available.map { Table(kernels: $0) }
-}
-
-func directories(in folder: String) -> [String] {
-    ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).sorted()
 }

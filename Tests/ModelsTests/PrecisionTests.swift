@@ -1,6 +1,8 @@
 import Foundation
 import JSON
 import KernelSelection
+import ModelFiles
+import TestSupport
 import Testing
 
 @testable import Models
@@ -27,7 +29,7 @@ import Testing
 
     private func miniLM(_ directory: String, _ table: Table, _ precision: Precision?) throws -> [[Float]] {
         let model = try Model.load(directory: directory, name: "m", kernels: table.kernels, precision: precision)
-        let expected = try Expected(TokenizerTests.data, "minilm.safetensors")
+        let expected = try Expected(Folders.reference, "minilm.safetensors")
         let requests = try (0..<12).map { n in
             var outputs = OutputSelection()
             outputs.embedding = .mean
@@ -51,11 +53,11 @@ import Testing
 
     /// all-MiniLM-L6-v2 on every table, those without VNNI and BF16 too, and all tables alike.
     @Test(arguments: [Precision.bf16, .int8]) func miniLMIsNearTorch(_ precision: Precision) throws {
-        let expected = try Expected(TokenizerTests.data, "minilm.safetensors")
+        let expected = try Expected(Folders.reference, "minilm.safetensors")
         let least = try #require(Self.least[precision])
         var first: [[Float]] = []
         for table in Self.variants {
-            let got = try miniLM(TokenizerTests.miniLM, table, precision)
+            let got = try miniLM(Folders.miniLM, table, precision)
             var sum = 0.0
             for (n, embedding) in got.enumerated() {
                 let cosine = try Self.cosine(embedding, expected.floats("\(n).embedding"))
@@ -107,13 +109,13 @@ import Testing
         let table = Self.variants[Self.variants.count - 1]
         try withDirectory { output in
             let summary = try ModelQuantizer.quantize(
-                directory: TokenizerTests.miniLM, output: output, precision: precision, kernels: table.kernels)
+                directory: Folders.miniLM, output: output, precision: precision, kernels: table.kernels)
             #expect(summary.dense == 36 && summary.tables == 3 && summary.others == 62)
             #expect(summary.bytesAfter < summary.bytesBefore / (precision == .int8 ? 5 : 4) * 2)
-            let direct = try miniLM(TokenizerTests.miniLM, table, precision)
+            let direct = try miniLM(Folders.miniLM, table, precision)
             for (a, b) in zip(try miniLM(output, table, nil), direct) { #expect(Self.cosine(a, b) > 0.985) }
 
-            let old = try WeightFiles.open(directory: TokenizerTests.miniLM, configured: nil)
+            let old = try WeightFiles.open(directory: Folders.miniLM, configured: nil)
             let new = try WeightFiles.open(directory: output, configured: nil)
             let name = "encoder.layer.3.output.dense.weight"
             let source = floats(try #require(old.tensor(name)))
@@ -148,7 +150,7 @@ import Testing
     @Test(arguments: ["resemblyzer", "g2p"], [Precision.bf16, .int8])
     func writtenRecurrentDirectories(_ name: String, _ precision: Precision) throws {
         let table = Self.variants[Self.variants.count - 1]
-        let source = repository + "/models/" + name
+        let source = Folders.repository + "/models/" + name
         try withDirectory { output in
             _ = try ModelQuantizer.quantize(
                 directory: source, output: output, precision: precision, kernels: table.kernels)

@@ -1,4 +1,6 @@
 import Kernels
+import ModelFiles
+import TestSupport
 import Testing
 
 @testable import Models
@@ -6,7 +8,7 @@ import Testing
 /// Against torch, by Tests/Reference/recurrent.py: every cell, layers, directions, bias, projections, output layers,
 /// initial states, and weight maps; on every table of kernels.
 @Suite struct RecurrentTests {
-    static let folder = repository + "/Tests/Reference/data/recurrent"
+    static let folder = Folders.reference + "/recurrent"
     static let names = directories(in: folder)
 
     /// All inputs of a case as one ragged batch, from zeros and from given states.
@@ -100,7 +102,7 @@ import Testing
         // halved for tangents that do not exist yet; times the inputs: 768·256 / 2 · 256, 5·1024·256 / 2 · 40.
         let rows: [(String, Double)] = [("g2p", 25_165_824), ("resemblyzer", 26_214_400)]
         for (name, each) in rows {
-            let model = try Model.load(directory: repository + "/models/" + name, name: name, kernels: kernels)
+            let model = try Model.load(directory: Folders.repository + "/models/" + name, name: name, kernels: kernels)
             let longest = try #require(model.description.maxJacobianLength)
             let next = longest + 1
             #expect(Double(longest * longest) * each <= 1e12)
@@ -227,8 +229,8 @@ import Testing
     }
 
     @Test(arguments: Table.all) func publishedCheckpoints(_ table: Table) throws {
-        let expected = try Expected(repository + "/Tests/Reference/data", "recurrent_real.safetensors")
-        let g2p = try Model.load(directory: repository + "/models/g2p", name: "g2p", kernels: table.kernels)
+        let expected = try Expected(Folders.reference, "recurrent_real.safetensors")
+        let g2p = try Model.load(directory: Folders.repository + "/models/g2p", name: "g2p", kernels: table.kernels)
         for n in 0..<4 {
             var outputs = OutputSelection()
             outputs.stateLayers = [1]
@@ -243,7 +245,7 @@ import Testing
                 == (try expected.ids("g2p.0.ids")))
 
         let voice = try Model.load(
-            directory: repository + "/models/resemblyzer", name: "voice", kernels: table.kernels)
+            directory: Folders.repository + "/models/resemblyzer", name: "voice", kernels: table.kernels)
         #expect(voice.description.pooling == .last && voice.description.normalize && !voice.description.answersLogits)
         for n in 0..<2 {
             var outputs = OutputSelection()
@@ -265,10 +267,10 @@ import Testing
     /// Resemblyzer's embeddings of torch (f32), and its maps, where weights and states are rounded.
     @Test(arguments: Table.all, [(Precision.bf16, Float(0.9995)), (.int8, 0.995)])
     func roundedPrecisionsStayNear(_ table: Table, _ precision: (Precision, Float)) throws {
-        let expected = try Expected(repository + "/Tests/Reference/data", "recurrent_real.safetensors")
+        let expected = try Expected(Folders.reference, "recurrent_real.safetensors")
         func model(_ precision: Precision) throws -> Model {
             try Model.load(
-                directory: repository + "/models/resemblyzer", name: "voice", kernels: table.kernels,
+                directory: Folders.repository + "/models/resemblyzer", name: "voice", kernels: table.kernels,
                 precision: precision)
         }
         let (exact, rounded) = (try model(.f32), try model(precision.0))

@@ -1,5 +1,7 @@
 import Foundation
 import JSON
+import ModelFiles
+import TestSupport
 import Testing
 
 @testable import Models
@@ -15,7 +17,7 @@ import Testing
     }
 
     static let cases: [Case] = {
-        let path = repository + "/Tests/Reference/data/rope.json"
+        let path = Folders.reference + "/rope.json"
         guard let data = FileManager.default.contents(atPath: path),
             let all = try? JSONValue(parsing: Array(data)).array
         else { return [] }

@@ -1,6 +1,7 @@
 import Glibc
 import KernelSelection
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Models
@@ -188,7 +189,8 @@ private struct Rendezvous: ParallelWork {
 
     @Test(arguments: Precision.allCases) func sharingChangesNothingOfMiniLM(_ precision: Precision) throws {
         let model = try Model.load(
-            directory: repository + "/models/minilm", name: "minilm", kernels: Table.all[Table.all.count - 1].kernels,
+            directory: Folders.repository + "/models/minilm", name: "minilm",
+            kernels: Table.all[Table.all.count - 1].kernels,
             precision: precision)
         for lengths in [[1], [16], [23], [128], [512], [13, 128, 12, 20, 28, 36, 68, 70, 28, 203]] {
             try Self.compare(model, lengths, helpers: 1, leastWork: 1 << 18)

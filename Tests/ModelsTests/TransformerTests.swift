@@ -1,13 +1,15 @@
 import Foundation
 import JSON
 import Kernels
+import ModelFiles
+import TestSupport
 import Testing
 
 @testable import Models
 
 /// Against torch and transformers, by Tests/Reference/transformer.py, on every table of kernels.
 @Suite struct TransformerTests {
-    static let folder = repository + "/Tests/Reference/data/transformer"
+    static let folder = Folders.reference + "/transformer"
     static let names = directories(in: folder)
 
     /// All inputs of a case as one ragged batch; every layer's states, every pooling, logits and all maps.
@@ -184,10 +186,10 @@ import Testing
 
     /// all-MiniLM-L6-v2 from text, one ragged batch.
     @Test(arguments: Table.all) func miniLM(_ table: Table) throws {
-        let model = try Model.load(directory: TokenizerTests.miniLM, name: "minilm", kernels: table.kernels)
+        let model = try Model.load(directory: Folders.miniLM, name: "minilm", kernels: table.kernels)
         let d = model.description
         #expect(d.maxLength == 256 && d.positions == 512 && d.parameters == 22_565_376)
-        let data = TokenizerTests.data
+        let data = Folders.reference
         let expected = try Expected(data, "minilm.safetensors")
         let attention = try Expected(data, "minilm_attention.safetensors")
         let bytes = Array(try Data(contentsOf: URL(fileURLWithPath: data + "/minilm.json")))

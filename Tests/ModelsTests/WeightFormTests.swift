@@ -1,5 +1,7 @@
 import Foundation
 import KernelSelection
+import ModelFiles
+import TestSupport
 import Testing
 
 @testable import Models
@@ -7,7 +9,7 @@ import Testing
 /// One classifier in the forms in which people have weights: in shards, wrapped in other objects, quantized by other
 /// tools; by Tests/Reference/weights_forms.py.
 @Suite struct WeightFormTests {
-    static let folder = repository + "/Tests/Reference/data/forms"
+    static let folder = Folders.reference + "/forms"
     static let forms = directories(in: folder).filter { !$0.hasSuffix(".safetensors") }
     static let quantized = forms.filter { $0.hasPrefix("compressed") || $0 == "bitsandbytes" }
 

@@ -1,4 +1,6 @@
 import Kernels
+import ModelFiles
+import TestSupport
 import Testing
 
 @testable import Models
@@ -23,7 +25,7 @@ private let table = KernelTable(
 @Suite struct WeightReaderTests {
     private func reader(_ file: String, _ names: [String: String] = [:]) throws -> WeightReader {
         WeightReader(
-            file: try WeightFiles.open(directory: weightsData, configured: file), names: names, kernels: table)
+            file: try WeightFiles.open(directory: Folders.weights, configured: file), names: names, kernels: table)
     }
 
     /// A copy: the pointer is good only while the tensor lives.

@@ -1,4 +1,4 @@
-"""Writes Sources/Models/Tokenizers/UnicodeTables.swift: the Unicode data of the Hugging Face `tokenizers` library.
+"""Writes Sources/Tokenizers/Unicode/UnicodeTables.generated.swift: the Unicode data of Hugging Face `tokenizers`.
 
 The library takes its character classes and decompositions from three Rust crates. Their Unicode versions differ, and are
 older than that of the standard library of any current Swift. This script obtains the data from the library itself, one code
@@ -13,7 +13,7 @@ import tokenizers
 from tokenizers import Regex, normalizers, pre_tokenizers
 
 ALL = [c for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF]
-OUT = pathlib.Path(__file__).parents[2] / "Sources/Models/Tokenizers/UnicodeTables.swift"
+OUT = pathlib.Path(__file__).parents[2] / "Sources/Tokenizers/Unicode/UnicodeTables.generated.swift"
 
 clean = normalizers.BertNormalizer(clean_text=True, handle_chinese_chars=False, strip_accents=False, lowercase=False)
 strip = normalizers.BertNormalizer(clean_text=False, handle_chinese_chars=False, strip_accents=True, lowercase=False)

@@ -1,7 +1,8 @@
+import Concurrency
 import Foundation
-import Locks
 import Testing
 
+@testable import HTTP
 @testable import Server
 
 /// A log, and its lines without the time.
@@ -123,7 +124,7 @@ private func entry(_ path: String = "/v1/encode", out: Int? = 120) -> AccessLog.
         }
         send("POST", "/v1/encode", "{\"input\": \"a\"}")
         send("GET", "/nowhere")
-        _ = handler.failure(status: 408, code: "head_timeout", message: "slow")
+        _ = handler.failure(status: 408, code: "head_timeout", message: "slow", path: nil)
         log.flush()
         let all = lines.withLock { $0 }
         #expect(all.count == 3)
@@ -146,7 +147,7 @@ private func entry(_ path: String = "/v1/encode", out: Int? = 120) -> AccessLog.
         let (log, lines) = log()
         let api = APIHandler(metrics: Metrics(), log: log)
         let handler = try AccessHandler(
-            api, recorder: api.recorder, keys: AccessTests.keys("k"), cors: CORSPolicy(["https://a.example"]))
+            api, keys: AccessTests.keys("k"), cors: CORSPolicy(["https://a.example"]))
         var request = HTTPRequest(method: asked.method, path: asked.path, headers: asked.headers)
         request.headers.add("Origin", "https://a.example")
         if let id { request.headers.add("X-Request-Id", id) }

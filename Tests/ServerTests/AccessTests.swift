@@ -1,25 +1,32 @@
+import Concurrency
 import Foundation
-import Locks
 import Synchronization
 import Testing
 
+@testable import HTTP
 @testable import Server
 
 @Suite struct AccessTests {
     /// Answers 200 to all it is given.
-    private struct Inner: RequestHandler {
+    private struct Inner: RequestHandler, AcceptedRequest {
         func handle(_ request: HTTPRequest, _ writer: any ResponseWriter) {
             writer.respond(HTTPResponse(status: 200, headers: ["X-Request-Id": "inner"]))
         }
-        func refusal(of request: HTTPRequest) -> HTTPResponse? {
-            request.path == "/refused" ? HTTPResponse(status: 405) : nil
+        func begin(_ head: HTTPRequest) -> RequestDecision {
+            head.path == "/refused" ? .respond(HTTPResponse(status: 405)) : .accept(self, maxBodyBytes: nil)
         }
-        func failure(status: Int, code: String, message: String) -> HTTPResponse {
+        func record(_ response: HTTPResponse, to head: HTTPRequest) -> HTTPResponse {
+            var response = response
+            if let id = head.headers["X-Request-Id"] { response.headers.set("X-Request-Id", id) }
+            return response
+        }
+        func refusal(
+            of head: HTTPRequest, status: Int, code: String, message: String, headers: HTTPHeaders
+        ) -> HTTPResponse { record(HTTPResponse(status: status, headers: headers), to: head) }
+        func failure(status: Int, code: String, message: String, path: String?) -> HTTPResponse {
             HTTPResponse(status: status, headers: ["X-Request-Id": "made-up"], body: [ArraySegment(Array(code.utf8))])
         }
     }
-
-    private let recorder = AnswerRecorder(metrics: Metrics())
 
     private final class Capture: ResponseWriter {
         let response = Locked<HTTPResponse?>(nil)
@@ -57,7 +64,7 @@ import Testing
     ])
     func asksForKeys(path: String, fields: [String], status: Int) throws {
         let handler = AccessHandler(
-            Inner(), recorder: recorder, keys: try Self.keys("# a comment\n\nfirst\r\nsecond-key\n"))
+            Inner(), keys: try Self.keys("# a comment\n\nfirst\r\nsecond-key\n"))
         var headers: HTTPHeaders = ["X-Request-Id": "mine"]
         for field in fields {
             let parts = field.split(separator: ":", maxSplits: 1)
@@ -72,11 +79,11 @@ import Testing
     }
 
     @Test func changesKeys() throws {
-        let handler = AccessHandler(Inner(), recorder: recorder, keys: try Self.keys("old"))
+        let handler = AccessHandler(Inner(), keys: try Self.keys("old"))
         handler.use(try Self.keys("new"))
         #expect(try Self.ask(handler, "GET", "/", ["Authorization": "Bearer old"]).status == 401)
         #expect(try Self.ask(handler, "GET", "/", ["Authorization": "Bearer new"]).status == 200)
-        #expect(try Self.ask(AccessHandler(Inner(), recorder: recorder)).status == 200)
+        #expect(try Self.ask(AccessHandler(Inner())).status == 200)
     }
 
     /// Rows, not arguments, which would be printed: the last file has 600,000 lines.
@@ -103,7 +110,7 @@ import Testing
         ] as [([String], String, String?)])
     func allowsOrigins(origins: [String], origin: String, expected: String?) throws {
         let policy: CORSPolicy = try #require(CORSPolicy(origins))
-        let handler = AccessHandler(Inner(), recorder: recorder, keys: try Self.keys("k"), cors: policy)
+        let handler = AccessHandler(Inner(), keys: try Self.keys("k"), cors: policy)
         let plain = try Self.ask(handler, "GET", "/", ["Origin": origin, "Authorization": "Bearer k"])
         #expect(plain.status == 200)
         #expect(plain.headers["Access-Control-Allow-Origin"] == expected)

@@ -5,7 +5,9 @@ import Kernels
 import Models
 import Testing
 
+@testable import HTTP
 @testable import Server
+@testable import Tokenizers
 
 #if canImport(FoundationXML)
 import FoundationXML

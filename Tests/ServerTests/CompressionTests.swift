@@ -2,6 +2,7 @@ import JSON
 import Models
 import Testing
 
+@testable import HTTP
 @testable import Server
 
 private func bytes(_ hex: String) -> [UInt8] {

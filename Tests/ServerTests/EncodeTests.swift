@@ -1,9 +1,10 @@
+import Concurrency
 import JSON
-import Locks
 import Models
 import Synchronization
 import Testing
 
+@testable import HTTP
 @testable import Server
 
 struct BadRequest: Sendable, CustomTestStringConvertible {

@@ -2,6 +2,7 @@ import Foundation
 import JSON
 import Testing
 
+@testable import HTTP
 @testable import Server
 
 /// Expected bytes: numpy.save and safetensors.numpy.save, by Tests/Reference/attention.py.

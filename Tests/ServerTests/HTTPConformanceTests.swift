@@ -3,19 +3,22 @@ import Glibc
 import Synchronization
 import Testing
 
+@testable import HTTP
 @testable import Server
 
 /// Every case of HTTPParserCase over a real socket, sent whole and byte by byte: the first answer, and whether the
 /// connection ends after it.
 @Suite struct HTTPConformanceTests {
     /// Answers with what it was asked.
-    private struct Mirror: RequestHandler {
+    private struct Mirror: RequestHandler, AcceptedRequest {
+        func begin(_ head: HTTPRequest) -> RequestDecision { .accept(self, maxBodyBytes: nil) }
+
         func handle(_ request: HTTPRequest, _ writer: any ResponseWriter) {
             let line = "\(request.method) \(request.path)" + (request.query.map { " ?\($0)" } ?? "")
             writer.respond(TestHandler.text(Array(line.utf8) + [0x0A] + request.body))
         }
 
-        func failure(status: Int, code: String, message: String) -> HTTPResponse {
+        func failure(status: Int, code: String, message: String, path: String?) -> HTTPResponse {
             HTTPResponse(status: status, body: [ArraySegment(Array("\(code): \(message)".utf8))])
         }
     }

@@ -1,5 +1,6 @@
 import Testing
 
+@testable import HTTP
 @testable import Server
 
 /// What the parser makes of some bytes.

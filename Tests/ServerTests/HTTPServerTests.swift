@@ -3,6 +3,7 @@ import Glibc
 import Synchronization
 import Testing
 
+@testable import HTTP
 @testable import Server
 
 /// Real sockets on 127.0.0.1; one at a time, since some count descriptors.

@@ -1,9 +1,10 @@
 import CSystem
+import Concurrency
 import Dispatch
 import Glibc
-import Locks
 import Synchronization
 
+@testable import HTTP
 @testable import Server
 
 /// A blocking client socket on 127.0.0.1, for tests only.
@@ -174,7 +175,7 @@ final class TestClient {
 }
 
 /// Answers what tests ask for by path, from another thread than the loop's.
-final class TestHandler: RequestHandler {
+final class TestHandler: RequestHandler, AcceptedRequest {
     private let workers = DispatchQueue(label: "test.workers", attributes: .concurrent)
     let handled = Atomic(0)
     let cancelled = Atomic(0)
@@ -208,11 +209,11 @@ final class TestHandler: RequestHandler {
         }
     }
 
-    func refusal(of request: HTTPRequest) -> HTTPResponse? {
-        request.path == "/refuse" ? HTTPResponse(status: 403) : nil
+    func begin(_ head: HTTPRequest) -> RequestDecision {
+        head.path == "/refuse" ? .respond(HTTPResponse(status: 403)) : .accept(self, maxBodyBytes: nil)
     }
 
-    func failure(status: Int, code: String, message: String) -> HTTPResponse {
+    func failure(status: Int, code: String, message: String, path: String?) -> HTTPResponse {
         HTTPResponse(
             status: status, headers: ["Content-Type": "text/plain"],
             body: [ArraySegment(Array("\(code): \(message)".utf8))])
@@ -220,6 +221,32 @@ final class TestHandler: RequestHandler {
 
     static func text(_ bytes: [UInt8]) -> HTTPResponse {
         HTTPResponse(status: 200, headers: ["Content-Type": "text/plain"], body: [ArraySegment(bytes)])
+    }
+}
+
+extension RequestHandler {
+    /// Begins a request that has arrived whole and handles it, as a connection does.
+    func handle(_ request: HTTPRequest, _ writer: any ResponseWriter) {
+        switch decision(on: request) {
+        case .respond(let response): writer.respond(response)
+        case .accept(let accepted, _): accepted.handle(request, writer)
+        }
+    }
+
+    /// The response that the head alone gets; `nil` if the request is accepted.
+    func refusal(of request: HTTPRequest) -> HTTPResponse? {
+        if case .respond(let response) = decision(on: request) { response } else { nil }
+    }
+
+    /// The largest body that is read, in bytes; `nil` if it is as large as the server takes, or the request is refused.
+    func maxBodyBytes(of request: HTTPRequest) -> Int? {
+        if case .accept(_, let bytes) = decision(on: request) { bytes } else { nil }
+    }
+
+    private func decision(on request: HTTPRequest) -> RequestDecision {
+        var head = request
+        head.body = []
+        return begin(head)
     }
 }
 

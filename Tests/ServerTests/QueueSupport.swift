@@ -1,10 +1,12 @@
+import Concurrency
 import Glibc
 import JSON
-import Locks
 import Models
 import Synchronization
 
+@testable import HTTP
 @testable import Server
+@testable import Tokenizers
 
 /// A network whose results can be told from its input alone: an embedding is [Σ values, length, first, last], states are
 /// [value, position, value, position]; a feature step's value is its sum.

@@ -1,6 +1,6 @@
+import Concurrency
 import Glibc
 import JSON
-import Locks
 import Models
 import Synchronization
 import Testing

@@ -5,6 +5,7 @@ import Models
 import Testing
 
 @testable import Server
+@testable import Tokenizers
 
 /// Directories of sentence-transformers with prompts and modules behind the pooling, and with SPLADE's, against what that
 /// library makes of the same requests (Tests/Reference/sentence_modules.py).

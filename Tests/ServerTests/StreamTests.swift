@@ -1,12 +1,13 @@
+import Concurrency
 import Dispatch
 import Foundation
 import Glibc
 import JSON
-import Locks
 import Models
 import Synchronization
 import Testing
 
+@testable import HTTP
 @testable import Server
 
 /// Pieces of a fixed size, made on another thread.
@@ -38,7 +39,7 @@ final class CountedStream: BodyStream, @unchecked Sendable {
     var body: [UInt8] { (1...pieces).flatMap { [UInt8](repeating: UInt8(truncatingIfNeeded: $0), count: size) } }
 }
 
-private final class StreamHandler: RequestHandler {
+private final class StreamHandler: RequestHandler, AcceptedRequest {
     let stream: CountedStream
     let writers = Locked<[any ResponseWriter]>([])
     init(_ stream: CountedStream) { self.stream = stream }
@@ -50,7 +51,10 @@ private final class StreamHandler: RequestHandler {
                 ? HTTPResponse(status: 200, stream: stream) : TestHandler.text(Array("other".utf8)))
     }
 
-    func failure(status: Int, code: String, message: String) -> HTTPResponse { HTTPResponse(status: status) }
+    func begin(_ head: HTTPRequest) -> RequestDecision { .accept(self, maxBodyBytes: nil) }
+    func failure(status: Int, code: String, message: String, path: String?) -> HTTPResponse {
+        HTTPResponse(status: status)
+    }
 }
 
 /// Answers that are made while they are sent, over real sockets.

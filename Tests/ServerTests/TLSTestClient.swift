@@ -2,6 +2,7 @@ import COpenSSL
 import Foundation
 import Glibc
 
+@testable import HTTP
 @testable import Server
 
 /// The certificates of Tests/Reference/tls.sh.

@@ -5,6 +5,7 @@ import Glibc
 import Synchronization
 import Testing
 
+@testable import HTTP
 @testable import Server
 
 @Suite(.serialized) struct TLSTests {

@@ -1,4 +1,6 @@
+import Diagnostics
 import Kernels
+import ModelFiles
 
 /// What many families ask of config.json.
 extension Configuration {

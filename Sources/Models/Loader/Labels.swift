@@ -1,5 +1,7 @@
+import Diagnostics
 import Glibc
 import JSON
+import ModelFiles
 
 /// `id2label` of config.json: names of a classifier's values.
 enum Labels {

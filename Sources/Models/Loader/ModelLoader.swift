@@ -1,5 +1,8 @@
+import Diagnostics
 import Glibc
 import Kernels
+import ModelFiles
+import Tokenizers
 
 extension Model {
     /// Reads a model directory (see ARCHITECTURE.md).
@@ -47,7 +50,7 @@ extension Model {
             return (model, reader)
         }
         // It may have tokens that the network does not: published ones do, and a request that uses one is told so.
-        let tokenizer = try Tokenizers.load(directory: files)
+        let tokenizer = try TokenizerLoader.load(directory: files)
         var model = Model(name: name, directory: directory, network: network, tokenizer: tokenizer)
         model.lowercases = sentence.lowercases
         model.takesTokenTypes = try TokenTypes.areGiven(directory: files, configuration)

@@ -1,3 +1,6 @@
+import Diagnostics
+import ModelFiles
+
 /// The families of networks there are, by config.json's `model_type`.
 enum ModelRegistry {
     /// Encoders of transformers: each reads its configuration and tensor names into the parts that all share.

@@ -1,4 +1,6 @@
+import Diagnostics
 import JSON
+import ModelFiles
 
 extension Configuration {
     /// Refuses weights that are quantized in a way that cannot be read, by what `quantization_config` says of them

@@ -1,4 +1,6 @@
+import Diagnostics
 import JSON
+import ModelFiles
 
 /// What sentence-transformers' files say of a model: how its token vectors become one, and how long a text may be.
 /// (https://sbert.net/docs/sentence_transformer/usage/custom_models.html)
@@ -142,7 +144,7 @@ public struct SentenceTransformersConfiguration: Sendable {
 
     private mutating func readModules(_ directory: String) throws(ModelError) {
         let name = "modules.json"
-        guard let bytes = try Tokenizers.read(name, in: directory, limit: 1 << 20) else { return }
+        guard let bytes = try WholeFile.read(name, in: directory, limit: 1 << 20) else { return }
         let value: JSONValue
         do throws(JSONError) { value = try JSONValue(parsing: bytes) } catch {
             throw ModelError(file: name, "is not valid JSON: \(error)")

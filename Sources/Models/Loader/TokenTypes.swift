@@ -1,4 +1,5 @@
 import JSON
+import ModelFiles
 
 /// Whether a model is given the types of its tokens, which tell the texts of a pair apart, or 0 for all of them.
 ///

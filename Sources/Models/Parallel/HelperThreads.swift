@@ -1,4 +1,5 @@
 import CSystem
+import Concurrency
 import Glibc
 import Synchronization
 
@@ -6,7 +7,7 @@ import Synchronization
 public final class HelperThreads: @unchecked Sendable {
     public let team: ThreadTeam
     private let bell: WakeSignal
-    private var handles: [pthread_t] = []
+    private var threads: [POSIXThread] = []
 
     /// What the threads sleep on.
     private final class WakeSignal: @unchecked Sendable {
@@ -27,22 +28,12 @@ public final class HelperThreads: @unchecked Sendable {
         }
     }
 
-    private final class Place {
-        let team: ThreadTeam
-        let bell: WakeSignal
-
-        init(_ team: ThreadTeam, _ bell: WakeSignal) {
-            self.team = team
-            self.bell = bell
-        }
-
-        func work() {
-            while !bell.ends.load(ordering: .acquiring) {
-                let rings = bell.rings.pointee.load(ordering: .acquiring)
-                if team.help(while: { true }) == .idle { team.askToBeCalled() }
-                // Returns at once where there has been a call since.
-                encoderd_futex_wait(bell.rings, rings)
-            }
+    private static func work(for team: ThreadTeam, until bell: WakeSignal) {
+        while !bell.ends.load(ordering: .acquiring) {
+            let rings = bell.rings.pointee.load(ordering: .acquiring)
+            if team.help(while: { true }) == .idle { team.askToBeCalled() }
+            // Returns at once where there has been a call since.
+            encoderd_futex_wait(bell.rings, rings)
         }
     }
 
@@ -52,25 +43,14 @@ public final class HelperThreads: @unchecked Sendable {
         self.bell = bell
         team = ThreadTeam(size: 1 + max(0, count), leastWork: leastWork) { _ in bell.ring() }
         for _ in 1..<team.size {
-            var handle = pthread_t()
-            let place = Unmanaged.passRetained(Place(team, bell))
-            let failed = pthread_create(
-                &handle, nil,
-                { context in
-                    if let context { Unmanaged<Place>.fromOpaque(context).takeRetainedValue().work() }
-                    return nil
-                }, place.toOpaque())
-            if failed != 0 {
-                place.release()
-                break
-            }
-            handles.append(handle)
+            guard let thread = POSIXThread({ [team] in Self.work(for: team, until: bell) }) else { break }
+            threads.append(thread)
         }
     }
 
     deinit {
         bell.ends.store(true, ordering: .releasing)
         bell.ring()
-        for handle in handles { pthread_join(handle, nil) }
+        for thread in threads { thread.join() }
     }
 }

@@ -1,5 +1,7 @@
+import Diagnostics
 import JSON
 import Kernels
+import ModelFiles
 
 /// What config.json says of a model of type `rnn`, `gru` or `lstm`; sizes are torch.nn's.
 ///

@@ -1,4 +1,5 @@
 import Kernels
+import ModelFiles
 
 /// torch.nn.RNN, GRU or LSTM (https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html) with an optional embedding
 /// before and an optional output layer behind.

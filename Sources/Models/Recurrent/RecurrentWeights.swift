@@ -1,4 +1,6 @@
+import Diagnostics
 import Kernels
+import ModelFiles
 
 /// One direction of one layer.
 struct RecurrentDirection: Sendable {

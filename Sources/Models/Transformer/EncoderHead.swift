@@ -1,5 +1,7 @@
+import Diagnostics
 import JSON
 import Kernels
+import ModelFiles
 
 /// What transformers' class names say after `For`.
 enum EncoderTask: String, Sendable {

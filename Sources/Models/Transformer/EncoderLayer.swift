@@ -1,4 +1,5 @@
 import Kernels
+import ModelFiles
 
 /// Weights of one Transformer encoder layer (Vaswani et al. 2017, section 3.1): attention, then feed-forward, each with a
 /// residual around it.

@@ -1,4 +1,6 @@
+import Diagnostics
 import Kernels
+import ModelFiles
 
 /// What a family makes of a model directory: see ARCHITECTURE.md, "A new family".
 struct EncoderDefinition {

@@ -1,6 +1,7 @@
+import Concurrency
 import Glibc
 import Kernels
-import Locks
+import ModelFiles
 
 /// How a family's masked-language-model head is built: a layer, a norm, and one value for each token of the vocabulary.
 struct MaskedLMHeadPlan: Sendable {

@@ -1,6 +1,7 @@
+import Concurrency
 import Glibc
 import Kernels
-import Locks
+import ModelFiles
 
 /// An additive bias of attention scores by the distance of key and query, one a head (Shaw et al. 2018; T5's and MPNet's
 /// buckets of distances). Made as far as sequences have needed it and shared by all layers and workers.

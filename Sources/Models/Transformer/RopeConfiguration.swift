@@ -1,5 +1,6 @@
 import Glibc
 import JSON
+import ModelFiles
 
 /// Rotary position embeddings (Su et al. 2021, https://arxiv.org/abs/2104.09864) as config.json describes them: how
 /// fast each pair of values of a query or key turns from one position to the next.

@@ -1,6 +1,6 @@
+import Concurrency
 import Glibc
 import Kernels
-import Locks
 
 /// Sines and cosines of a rotary embedding by position, made as far as sequences have needed them and shared by all
 /// layers and workers.

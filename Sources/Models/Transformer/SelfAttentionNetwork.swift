@@ -1,4 +1,5 @@
 import Kernels
+import ModelFiles
 
 /// One self-attention over feature vectors: softmax(QKᵀ/√d_k)V (Vaswani et al. 2017, equation 1), or softmax of the
 /// cosines of queries and keys, with Q = X W_Qᵀ, K = X W_Kᵀ, V = X W_Vᵀ.

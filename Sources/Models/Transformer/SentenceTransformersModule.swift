@@ -1,4 +1,6 @@
+import Diagnostics
 import Kernels
+import ModelFiles
 
 /// A module of sentence-transformers between pooling and the vector that is answered.
 struct SentenceTransformersModule: Sendable {

@@ -1,4 +1,5 @@
 import Kernels
+import ModelFiles
 
 /// transformers' ConvLayer of DeBERTa-v2 (modeling_deberta_v2.py): torch.nn.Conv1d over a sequence's vectors, zeros beside
 /// it, then an activation, a residual and a norm.

@@ -1,4 +1,5 @@
 import Kernels
+import ModelFiles
 
 /// A part of a checkpoint: the tensors whose names begin with a prefix, read as the layers of torch.nn.
 struct WeightScope {

@@ -1,4 +1,6 @@
+import Diagnostics
 import Kernels
+import ModelFiles
 
 /// A table of vectors [rows, width] that are looked up one at a time: f32, or bf16 left as it lies in the file.
 public final class EmbeddingTable: @unchecked Sendable {

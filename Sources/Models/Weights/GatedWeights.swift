@@ -1,4 +1,5 @@
 import Kernels
+import ModelFiles
 
 extension WeightReader {
     /// Some rows of a tensor.

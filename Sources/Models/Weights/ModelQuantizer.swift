@@ -1,6 +1,8 @@
+import Diagnostics
 import Glibc
 import JSON
 import Kernels
+import ModelFiles
 
 /// Writes a model directory again with its dense weights in bf16 or int8, as safetensors.
 ///

@@ -1,3 +1,6 @@
+import Diagnostics
+import ModelFiles
+
 /// A dense layer's weight [outputs, inputs] as its file holds it: floating point, or bytes with a factor a row.
 struct StoredWeight {
     let tensor: Tensor

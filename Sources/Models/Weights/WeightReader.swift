@@ -1,4 +1,6 @@
+import Diagnostics
 import Kernels
+import ModelFiles
 
 /// A weight `[outputs, inputs]` packed once for the kernels in use. `values` is good only while this object lives.
 public final class PackedWeight: @unchecked Sendable {
@@ -194,7 +196,7 @@ public final class WeightReader {
         let fileName = names[name] ?? name
         let shown = fileName == name ? quoted(name) : "\(quoted(fileName)) (mapped from \(quoted(name)))"
         guard let tensor = file.tensor(fileName) else {
-            let close = closeNames(fileName, among: file.names).map(quoted).joined(separator: ", ")
+            let close = SimilarNames.suggestions(for: fileName, among: file.names).map(quoted).joined(separator: ", ")
             throw ModelError(
                 file: file.path,
                 "has no tensor \(shown), which should be \(shape)" + (close.isEmpty ? "" : "; similar names: \(close)"))
@@ -218,32 +220,4 @@ public final class WeightReader {
         }
         return tensor
     }
-}
-
-/// At most three names that someone may have meant: those that end in `name` or it in them, then the nearest by edits.
-func closeNames(_ name: String, among names: [String]) -> [String] {
-    guard name.utf8.count <= 200 else { return [] }
-    let target = Array(name.utf8)
-    let scored = names.prefix(2000).compactMap { candidate -> (score: Int, name: String)? in
-        guard candidate.utf8.count <= 200 else { return nil }
-        if candidate.hasSuffix("." + name) || name.hasSuffix("." + candidate) { return (0, candidate) }
-        let distance = editDistance(target, Array(candidate.utf8))
-        return distance <= max(2, target.count / 4) ? (distance, candidate) : nil
-    }
-    return scored.sorted { ($0.score, $0.name) < ($1.score, $1.name) }.prefix(3).map(\.name)
-}
-
-/// Levenshtein's distance in bytes.
-private func editDistance(_ a: [UInt8], _ b: [UInt8]) -> Int {
-    var row = Array(0...b.count)
-    for (i, x) in a.enumerated() {
-        var diagonal = row[0]
-        row[0] = i + 1
-        for (j, y) in b.enumerated() {
-            let cost = min(diagonal + (x == y ? 0 : 1), row[j] + 1, row[j + 1] + 1)
-            diagonal = row[j + 1]
-            row[j + 1] = cost
-        }
-    }
-    return row[b.count]
 }

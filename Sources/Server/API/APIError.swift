@@ -1,3 +1,5 @@
+import Diagnostics
+import HTTP
 import JSON
 
 /// Why a request is refused, in the terms of the HTTP contract.

@@ -1,5 +1,6 @@
+import Concurrency
+import HTTP
 import JSON
-import Locks
 import Models
 import Synchronization
 
@@ -46,8 +47,31 @@ public final class APIHandler: RequestHandler {
     /// Tells /metrics where to ask for the number of open connections.
     public func countConnections(_ count: @escaping @Sendable () -> Int) { connectionCount.withLock { $0 = count } }
 
-    public func handle(_ request: HTTPRequest, _ writer: any ResponseWriter) {
-        let match = router.match(request.method, request.path)
+    package func begin(_ head: HTTPRequest) -> RequestDecision {
+        let match = router.match(head.method, head.path)
+        switch match.route {
+        case .failure(let error):
+            // Refused whatever the body says, if the body is too long to be read for nothing.
+            if head.headers["Content-Length"].map({ Int($0) ?? .max }) ?? 0 > APIHandler.maxUnusedBodyBytes {
+                return .respond(recorder.record(error.response, to: head, route: match.pattern))
+            }
+        case .success(let route):
+            if route.takesBody(head.method) {
+                return .accept(Matched(handler: self, match: match), maxBodyBytes: nil)
+            }
+        }
+        return .accept(Matched(handler: self, match: match), maxBodyBytes: APIHandler.maxUnusedBodyBytes)
+    }
+
+    /// A request whose endpoint is known.
+    private struct Matched: AcceptedRequest {
+        let handler: APIHandler
+        let match: Router.Match
+
+        func handle(_ request: HTTPRequest, _ writer: any ResponseWriter) { handler.handle(request, writer, match) }
+    }
+
+    private func handle(_ request: HTTPRequest, _ writer: any ResponseWriter, _ match: Router.Match) {
         let context = RequestContext(request, writer, route: match.pattern, recorder: recorder)
         do throws(APIError) {
             switch try match.route.get() {
@@ -78,33 +102,27 @@ public final class APIHandler: RequestHandler {
         }
     }
 
-    /// What the router refuses whatever the body says, where the body is too long to be read for nothing.
-    public func refusal(of request: HTTPRequest) -> HTTPResponse? {
-        guard request.headers["Content-Length"].map({ Int($0) ?? .max }) ?? 0 > APIHandler.maxUnusedBodyBytes else {
-            return nil
-        }
-        let match = router.match(request.method, request.path)
-        guard case .failure(let error) = match.route else { return nil }
-        return recorder.record(error.response, to: request, route: match.pattern)
-    }
-
-    /// Where a body means nothing (RFC 9110, 9.3.1) it has to be read all the same before the connection's next request: as
-    /// long as it is short.
-    public func maxBodyBytes(of request: HTTPRequest) -> Int? {
-        guard case .success(let route) = router.match(request.method, request.path).route,
-            route.takesBody(request.method)
-        else { return APIHandler.maxUnusedBodyBytes }
-        return nil
-    }
-
+    /// The largest body that is read and ignored (RFC 9110, 9.3.1), so that the connection's next request can follow it.
     private static let maxUnusedBodyBytes = 64 << 10
 
-    public func failure(status: Int, code: String, message: String) -> HTTPResponse {
+    package func record(_ response: HTTPResponse, to head: HTTPRequest) -> HTTPResponse {
+        recorder.record(response, to: head)
+    }
+
+    package func refusal(
+        of head: HTTPRequest, status: Int, code: String, message: String, headers: HTTPHeaders
+    ) -> HTTPResponse {
+        recorder.record(APIError(status, code, message, headers: headers).response, to: head)
+    }
+
+    package func failure(status: Int, code: String, message: String, path: String?) -> HTTPResponse {
         recorder.record(APIError(status, code, message).response, to: nil)
     }
 
     /// Under the same id, and readable by the same pages. Its line in the log follows that of the answer.
-    public func failure(status: Int, code: String, message: String, insteadOf answer: HTTPResponse) -> HTTPResponse {
+    package func failure(
+        status: Int, code: String, message: String, path: String?, insteadOf answer: HTTPResponse
+    ) -> HTTPResponse {
         var response = APIError(status, code, message).response
         for (name, value) in answer.headers.fields
         where name == "Vary" || name.hasPrefix("Access-Control-") { response.headers.add(name, value) }

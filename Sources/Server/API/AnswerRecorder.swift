@@ -1,3 +1,5 @@
+import HTTP
+
 /// Gives every answer what each of them carries, counts it and logs it.
 struct AnswerRecorder: Sendable {
     let metrics: Metrics

@@ -1,3 +1,4 @@
+import HTTP
 import Models
 
 /// GET and POST /v1/attention: read on a worker, inferred in batches, written on a worker.

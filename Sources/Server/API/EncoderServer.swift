@@ -1,4 +1,5 @@
-import Locks
+import Concurrency
+import HTTP
 import Models
 
 /// Everything about a server that its operator may choose.
@@ -8,13 +9,13 @@ public struct ServerConfiguration: Sendable {
     public var port = 8080
     /// Worker threads; nil: one a processor this process may use.
     public var threads: Int?
-    public var http = HTTPLimits()
+    package var http = HTTPLimits()
     /// nil: clients are spoken with in the clear.
-    public var tls: TLSFiles?
+    package var tls: TLSFiles?
     /// A file with a key a line; nil: no key is needed.
     public var keyFile: String?
     /// nil: pages of other origins may read nothing.
-    public var cors: CORSPolicy?
+    package var cors: CORSPolicy?
     public var queue = QueueLimits()
     public var requests = RequestLimits()
     public var attention = AttentionLimits()
@@ -39,11 +40,11 @@ public final class EncoderServer: Sendable {
     private let http: HTTPServer
     private let engine = Locked<InferenceEngine?>(nil)
 
-    public init(configuration: ServerConfiguration = ServerConfiguration()) throws(HTTPServerError) {
+    package init(configuration: ServerConfiguration = ServerConfiguration()) throws(HTTPServerError) {
         handler = APIHandler(
             metrics: metrics, limits: configuration.requests, attentionLimits: configuration.attention,
             compression: configuration.compression, log: configuration.accessLog)
-        access = AccessHandler(handler, recorder: handler.recorder, cors: configuration.cors)
+        access = AccessHandler(handler, cors: configuration.cors)
         http = HTTPServer(handler: access, limits: configuration.http)
         self.configuration = configuration
         handler.countConnections { [weak http] in http?.connectionCount ?? 0 }
@@ -53,7 +54,7 @@ public final class EncoderServer: Sendable {
     /// Answers for these models from now on. To be called once.
     /// - Returns: the number of worker threads.
     @discardableResult
-    public func serve(_ models: [Model]) throws(HTTPServerError) -> Int {
+    package func serve(_ models: [Model]) throws(HTTPServerError) -> Int {
         let engine: InferenceEngine
         do throws(QueueError) {
             engine = try InferenceEngine(
@@ -72,18 +73,18 @@ public final class EncoderServer: Sendable {
 
     /// Listens on the configured host and port.
     /// - Returns: the port that is listened on.
-    public func start() throws(HTTPServerError) -> Int {
+    package func start() throws(HTTPServerError) -> Int {
         try http.start(host: configuration.host, port: configuration.port)
     }
 
     /// - Returns: what clients call the addresses, such as `http://127.0.0.1:8080`.
-    public func start(_ addresses: [HTTPAddress]) throws(HTTPServerError) -> [String] { try http.start(addresses) }
+    package func start(_ addresses: [HTTPAddress]) throws(HTTPServerError) -> [String] { try http.start(addresses) }
 
     /// Takes no more clients, at once; for a server whose models cannot be loaded.
     public func stopListening() { http.stopListening() }
 
     /// Reads the configured keys and files of TLS again; when one cannot be used, nothing changes.
-    public func reload() throws(HTTPServerError) {
+    package func reload() throws(HTTPServerError) {
         var keys: APIKeys?
         if let file = configuration.keyFile { keys = try APIKeys(path: file) }
         if let tls = configuration.tls { try http.useTLS(tls) }

@@ -1,3 +1,4 @@
+import Diagnostics
 import JSON
 
 /// Reads the members of a request's JSON object strictly: every member must be known, and of its type.
@@ -11,7 +12,7 @@ struct FieldReader {
             throw APIError(400, "invalid_type", "The body must be a JSON object, not \(value.kind).")
         }
         for key in object.keys where !fields.contains(key) {
-            let nearest = FieldReader.nearest(key, fields)
+            let nearest = SimilarNames.nearest(to: key, among: fields)
             let hint = nearest.map { "; did you mean '\($0)'?" } ?? "."
             throw APIError(
                 400, "unknown_field", param: param.map { "\($0).\(key.excerpt())" } ?? key,
@@ -55,33 +56,10 @@ struct FieldReader {
         guard let text = value.string else { throw .type(param, "a string", found: value) }
         guard let option = T(rawValue: text) else {
             let names = T.allCases.map(\.rawValue)
-            let hint = nearest(text, names).map { " Did you mean '\($0)'?" } ?? ""
+            let hint = SimilarNames.nearest(to: text, among: names).map { " Did you mean '\($0)'?" } ?? ""
             throw .value(
                 param, "'\(param)' must be one of \(names.joined(separator: ", ")), not '\(text.excerpt())'.\(hint)")
         }
         return option
-    }
-
-    /// The known name that a misspelt one most likely stands for: at most a third of it edited.
-    static func nearest(_ name: String, _ known: [String]) -> String? {
-        let name = Array(name.excerpt(64).lowercased().utf8.prefix(64))
-        let scored = known.map { ($0, distance(name, Array($0.utf8))) }
-        guard let best = scored.min(by: { $0.1 < $1.1 }), best.1 <= max(1, best.0.utf8.count / 3) else { return nil }
-        return best.0
-    }
-
-    /// Levenshtein's edit distance.
-    private static func distance(_ a: [UInt8], _ b: [UInt8]) -> Int {
-        var row = Array(0...b.count)
-        for (i, x) in a.enumerated() {
-            var diagonal = row[0]
-            row[0] = i + 1
-            for (j, y) in b.enumerated() {
-                let substituted = diagonal + (x == y ? 0 : 1)
-                diagonal = row[j + 1]
-                row[j + 1] = min(substituted, diagonal + 1, row[j] + 1)
-            }
-        }
-        return row[b.count]
     }
 }

@@ -1,3 +1,5 @@
+import HTTP
+
 /// What a route has to say, before it is known how it is sent.
 enum ResponseContent: Sendable {
     case whole(HTTPResponse)

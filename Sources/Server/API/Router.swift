@@ -1,3 +1,4 @@
+import Diagnostics
 import JSON
 
 /// What a path and method ask for.
@@ -49,7 +50,8 @@ struct Router: Sendable {
             return choose(method, path, "/v1/models/{name}", [("GET", .model(name: name))])
         }
         let known = Router.table.map(\.path)
-        let hint = FieldReader.nearest(path, known).map { "; did you mean '\($0)'?" } ?? "; see /openapi.json."
+        let hint =
+            SimilarNames.nearest(to: path, among: known).map { "; did you mean '\($0)'?" } ?? "; see /openapi.json."
         return Match(
             pattern: "", route: .failure(APIError(404, "not_found", "There is no '\(path.excerpt(200))' here\(hint)")))
     }

@@ -1,5 +1,7 @@
+import HTTP
 import JSON
 import Models
+import Tokenizers
 
 /// How much one request may send.
 public struct RequestLimits: Sendable {
@@ -11,7 +13,7 @@ public struct RequestLimits: Sendable {
     /// Of a body, inflated.
     public var maxBodyBytes = HTTPLimits().maxBodyBytes
     /// Bytes that a compressed body may become for each of its own.
-    public var maxInflateRatio = 100
+    public var maxInflateRatio = Inflater.defaultRatio
 
     public init() {}
 

@@ -1,3 +1,4 @@
+import HTTP
 import JSON
 
 /// An answer's JSON, cut where it may be interrupted: it is written at once, or a piece at a time while it is sent.

@@ -1,3 +1,5 @@
+import HTTP
+
 /// How floats are stored in a binary answer.
 public enum BinaryFloat: String, Sendable, CaseIterable {
     case f32, f16

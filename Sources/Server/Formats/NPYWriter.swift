@@ -1,10 +1,12 @@
+import HTTP
+
 /// Writes one array as NumPy's `.npy`, format version 1.0, byte for byte as `numpy.save` does
 /// (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
 public enum NPYWriter {
     public static let mediaType = "application/x-npy"
 
     /// The header, then the tensor's own memory; the tensor's name is not part of the format.
-    public static func segments(_ tensor: BinaryTensor) -> [any ByteSegment] {
+    package static func segments(_ tensor: BinaryTensor) -> [any ByteSegment] {
         let type =
             switch tensor.values {
             case .f32: "<f4"

@@ -1,3 +1,5 @@
+import HTTP
+import ModelFiles
 import Models
 
 /// Writes named tensors as safetensors (see `SafetensorsHeader`).
@@ -6,7 +8,7 @@ public enum SafetensorsWriter {
 
     /// The header, then each tensor's own memory. Wider types come first, so that every tensor is aligned to its type;
     /// tensors of one width keep their order. Names must differ, and none may be `__metadata__`.
-    public static func segments(_ tensors: [BinaryTensor], metadata: [(String, String)] = []) -> [any ByteSegment] {
+    package static func segments(_ tensors: [BinaryTensor], metadata: [(String, String)] = []) -> [any ByteSegment] {
         let ordered = [8, 4, 2].flatMap { width in tensors.filter { $0.elementWidth == width } }
         let segments = ordered.map(\.segment)
         let header = SafetensorsHeader.bytes(

@@ -1,4 +1,4 @@
-import Locks
+import Concurrency
 
 /// Counters that `/metrics` shows.
 public final class Metrics: Sendable {

@@ -1,6 +1,6 @@
 import CSystem
+import Concurrency
 import Glibc
-import Locks
 import Models
 import Synchronization
 
@@ -56,7 +56,7 @@ public final class InferenceEngine: @unchecked Sendable {
     private var calling: [ThreadTeam] = []
     private var draining = false
     private var stopped = false
-    private var handles: [pthread_t] = []
+    private var workers: [POSIXThread] = []
     /// Whether helpers should come back; changed under the monitor, read by them without it.
     private let hasWork = Atomic(false)
     /// Counts what idle workers were told of; read without the monitor by those who look out.
@@ -85,22 +85,11 @@ public final class InferenceEngine: @unchecked Sendable {
         ready = Array(repeating: FIFO(), count: networks.count)
         readyTokens = Array(repeating: 0, count: networks.count)
         for _ in 0..<max(1, threads) {
-            var handle = pthread_t()
-            let box = Unmanaged.passRetained(self)
-            let failed = pthread_create(
-                &handle, nil,
-                { context in
-                    if let context { Unmanaged<InferenceEngine>.fromOpaque(context).takeRetainedValue().runWorker() }
-                    return nil
-                }, box.toOpaque())
-            if failed != 0 {
-                box.release()
-                break
-            }
-            handles.append(handle)
+            guard let worker = POSIXThread({ [self] in runWorker() }) else { break }
+            workers.append(worker)
         }
-        if handles.isEmpty { throw .noThreads }
-        self.threads = handles.count
+        if workers.isEmpty { throw .noThreads }
+        self.threads = workers.count
     }
 
     public var status: QueueStatus {
@@ -200,14 +189,14 @@ public final class InferenceEngine: @unchecked Sendable {
 
     /// Ends the workers after what they are doing, and fails all that waits. Not to be called on a worker.
     public func stop() {
-        let handles = locked {
+        let workers = locked {
             draining = true
             stopped = true
             announceWork(toAll: true)
-            defer { self.handles = [] }
-            return self.handles
+            defer { self.workers = [] }
+            return self.workers
         }
-        for handle in handles { pthread_join(handle, nil) }
+        for worker in workers { worker.join() }
         while let left = locked({ takeLeftover() }) { left() }
     }
 

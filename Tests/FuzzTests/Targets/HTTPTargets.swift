@@ -1,5 +1,6 @@
 import CZlib
 
+@testable import HTTP
 @testable import Server
 
 /// Fuzz targets for the bytes of HTTP: requests, chunked bodies, and compressed bodies.

@@ -3,6 +3,7 @@ import JSON
 import KernelSelection
 import Models
 
+@testable import HTTP
 @testable import Server
 
 /// Fuzz target for request bodies and queries of the API, from the request to the complete response.

@@ -1,7 +1,8 @@
 import Foundation
 import JSON
 
-@testable import Models
+@testable import ModelFiles
+@testable import Tokenizers
 
 /// Fuzz targets for texts to tokenize and for the files that define tokenizers.
 enum TokenizerTargets {

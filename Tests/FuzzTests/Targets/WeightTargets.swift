@@ -1,4 +1,4 @@
-@testable import Models
+@testable import ModelFiles
 
 /// Fuzz targets for weight files.
 ///

@@ -1,4 +1,5 @@
 import Kernels
+import ModelFiles
 
 /// ALBERT (Lan et al. 2020) as transformers' AlbertModel computes it
 /// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/albert/modeling_albert.py): embeddings of

@@ -1,4 +1,5 @@
 import Kernels
+import ModelFiles
 
 /// BERT (Devlin et al. 2019) as transformers' BertModel computes it
 /// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/bert/modeling_bert.py), and what its kin

@@ -1,4 +1,5 @@
 import Kernels
+import ModelFiles
 
 /// DeBERTa (He et al. 2021) as transformers' DebertaModel computes it
 /// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/deberta/modeling_deberta.py), and what its

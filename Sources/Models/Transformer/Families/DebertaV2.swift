@@ -1,4 +1,5 @@
 import Kernels
+import ModelFiles
 
 /// DeBERTa-v2 and v3 (He et al. 2021, 2023) as transformers' DebertaV2Model computes them
 /// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/deberta_v2/modeling_deberta_v2.py): BERT

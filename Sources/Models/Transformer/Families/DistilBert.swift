@@ -1,4 +1,5 @@
 import Kernels
+import ModelFiles
 
 /// DistilBERT (Sanh et al. 2019) as transformers' DistilBertModel computes it
 /// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/distilbert/modeling_distilbert.py): BERT

@@ -1,4 +1,5 @@
 import Kernels
+import ModelFiles
 
 /// ELECTRA (Clark et al. 2020), discriminator or generator, as transformers' ElectraModel computes it
 /// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/electra/modeling_electra.py): BERT, whose

@@ -1,4 +1,5 @@
 import Kernels
+import ModelFiles
 
 /// Gemma 3's text models, EmbeddingGemma among them, as transformers' Gemma3TextModel computes them
 /// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/gemma3/modeling_gemma3.py): RMS norms

@@ -1,4 +1,5 @@
 import Kernels
+import ModelFiles
 
 /// Llama (Touvron et al. 2023, https://arxiv.org/abs/2302.13971), Mistral, Qwen2 and Qwen3 as transformers' models of
 /// these names compute them

@@ -1,4 +1,5 @@
 import Kernels
+import ModelFiles
 
 /// MPNet (Song et al. 2020) as transformers' MPNetModel computes it
 /// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/mpnet/modeling_mpnet.py): RoBERTa without

@@ -1,4 +1,5 @@
 import Kernels
+import ModelFiles
 
 /// ModernBERT (Warner et al. 2024, https://arxiv.org/abs/2412.13663) as transformers' ModernBertModel computes it
 /// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/modernbert/modeling_modernbert.py):

@@ -1,4 +1,5 @@
 import Kernels
+import ModelFiles
 
 /// NomicBERT (Nussbaum et al. 2024, https://arxiv.org/abs/2402.01613): BERT with rotary positions and a gated
 /// feed-forward part. Two spellings of configuration and tensors, in any combination: nomic-ai's own, of GPT-2's

@@ -1,4 +1,5 @@
 import Kernels
+import ModelFiles
 
 /// RoBERTa (Liu et al. 2019) as transformers' RobertaModel computes it
 /// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/roberta/modeling_roberta.py), and its

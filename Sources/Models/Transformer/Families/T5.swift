@@ -1,4 +1,5 @@
 import Kernels
+import ModelFiles
 
 /// The encoder of T5 (Raffel et al. 2020, https://arxiv.org/abs/1910.10683), mT5 and UMT5 as transformers'
 /// T5EncoderModel computes it

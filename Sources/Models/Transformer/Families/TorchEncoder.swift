@@ -1,5 +1,7 @@
+import Diagnostics
 import Glibc
 import Kernels
+import ModelFiles
 
 /// torch.nn.TransformerEncoder (https://docs.pytorch.org/docs/stable/generated/torch.nn.TransformerEncoder.html) over token
 /// ids or feature vectors, with or without positions. Its tensors have torch's names under `encoder.`.

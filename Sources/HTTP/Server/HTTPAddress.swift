@@ -1,0 +1,50 @@
+import Glibc
+
+/// Where a server listens.
+package enum HTTPAddress: Sendable, Equatable, CustomStringConvertible {
+    /// Port 0 takes a free one.
+    case tcp(host: String, port: Int)
+    /// As `tcp`, but never TLS, also where there is a certificate: for probes and scrapers on the inside.
+    case plain(host: String, port: Int)
+    case unix(path: String)
+    /// A stream socket that listens already, handed over by whoever started the process.
+    case inherited(descriptor: Int32)
+
+    /// `HOST:PORT`, `[::1]:PORT`, `:PORT` (all addresses), any of them after `http://`, or `unix:PATH`.
+    package init?(_ text: String) {
+        if text.hasPrefix("unix:") {
+            let path = String(text.dropFirst(5))
+            guard !path.isEmpty, !path.utf8.contains(0) else { return nil }
+            self = .unix(path: path)
+            return
+        }
+        let isPlain = text.hasPrefix("http://")
+        let text = isPlain ? text.dropFirst(7) : text[...]
+        guard let colon = text.lastIndex(of: ":") else { return nil }
+        let (host, digits) = (text[..<colon], text[text.index(after: colon)...])
+        let isBracketed = host.hasPrefix("[") && host.hasSuffix("]")
+        guard isBracketed || !host.contains(":"), !digits.isEmpty, digits.utf8.allSatisfy(HTTPGrammar.isDigit),
+            let port = Int(digits), 0...65535 ~= port
+        else { return nil }
+        let name = isBracketed ? String(host.dropFirst().dropLast()) : String(host)
+        self = isPlain ? .plain(host: name, port: port) : .tcp(host: name, port: port)
+    }
+
+    package var description: String {
+        switch self {
+        case .tcp(let host, let port), .plain(let host, let port):
+            host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        case .unix(let path): "unix:\(path)"
+        case .inherited(let descriptor): "descriptor \(descriptor)"
+        }
+    }
+
+    /// The sockets that systemd hands over (sd_listen_fds(3)): descriptors from 3 on. Asked once: children do not inherit
+    /// them.
+    package static func inheritedSockets() -> [HTTPAddress] {
+        func number(_ name: String) -> Int32? { getenv(name).flatMap { Int32(String(cString: $0)) } }
+        guard number("LISTEN_PID") == getpid(), let count = number("LISTEN_FDS"), 1...1000 ~= count else { return [] }
+        for name in ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"] { unsetenv(name) }
+        return (3..<(3 + count)).map { .inherited(descriptor: $0) }
+    }
+}

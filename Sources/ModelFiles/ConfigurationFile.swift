@@ -1,0 +1,127 @@
+import Diagnostics
+import JSON
+
+/// config.json, read with messages that name the key, what it holds and what it should hold. A key whose value is null
+/// counts as absent, as in transformers.
+public struct Configuration: Sendable {
+    public let file: String
+    public let object: JSONObject
+
+    public init(file: String, object: JSONObject) {
+        self.file = file
+        self.object = object
+    }
+
+    /// With other values for some keys.
+    package func overridden(by changes: JSONObject) -> Configuration {
+        if changes.isEmpty { return self }
+        var merged = changes
+        for (key, value) in object.members { merged.append(key, value) }
+        return Configuration(file: file, object: merged)
+    }
+
+    /// A required whole number within `range`, under the first of `keys` that is present.
+    public func int(_ keys: String..., in range: ClosedRange<Int>) throws(ModelError) -> Int {
+        guard let (key, value) = find(keys) else {
+            throw ModelError(
+                file: file,
+                "\(keys.map { "'\($0)'" }.joined(separator: " or ")) is missing; it should be \(wholeNumber(range))")
+        }
+        return try int(key, value, range)
+    }
+
+    /// As `int`, with a default where the key is absent or null.
+    public func int(_ keys: String..., in range: ClosedRange<Int>, default value: Int) throws(ModelError) -> Int {
+        guard let (key, found) = find(keys) else { return value }
+        return try int(key, found, range)
+    }
+
+    public func double(
+        _ keys: String..., in range: ClosedRange<Double>, default value: Double
+    ) throws(ModelError) -> Double {
+        guard let (key, found) = find(keys) else { return value }
+        guard let number = found.double, range.contains(number) else {
+            throw wrong(key, found, "a number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
+    }
+
+    public func bool(_ key: String, default value: Bool) throws(ModelError) -> Bool {
+        guard let (key, found) = find([key]) else { return value }
+        guard let bool = found.bool else { throw wrong(key, found, "true or false") }
+        return bool
+    }
+
+    /// nil where the key is absent or null.
+    public func string(_ key: String) throws(ModelError) -> String? {
+        guard let (key, found) = find([key]) else { return nil }
+        guard let string = found.string else { throw wrong(key, found, "a string") }
+        return string
+    }
+
+    /// One of a `CaseIterable` enumeration's raw values; an unknown one is refused, naming those there are.
+    public func choice<C: RawRepresentable & CaseIterable>(_ key: String, default value: C) throws(ModelError) -> C
+    where C.RawValue == String {
+        guard let (key, found) = find([key]) else { return value }
+        guard let string = found.string, let choice = C(rawValue: string) else {
+            throw wrong(key, found, "one of " + C.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", "))
+        }
+        return choice
+    }
+
+    /// An object whose values are strings: `{"rnn.weight_ih_l0": "enc_w_ih"}`; empty where the key is absent.
+    public func strings(_ key: String) throws(ModelError) -> [String: String] {
+        guard let (key, found) = find([key]) else { return [:] }
+        guard let object = found.object else { throw wrong(key, found, "an object of strings") }
+        var strings: [String: String] = [:]
+        for (name, value) in object.members {
+            guard let string = value.string else { throw wrong("\(key).\(name)", value, "a string") }
+            strings[name] = string
+        }
+        return strings
+    }
+
+    /// The message for a value that cannot be used.
+    public func wrong(_ key: String, _ found: JSONValue, _ expected: String) -> ModelError {
+        let shown =
+            switch found {
+            case .integer(let value): "\(value)"
+            case .number(let value): "\(value)"
+            case .string(let value): quoted(value)
+            case .bool(let value): "\(value)"
+            default: found.kind
+            }
+        return ModelError(file: file, "'\(key)' is \(shown); it should be \(expected)")
+    }
+
+    private func find(_ keys: [String]) -> (key: String, value: JSONValue)? {
+        for key in keys {
+            if let value = object[key], value != .null { return (key, value) }
+        }
+        return nil
+    }
+
+    private func int(_ key: String, _ value: JSONValue, _ range: ClosedRange<Int>) throws(ModelError) -> Int {
+        guard let int = value.int, range.contains(int) else { throw wrong(key, value, wholeNumber(range)) }
+        return int
+    }
+
+    private func wholeNumber(_ range: ClosedRange<Int>) -> String {
+        "a whole number from \(range.lowerBound) to \(range.upperBound)"
+    }
+}
+
+extension Configuration {
+    /// Reads a JSON file whose text is one object; nil where there is no such file.
+    package static func read(_ name: String, in directory: String) throws(ModelError) -> Configuration? {
+        guard let bytes = try WholeFile.read(name, in: directory, limit: 1 << 24) else { return nil }
+        let value: JSONValue
+        do throws(JSONError) { value = try JSONValue(parsing: bytes) } catch {
+            throw ModelError(file: name, "is not valid JSON: \(error)")
+        }
+        guard let object = value.object else {
+            throw ModelError(file: name, "is \(value.kind); it should be an object")
+        }
+        return Configuration(file: name, object: object)
+    }
+}

@@ -1,0 +1,155 @@
+import JSON
+import ModelFiles
+
+/// A token found in a text: an id and what it covers. First bytes of a word, then code points of the text sent.
+struct TextToken {
+    var id: Int32
+    var start: Int
+    var end: Int
+    /// Of an added token: white space at the ends of what it covers, where places are trimmed.
+    var spaces: OffsetTrim.Spaces?
+}
+
+/// How a word becomes tokens: `model` of tokenizer.json.
+protocol TokenModel: Sendable {
+    /// `WordPiece`.
+    var name: String { get }
+    var vocabulary: Vocabulary { get }
+    /// Appends the tokens of one word, their places in bytes of the word.
+    /// - Parameter word: UTF-8; not empty.
+    func tokenize(_ word: UnsafeBufferPointer<UInt8>, into tokens: inout [TextToken])
+}
+
+extension TokenModel {
+    /// - Parameters:
+    ///   - word: the scalars of one word; not empty.
+    ///   - offset: added to the tokens' positions, which are in scalars.
+    func tokenize(_ word: UnsafeBufferPointer<UInt32>, offset: Int, into tokens: inout [TextToken]) {
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 4 * word.count) { buffer in
+            let first = tokens.count
+            let count = UTF8Words.encode(word, into: buffer)
+            tokenize(UnsafeBufferPointer(rebasing: buffer[..<count]), into: &tokens)
+            if count > word.count {
+                UTF8Words.scalarPlaces(of: &tokens, from: first, in: word)
+            }
+            if offset > 0 {
+                for i in first..<tokens.count {
+                    tokens[i].start += offset
+                    tokens[i].end += offset
+                }
+            }
+        }
+    }
+}
+
+/// Between scalars and the UTF-8 that models read.
+enum UTF8Words {
+    /// - Returns: bytes written, at most four a scalar.
+    @inline(__always)
+    static func encode(_ word: UnsafeBufferPointer<UInt32>, into bytes: UnsafeMutableBufferPointer<UInt8>) -> Int {
+        var count = 0
+        for scalar in word {
+            if scalar < 0x80 {
+                bytes[count] = UInt8(truncatingIfNeeded: scalar)
+                count += 1
+                continue
+            }
+            let length = length(of: scalar)
+            var rest = scalar
+            for i in stride(from: length - 1, to: 0, by: -1) {
+                bytes[count + i] = UInt8(truncatingIfNeeded: rest & 0x3F | 0x80)
+                rest >>= 6
+            }
+            bytes[count] = UInt8(truncatingIfNeeded: rest | (0xF00 >> UInt32(length)) & 0xFF)
+            count += length
+        }
+        return count
+    }
+
+    @inline(__always)
+    static func length(of scalar: UInt32) -> Int {
+        scalar < 0x80 ? 1 : scalar < 0x800 ? 2 : scalar < 0x10000 ? 3 : 4
+    }
+
+    /// Turns places in bytes, which may lie within a character, into the scalars they touch.
+    /// - Parameter first: the first token of the word; starts and ends ascend from there.
+    static func scalarPlaces(of tokens: inout [TextToken], from first: Int, in word: UnsafeBufferPointer<UInt32>) {
+        var scalar = 0
+        var end = length(of: word[0])
+        func advance(to byte: Int) {
+            while byte >= end, scalar < word.count - 1 {
+                scalar += 1
+                end += length(of: word[scalar])
+            }
+        }
+        for i in first..<tokens.count {
+            advance(to: tokens[i].start)
+            let start = scalar
+            let last = tokens[i].end - 1
+            if i + 1 < tokens.count, tokens[i + 1].start < tokens[i].end {
+                // Several tokens of one place: the next begins where this did.
+                let mark = (scalar, end)
+                advance(to: last)
+                tokens[i].start = start
+                tokens[i].end = scalar + 1
+                (scalar, end) = mark
+                continue
+            }
+            advance(to: last)
+            tokens[i].start = start
+            tokens[i].end = scalar + 1
+        }
+    }
+}
+
+extension TokenizerFile {
+    /// - Parameter lists: the model's vocabulary and merges, of which `value` has only the kinds.
+    func model(_ value: JSONValue?, _ lists: ModelLists) throws(ModelError) -> any TokenModel {
+        let fields = try fields(value, at: "model")
+        switch try fields.object["type"] == nil ? inferredType(fields) : fields.string("type") {
+        case "BPE": return try bpe(fields, lists)
+        case "Unigram": return try unigram(fields, lists)
+        case "WordLevel":
+            return try WordLevel(
+                vocabulary: vocabulary(fields, lists), unknown: fields.string("unk_token"), file: name)
+        case "WordPiece":
+            return try WordPiece(
+                vocabulary: vocabulary(fields, lists), unknown: fields.string("unk_token"),
+                continuingPrefix: fields.string("continuing_subword_prefix"),
+                maxCharacters: fields.int("max_input_chars_per_word", in: 0...Int(Int32.max)), file: name)
+        case let type:
+            throw unknownType(type, at: "model", supported: ["BPE", "Unigram", "WordLevel", "WordPiece"])
+        }
+    }
+
+    /// Files of early versions do not name the type: the library takes the first of BPE, WordPiece, WordLevel and
+    /// Unigram whose members are there.
+    private func inferredType(_ fields: TokenizerFields) throws(ModelError) -> String {
+        func has(_ keys: String...) -> Bool { keys.allSatisfy { fields.object[$0] != nil } }
+        if has("merges", "vocab") { return "BPE" }
+        if has("unk_token", "continuing_subword_prefix", "max_input_chars_per_word", "vocab") { return "WordPiece" }
+        if has("unk_token", "vocab") { return "WordLevel" }
+        if fields.object["vocab"]?.array != nil { return "Unigram" }
+        throw error("model has no type, and its members are those of none")
+    }
+
+    /// `"vocab": {"a": 0, …}`
+    func vocabulary(_ fields: TokenizerFields, _ lists: ModelLists) throws(ModelError) -> Vocabulary {
+        _ = try fields.fields("vocab")
+        let path = "\(fields.path).vocab"
+        guard let list = lists.vocab else { throw error("\(path) is malformed") }
+        var vocabulary = try Vocabulary(capacity: list.most, file: name)
+        try lists.read(list, path: path, file: self) { (_, scanner) throws(ModelError) in
+            guard scanner.withString({ vocabulary.append($0) }) != nil, scanner.take(UInt8(ascii: ":")) else {
+                throw error("not valid JSON: expected a token and its id in \(path) at byte \(scanner.position)")
+            }
+            guard let id = scanner.wholeNumber() else {
+                throw error(
+                    "\(path).\(vocabulary.appended.prefix(80)) is \(lists.found(scanner)); an id, a whole number from 0 on, is expected"
+                )
+            }
+            try vocabulary.add(id: id)
+        }
+        return vocabulary
+    }
+}

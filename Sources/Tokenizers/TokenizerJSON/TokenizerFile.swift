@@ -1,0 +1,83 @@
+import JSON
+import ModelFiles
+
+/// tokenizer.json while it is read: what every component needs to say what is wrong with it.
+///
+/// The components themselves are read where they are defined, in extensions of this type. A type nobody defines is
+/// refused by name: a tokenizer with a step left out would give plausible, wrong ids.
+struct TokenizerFile {
+    let name: String
+
+    func error(_ message: String) -> ModelError { ModelError(file: name, message) }
+
+    func unknownType(_ type: String, at path: String, supported: [String]) -> ModelError {
+        error("\(path) is of type \"\(type)\", which is not supported; supported: \(supported.joined(separator: ", "))")
+    }
+
+    func fields(_ value: JSONValue?, at path: String) throws(ModelError) -> TokenizerFields {
+        guard let value else { throw error("\(path) is missing") }
+        guard let object = value.object else { throw error("\(path) is \(value.kind); an object is expected") }
+        return TokenizerFields(file: self, path: path, object: object)
+    }
+
+    /// nil where the value is absent or null.
+    func optionalFields(_ value: JSONValue?, at path: String) throws(ModelError) -> TokenizerFields? {
+        if value == nil || value == .null { return nil }
+        return try fields(value, at: path)
+    }
+}
+
+/// The members of one object of tokenizer.json.
+struct TokenizerFields {
+    let file: TokenizerFile
+    let path: String
+    let object: JSONObject
+
+    func string(_ key: String) throws(ModelError) -> String {
+        guard let string = try value(key).string else { throw wrong(key, "a string") }
+        return string
+    }
+
+    func bool(_ key: String) throws(ModelError) -> Bool {
+        guard let bool = try value(key).bool else { throw wrong(key, "true or false") }
+        return bool
+    }
+
+    func optionalBool(_ key: String) throws(ModelError) -> Bool? {
+        if object[key] == nil || object[key] == .null { return nil }
+        return try bool(key)
+    }
+
+    func int(_ key: String, in range: ClosedRange<Int>) throws(ModelError) -> Int {
+        guard let int = try value(key).int, range.contains(int) else {
+            throw wrong(key, "a whole number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return int
+    }
+
+    func array(_ key: String) throws(ModelError) -> [JSONValue] {
+        guard let array = try value(key).array else { throw wrong(key, "an array") }
+        return array
+    }
+
+    func fields(_ key: String) throws(ModelError) -> TokenizerFields {
+        try file.fields(object[key], at: "\(path).\(key)")
+    }
+
+    func wrong(_ key: String, _ expected: String) -> ModelError {
+        let found: String =
+            switch object[key] {
+            case .integer(let value)?: "\(value)"
+            case .number(let value)?: "\(value)"
+            case .string(let value)?: "\"\(value.prefix(80))\""
+            case let value?: value.kind
+            case nil: "missing"
+            }
+        return file.error("\(path).\(key) is \(found); \(expected) is expected")
+    }
+
+    private func value(_ key: String) throws(ModelError) -> JSONValue {
+        guard let value = object[key] else { throw file.error("\(path).\(key) is missing") }
+        return value
+    }
+}

@@ -1,0 +1,17 @@
+import Foundation
+
+/// Directories that tests read.
+package enum Folders {
+    package static let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent().path
+    /// What the scripts of Tests/Reference wrote.
+    package static let reference = repository + "/Tests/Reference/data"
+    package static let weights = reference + "/weights"
+    package static let miniLM = repository + "/models/minilm"
+    package static let g2pTemplate = repository + "/models/templates/g2p"
+}
+
+/// The sorted names of what a folder holds; empty if there is no such folder.
+package func directories(in folder: String) -> [String] {
+    ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).sorted()
+}
