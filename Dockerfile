@@ -11,6 +11,8 @@ RUN swift package resolve
 COPY Sources Sources
 COPY Benchmarks Benchmarks
 COPY Tests Tests
+# For --version.
+ARG ENCODERD_COMMIT=
 RUN swift build -c release --static-swift-stdlib --product encoderd && install -s .build/release/encoderd /usr/local/bin/encoderd
 
 FROM ${RUNTIME_IMAGE}

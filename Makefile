@@ -7,27 +7,53 @@ THREADS ?= 1
 # One line per loaded model: NAME=DIRECTORY.
 MODELS ?= minilm=models/minilm g2p=models/g2p resemblyzer=models/resemblyzer
 
-.PHONY: help run build models system test tsan asan sanitizers fuzz lint format image image-test bench bench-kernels kernel-report http-differential soak drain idle-connections bench-http bench-compare fidelity families-check openapi-check check-symbols fresh-kernels clean
+# What `make build` says of itself: minutes on two cores from a fresh clone.
+BUILD_MINUTES = 4
+PREFIX ?= /usr/local
+# STATIC=1: with the Swift runtime inside the binary, which then runs without the toolchain.
+RELEASE = -c release $(if $(STATIC),--static-swift-stdlib)
+# Builds know the commit for --version, and never fall silent for long.
+COMMIT := $(shell [ -e .git ] && git rev-parse --short HEAD 2>/dev/null)
+BUILD = ENCODERD_COMMIT=$(COMMIT) sh scripts/build.sh $(SWIFT) build
+
+.PHONY: help run build install uninstall models system test tsan asan sanitizers fuzz lint format image image-test bench bench-kernels kernel-report http-differential soak drain idle-connections bench-http bench-compare fidelity families-check openapi-check check-symbols fresh-kernels clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: build models ## build, fetch the three example models once, and serve them on $(HOST):$(PORT)
 	@HOST=$(HOST) PORT=$(PORT) sh scripts/try.sh
 	@exec .build/release/encoderd serve --host $(HOST) --port $(PORT) $(foreach m,$(MODELS),--model $(m))
 
 build: system fresh-kernels ## the release binary, .build/release/encoderd
-	$(SWIFT) build -c release --product encoderd
+	@if [ -x .build/release/encoderd ]; then echo "Building what has changed of encoderd."; \
+		else echo "Building encoderd: about $(BUILD_MINUTES) minutes on two cores, 1 GB of memory."; fi
+	@$(BUILD) $(RELEASE) --product encoderd
+
+install: build ## the binary, completions and man page under PREFIX (/usr/local; DESTDIR is honored)
+	@$(MAKE) --no-print-directory $(MANUAL)
+	@sh scripts/install.sh install '$(PREFIX)'
+
+uninstall: ## remove what install has put under PREFIX
+	@sh scripts/install.sh uninstall '$(PREFIX)'
+
+# The argument parser's own generator of man pages.
+MANUAL = .build/manual/debug/generate-manual
+$(MANUAL):
+	@echo "Building the generator of the man page: about half a minute."
+	@sh scripts/build.sh $(SWIFT) build --package-path .build/checkouts/swift-argument-parser --scratch-path .build/manual --product generate-manual
 
 models: ## the real models that examples and tests use (fetched once, checked by SHA-256)
 	@$(PYTHON) scripts/fetch_models.py
 
-system: ## zlib and OpenSSL headers, installed where missing and allowed
+system: ## headers of zlib, OpenSSL and Oniguruma; as root on Debian, missing ones are installed with apt
 	@sh scripts/install_system_packages.sh
 
 test: system models fresh-kernels ## build and pass every test, on every kernel table this machine has
 	@sh scripts/install_system_packages.sh curl
-	$(SWIFT) build --build-tests
+	@echo "Building encoderd and its tests."
+	@$(BUILD) --build-tests
+	@$(MAKE) --no-print-directory $(MANUAL)
 	@sh scripts/check_symbols.sh
 	$(SWIFT) test --skip-build
 
@@ -59,8 +85,8 @@ fuzz: system fresh-kernels ## fuzz all code that reads untrusted bytes; fails if
 # SwiftPM's incremental build does not detect changes of inlinable bodies in Kernels. This target marks the targets that
 # compile them as changed.
 fresh-kernels:
-	@if [ -n "$$(find Sources/Kernels Sources/CIntrinsics -newer Sources/KernelsBaseline/Table.swift -type f)" ]; then \
-		touch Sources/KernelsBaseline/Table.swift Sources/KernelsAVX2/Table.swift Sources/KernelsAVX512/Table.swift; fi
+	@if [ -n "$$(find Sources/Kernels Sources/CIntrinsics -newer Sources/KernelsBaseline/BaselineKernels.swift -type f)" ]; then \
+		touch Sources/KernelsBaseline/BaselineKernels.swift Sources/KernelsAVX2/AVX2Kernels.swift Sources/KernelsAVX512/AVX512Kernels.swift; fi
 
 lint: ## check formatting, references between targets and folders, and prose
 	$(SWIFT) format lint --strict --recursive --parallel --configuration .swift-format Package.swift Sources Tests Benchmarks
@@ -78,11 +104,11 @@ bench: build models ## measure the models: prints a table and writes .build/benc
 	$(PYTHON) scripts/bench_models.py $(THREADS)
 
 bench-kernels: fresh-kernels ## each kernel beside the core's peak, for every table; JSON in .build/kernels.jsonl
-	$(SWIFT) build -c release --product KernelBench
+	@$(BUILD) $(RELEASE) --product KernelBench
 	.build/release/KernelBench --every-table --json-file .build/kernels.jsonl
 
 kernel-report: fresh-kernels ## kernels that fall behind Benchmarks/kernel_ratios.json; fails for none
-	$(SWIFT) build -c release --product KernelBench
+	@$(BUILD) $(RELEASE) --product KernelBench
 	$(PYTHON) scripts/kernel_report.py
 
 openapi-check: ## check openapi.json and its examples; with URL=, also the responses of that server

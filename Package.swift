@@ -60,6 +60,10 @@ let package = Package(
         .target(name: "CIntrinsics"),
         // System calls that `import Glibc` lacks, such as epoll, accept4 and futex.
         .target(name: "CSystem"),
+        // The commit. It changes often, and only the targets that import this one are built again.
+        .target(
+            name: "CBuild",
+            cSettings: [.define("ENCODERD_COMMIT", to: "\"\(Context.environment["ENCODERD_COMMIT"] ?? "")\"")]),
         // The OpenAPI document and the page, embedded with `#embed` of C23.
         .target(
             name: "CResources", exclude: ["openapi.json", "page.html"], cSettings: [.unsafeFlags(["-std=c23"])]),
@@ -109,7 +113,8 @@ let package = Package(
         .executableTarget(
             name: "encoderd",
             dependencies: [
-                "Server", "HTTP", "Models", "Tokenizers", "ModelFiles", "KernelSelection", "CSystem", "CResources",
+                "Server", "HTTP", "Models", "Tokenizers", "ModelFiles", "Diagnostics", "Concurrency", "JSON", "KernelSelection",
+                "CSystem", "CBuild", "CResources",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict),

@@ -98,7 +98,7 @@ def differences(found, torch32, torch64, kind):
 
 
 def is_too_much(to32, to64, own, kind):
-    """Whether a difference exceeds the tolerance. `own` is the largest difference of torch's f32 from f64 in the model."""
+    """Compares a difference with its tolerance. `own` is the largest difference of torch's f32 from f64 in the model."""
     tolerance = TOLERANCES[kind]
     return to32 >= tolerance if own <= tolerance / 2 else to64 >= 1.5 * max(tolerance, own)
 

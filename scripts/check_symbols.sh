@@ -29,8 +29,12 @@ for build in "$@"; do
             echo "$target: no object files under $build/$target.build; build first" >&2
             exit 1
         fi
-        # Symbol types of nm: W is a weak function, V weak data (metadata and witness tables, which point to functions), u a
-        # symbol unique in the program, and i a function chosen at load time. Lowercase w and v are undefined references.
+        # Symbol types of nm:
+        #   W  a weak function
+        #   V  weak data (metadata and witness tables, which point to functions)
+        #   u  a symbol unique in the program
+        #   i  a function chosen at load time
+        #   w, v  undefined references, which are allowed
         # __swift_reflection_version is a number in every Swift object.
         # shellcheck disable=SC2086
         weak=$(nm $objects | awk '$2 ~ /^[WVui]$/ && $3 != "__swift_reflection_version" { print $2, $3 }' | sort -u)

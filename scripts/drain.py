@@ -97,7 +97,7 @@ class ClientThread(threading.Thread):
 
 
 class Round:
-    """One server with its clients and the signal."""
+    """A round of the test: a server, its clients and the signal."""
 
     def __init__(self, seed):
         self.draw = random.Random(seed)

@@ -4,7 +4,7 @@ usage: scripts/fuzz.py [--seconds N] [--jobs N] [--keep] PROGRAM [TARGET ...]
 
 PROGRAM is built by `make fuzz` from Tests/FuzzTests with libFuzzer and the address sanitizer. Every target runs for N
 seconds. It starts with seeds from the reference data of the tests, the stored inputs in Tests/FuzzTests/Corpora and Findings,
-and the inputs that earlier runs left in .build-fuzz/corpora.
+and the inputs of earlier runs in .build-fuzz/corpora.
 
 Prints a table. Exits with 1 if there is a finding, and prints the file of its input. After the fault is fixed, move that file
 to Tests/FuzzTests/Findings/TARGET, so that the tests run it. --keep rewrites Corpora with minimal sets of inputs that have the
@@ -151,7 +151,7 @@ def put(folder, data):
 
 
 class Fuzzer:
-    """One fuzz target with its corpus."""
+    """A fuzz target with its corpus."""
 
     def __init__(self, program, name, length, seconds):
         self.program, self.name, self.length, self.seconds = program, name, length, seconds

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the libraries that the build links, zlib, OpenSSL and Oniguruma, and the programs named as arguments, if they are
+# Installs zlib, OpenSSL and Oniguruma, which the build links, and the programs named as arguments, if they are
 # missing and apt can be used as root. Otherwise prints the command to install them. A program's Debian package has its name.
 set -eu
 missing=""

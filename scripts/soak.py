@@ -62,7 +62,7 @@ class Requirements:
 
 
 class Soak:
-    """One run with all of its measurements."""
+    """A run of the test with all of its measurements."""
 
     def __init__(self, seconds):
         self.seconds, self.require = seconds, Requirements()

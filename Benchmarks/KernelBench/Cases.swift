@@ -21,7 +21,7 @@ func measureDense(_ dense: DenseKernels, _ stopwatch: Stopwatch, _ report: Repor
             let out = Floats(m * n)
             let scratch = Floats(dense.scratchCount(m, k))
             func call(_ weight: UnsafeMutablePointer<Float>) {
-                dense.dense(
+                dense.run(
                     DenseArguments(
                         a: a.base, lda: k, packed: weight, scratch: scratch.base, bias: bias.base,
                         activation: activation, out: out.base, ldOut: n, m: m, n: n, k: k))
@@ -78,7 +78,7 @@ private func measureHeads(
     let row = 3 * 12 * dim
     let qkv = Floats(tokens * row)
     let out = Floats(tokens * 12 * dim)
-    let scratch = Floats(attention.scratch(tokens, tokens, dim, dim))
+    let scratch = Floats(attention.scratchCount(tokens, tokens, dim, dim))
     let seconds = stopwatch.best {
         for head in 0..<heads {
             let q = qkv.base + head * dim
@@ -158,7 +158,7 @@ func measureRecurrent(_ dense: DenseKernels, _ stopwatch: Stopwatch, _ report: R
             let c = Floats(count * hidden)
             let bias = Floats(hidden)
             let scratch = Floats(count * (cell.gates + 1) * hidden)
-            let words = Floats(dense.scratchCount(count, hidden))
+            let denseScratch = Floats(dense.scratchCount(count, hidden))
             let rows = Array(0..<count)
             let seconds = rows.withUnsafeBufferPointer { rows in
                 stopwatch.best {
@@ -168,7 +168,8 @@ func measureRecurrent(_ dense: DenseKernels, _ stopwatch: Stopwatch, _ report: R
                             cell: cell, hidden: hidden, output: hidden, count: count, inputs: inputs.base,
                             packedHH: packed.base, biasHN: cell == .gru ? bias.base : nil, packedHR: nil,
                             h: h.base, next: next.base, c: cell == .lstm ? c.base : nil, y: y.base, ldY: hidden,
-                            rows: rows, gates: nil, scratch: scratch.base, words: words.base, backward: backward))
+                            rows: rows, gates: nil, scratch: scratch.base, denseScratch: denseScratch.base,
+                            backward: backward))
                     backward.toggle()
                 }
             }

@@ -97,8 +97,8 @@ enum ShortestFloat {
 
     /// A table of powers of ten in two parts.
     ///
-    /// The first 77 entries are 10^e for e in −31 … 45, scaled by a power of two to 64 bits with the highest bit set,
-    /// and rounded up. The last 10 entries are the integers 10^0 … 10^9.
+    /// The first 77 entries are 10^e for e in −31 … 45. Each is scaled by a power of two to 64 bits with the highest bit
+    /// set, and rounded up. The last 10 entries are the integers 10^0 … 10^9.
     nonisolated(unsafe) static let powers: UnsafePointer<UInt64> = {
         let table = UnsafeMutablePointer<UInt64>.allocate(capacity: wholePowers + 10)
         for e in smallestPower...largestPower {

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import KernelSelection
 import Models
 
@@ -9,21 +8,28 @@ struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Measure a model's or a tokenizer's speed on this machine, without the server.",
         discussion: """
-            Best and median of five repeats of about 0.25 s each, after a warm-up. All threads share each pass, as the \
-            server's workers do. A tokenizer is measured on one thread, on a text's lines and on documents of 50 kB.
+            Prints the best and the median of five repeats of about 0.25 s each, after a warm-up. All threads share each \
+            pass, as the server's workers do. A tokenizer is measured on one thread, on the lines of a text and on \
+            documents of 50 kB.
             """)
 
-    @Option(help: "The model directory.")
+    @Option(help: modelHelp, completion: .directory)
     var model: String?
-    @Option(help: ArgumentHelp("Measure a tokenizer instead: its file or directory.", valueName: "path"))
+    @Option(
+        help: ArgumentHelp("Measure a tokenizer instead: its file or directory.", valueName: "path"),
+        completion: .file())
     var tokenizer: String?
-    @Option(help: ArgumentHelp("The text for --tokenizer (default: a few sentences).", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("The text for --tokenizer (default: a few sentences).", valueName: "file"),
+        completion: .file())
     var text: String?
     @Option(help: "Threads that share each pass.")
     var threads: Int = 1
     @Option(help: precisionHelp)
     var precision: Precision?
-    @Option(help: ArgumentHelp("Measure only this cell; repeat it for more.", valueName: "batchxtokens"))
+    @Option(
+        help: ArgumentHelp(
+            "Measure only this cell, such as 32x128 or ragged; may be repeated.", valueName: "batchxtokens"))
     var cell: [String] = []
     @Flag(help: "Print JSON lines instead of a table.")
     var json = false
@@ -33,6 +39,9 @@ struct Bench: ParsableCommand {
         13, 128, 12, 20, 28, 36, 68, 70, 28, 26, 37, 70, 63, 24, 7, 203, 78, 45, 48, 24, 16, 28, 30, 22, 11, 28, 58, 24,
         37, 6, 30, 33,
     ]
+    /// The batches of recurrent models, and the steps of each of their sequences.
+    private static let batches = [1, 8, 32]
+    private static let steps = 160
     private static let grid = [(1, 16), (1, 128), (1, 512), (32, 16), (32, 64), (32, 128), (8, 512)]
 
     func validate() throws {
@@ -49,35 +58,51 @@ struct Bench: ParsableCommand {
     func run() throws {
         if let tokenizer { return try TokenizerBench(path: tokenizer, text: text, cells: cell, json: json).run() }
         guard let argument = model.flatMap({ ModelArgument($0) }) else {
-            throw ValidationError("--model takes a directory.")
+            throw UsageError("--model takes a directory.", Self.self)
         }
         let loaded = try argument.load(precision)
         let description = loaded.description
+        try checkCells(description)
         let team = BenchTeam(network: loaded.network, threads: threads)
         if !json {
-            print(
-                "\(loaded.name), \(description.family), \(description.precision), \(description.instructionSet) kernels, \(threads) threads"
+            try StandardOutput.line(
+                "\(loaded.name), \(description.family), \(description.precision), \(description.instructionSet) kernels, \(counted(threads, "thread"))"
             )
         }
         if description.stateShape != nil {
-            for batch in [1, 8, 32] where wants("\(batch)x160") {
-                recurrentCell(batch: batch, steps: 160, description, team)
+            for batch in Bench.batches where wants("\(batch)x\(Bench.steps)") {
+                try recurrentCell(batch: batch, steps: Bench.steps, description, team)
             }
         } else {
             let positions = description.positions ?? 512
             for (batch, tokens) in Bench.grid where tokens <= positions && wants("\(batch)x\(tokens)") {
-                transformerCell(Array(repeating: tokens, count: batch), label: "\(tokens)", description, team)
+                try transformerCell(Array(repeating: tokens, count: batch), label: "\(tokens)", description, team)
             }
             if wants("ragged") {
-                transformerCell(
+                try transformerCell(
                     Bench.raggedLengths.map { min($0, positions) }, label: "\"ragged\"", description, team)
             }
         }
     }
 
+    /// Refuses cells that this model does not have.
+    private func checkCells(_ description: ModelDescription) throws {
+        let names: [String]
+        if description.stateShape != nil {
+            names = Bench.batches.map { "\($0)x\(Bench.steps)" }
+        } else {
+            let positions = description.positions ?? 512
+            names = Bench.grid.filter { $0.1 <= positions }.map { "\($0.0)x\($0.1)" } + ["ragged"]
+        }
+        if let unknown = cell.first(where: { !names.contains($0) }) {
+            throw UsageError(
+                "--cell \(unknown): this model's cells are \(names.joined(separator: ", ")).", Self.self)
+        }
+    }
+
     private func wants(_ name: String) -> Bool { cell.isEmpty || cell.contains(name) }
 
-    private func transformerCell(_ lengths: [Int], label: String, _ description: ModelDescription, _ team: BenchTeam) {
+    private func transformerCell(_ lengths: [Int], label: String, _ description: ModelDescription, _ team: BenchTeam) throws {
         let tokens = lengths.reduce(0, +)
         let times = team.measure(lengths.map { BenchTeam.request(length: $0, description) })
         let best = Int((Double(tokens) / times[0]).rounded())
@@ -85,31 +110,26 @@ struct Bench: ParsableCommand {
         let milliseconds = (times[0] * 1e6).rounded() / 1e3
         let real = label == "\"ragged\"" ? ", \"real_tokens\": \(tokens)" : ""
         if json {
-            emit(
+            try StandardOutput.line(
                 "{\"engine\": \"encoderd-\(description.precision)\", \"threads\": \(threads), \"batch\": \(lengths.count), \"tokens\": \(label)\(real), "
                     + "\"best_tok_s\": \(best), \"median_tok_s\": \(median), \"best_ms\": \(milliseconds)}")
         } else {
-            emit("\(lengths.count) × \(label): best \(best) tokens/s, median \(median), \(milliseconds) ms")
+            try StandardOutput.line("\(lengths.count) × \(label): best \(best) tokens/s, median \(median), \(milliseconds) ms")
         }
     }
 
-    private func recurrentCell(batch: Int, steps: Int, _ description: ModelDescription, _ team: BenchTeam) {
+    private func recurrentCell(batch: Int, steps: Int, _ description: ModelDescription, _ team: BenchTeam) throws {
         let request = BenchTeam.request(length: steps, description)
         let times = team.measure(Array(repeating: request, count: batch))
         let best = Int((Double(batch * steps) / times[0]).rounded())
         let milliseconds = (times[0] * 1e6).rounded() / 1e3
         if json {
-            emit(
+            try StandardOutput.line(
                 "{\"engine\": \"encoderd-\(description.precision)\", \"threads\": \(threads), \"cell\": \"\(description.family)\", \"batch\": \(batch), "
                     + "\"steps\": \(steps), \"best_steps_s\": \(best), \"best_ms\": \(milliseconds)}")
         } else {
-            emit("\(batch) × \(steps): best \(best) steps/s, \(milliseconds) ms")
+            try StandardOutput.line("\(batch) × \(steps): best \(best) steps/s, \(milliseconds) ms")
         }
-    }
-
-    private func emit(_ line: String) {
-        print(line)
-        fflush(nil)
     }
 }
 
@@ -177,9 +197,7 @@ private final class BenchTeam {
     }
 
     private func seconds(_ body: () -> Void) -> Double {
-        let start = DispatchTime.now().uptimeNanoseconds
-        body()
-        return Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9
+        ContinuousClock().measure(body) / .seconds(1)
     }
 }
 

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import Models
 import Tokenizers
 
@@ -16,13 +15,13 @@ struct TokenizerBench {
     static let cellNames = ["sentences", "documents"]
 
     func run() throws {
-        let start = DispatchTime.now().uptimeNanoseconds
+        let start = ContinuousClock.now
         let tokenizer = try load()
-        let milliseconds = Double(DispatchTime.now().uptimeNanoseconds - start) / 1e6
-        if !json { print("\(tokenizer.summary), loaded in \((milliseconds * 10).rounded() / 10) ms, 1 thread") }
+        let milliseconds = start.duration(to: .now) / .milliseconds(1)
+        if !json { try StandardOutput.line("\(tokenizer.summary), loaded in \((milliseconds * 10).rounded() / 10) ms, 1 thread") }
         let lines = try lines()
         for name in TokenizerBench.cellNames where cells.isEmpty || cells.contains(name) {
-            measure(
+            try measure(
                 tokenizer, name, name == "sentences" ? lines : TokenizerBench.documents(lines), loaded: milliseconds)
         }
     }
@@ -37,10 +36,8 @@ struct TokenizerBench {
     /// The lines of the text that are not empty.
     private func lines() throws -> [String] {
         guard let text else { return TokenizerBench.sample }
-        guard let data = FileManager.default.contents(atPath: text) else {
-            throw CommandError("\(text): cannot be read")
-        }
-        let lines = String(decoding: data, as: UTF8.self).utf8.split(separator: UInt8(ascii: "\n"))
+        guard let bytes = Paths.contents(of: text) else { throw CommandError("\(text): cannot be read") }
+        let lines = bytes.split(separator: UInt8(ascii: "\n"))
         guard !lines.isEmpty else { throw CommandError("\(text): there is no text in it") }
         return lines.map { String(decoding: $0, as: UTF8.self) }
     }
@@ -60,14 +57,12 @@ struct TokenizerBench {
         return documents
     }
 
-    private func measure(_ tokenizer: any Tokenizer, _ name: String, _ texts: [String], loaded: Double) {
+    private func measure(_ tokenizer: any Tokenizer, _ name: String, _ texts: [String], loaded: Double) throws {
         func pass() -> Int {
             texts.reduce(0) { $0 + tokenizer.encode($1, pair: nil, maxLength: nil).tokens.count }
         }
         func seconds(_ count: Int) -> Double {
-            let start = DispatchTime.now().uptimeNanoseconds
-            for _ in 0..<count { _ = pass() }
-            return Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9
+            ContinuousClock().measure { for _ in 0..<count { _ = pass() } } / .seconds(1)
         }
         let bytes = texts.reduce(0) { $0 + $1.utf8.count }
         let tokens = pass()
@@ -75,16 +70,15 @@ struct TokenizerBench {
         let times = (0..<5).map { _ in seconds(count) / Double(count) }.sorted()
         let speeds = [times[0], times[2]].map { (Double(bytes) / $0 / 1e4).rounded() / 100 }
         if json {
-            print(
+            try StandardOutput.line(
                 "{\"engine\": \"encoderd\", \"threads\": 1, \"cell\": \"\(name)\", \"texts\": \(texts.count), \"bytes\": \(bytes), "
                     + "\"tokens\": \(tokens), \"best_mb_s\": \(speeds[0]), \"median_mb_s\": \(speeds[1]), "
                     + "\"load_ms\": \((loaded * 10).rounded() / 10)}")
         } else {
-            print(
+            try StandardOutput.line(
                 "\(name): best \(speeds[0]) MB/s, median \(speeds[1]), \(texts.count) texts, \(bytes) bytes, \(tokens) tokens"
             )
         }
-        fflush(nil)
     }
 
     /// A few sentences of several lengths, for a first impression.

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Foundation
+import Glibc
 import JSON
 import KernelSelection
 import Server
@@ -36,14 +36,14 @@ struct Encode: ParsableCommand {
         do throws(OneShotError) { answer = try OneShot.encode(.object(body), model: loaded) } catch {
             throw CommandError(error.message)
         }
-        if full { return printBytes(answer) }
+        if full { return try printBytes(answer) }
         guard let data = try JSONValue(parsing: answer)["data"]?.array else { return }
         for item in data {
             var writer = JSONWriter()
             writer.array { writer in
                 for value in item["embedding"]?.array ?? [] { writer.float(Float(value.double ?? .nan)) }
             }
-            printBytes(writer.bytes)
+            try printBytes(writer.bytes)
         }
     }
 
@@ -54,12 +54,12 @@ struct Encode: ParsableCommand {
     }
 
     private func readStandardInput() throws -> String {
-        let data = try FileHandle.standardInput.readToEnd() ?? Data()
-        guard let text = String(data: data, encoding: .utf8) else {
+        guard let bytes = Paths.contents(of: STDIN_FILENO) else { throw CommandError("standard input cannot be read") }
+        guard let text = String(validating: bytes, as: UTF8.self) else {
             throw CommandError("standard input is not UTF-8 text")
         }
         return text.hasSuffix("\n") ? String(text.dropLast()) : text
     }
 
-    private func printBytes(_ bytes: [UInt8]) { print(String(decoding: bytes, as: UTF8.self)) }
+    private func printBytes(_ bytes: [UInt8]) throws { try StandardOutput.write(bytes + [UInt8(ascii: "\n")]) }
 }

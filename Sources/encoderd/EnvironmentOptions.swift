@@ -1,49 +1,87 @@
 import ArgumentParser
+import Diagnostics
 
-/// Options from the environment, turned into arguments before parsing, so that a bad value gets the same message as on
-/// the command line.
-enum EnvironmentOptions {
+/// Options from the environment. They become arguments before parsing, so that a bad value is reported as on the command
+/// line.
+struct EnvironmentOptions {
     static let prefix = "ENCODERD_"
 
-    /// Appends `--name=value` for every `ENCODERD_NAME` that the command has an option for and that the command line does
-    /// not set. `ENCODERD_MODEL`, `ENCODERD_LISTEN` and `ENCODERD_CORS_ORIGIN` may hold several values, separated by commas.
-    static func merge(_ arguments: [String], environment: [String: String]) -> [String] {
-        guard let name = arguments.first,
-            let command = Encoderd.configuration.subcommands.first(where: { $0._commandName == name })
-        else { return arguments }
+    /// An option that has its value from the environment.
+    struct Entry {
+        var option: String
+        var variable: String
+    }
+
+    /// The command line with an `--option=value` for every variable that sets an option of the command. The command line
+    /// wins.
+    private(set) var arguments: [String]
+    private(set) var entries: [Entry] = []
+    /// Sentences about variables that are ignored.
+    private(set) var warnings: [String] = []
+
+    private static let repeatable = ["--model", "--listen", "--cors-origin"]
+
+    /// `ENCODERD_MODEL`, `ENCODERD_LISTEN` and `ENCODERD_CORS_ORIGIN` may hold several values, separated by commas.
+    init(_ arguments: [String], environment: [String: String]) {
+        self.arguments = arguments
+        guard let name = arguments.first, let command = CommandLineMistakes.command(named: name) else { return }
         let given = arguments.prefix { $0 != "--" }
         var added: [String] = []
-        for option in optionNames(of: command) {
-            let variable = prefix + option.dropFirst(2).uppercased().replacing("-", with: "_")
+        for option in OptionNames(of: command).withValue {
+            let variable = Self.variable(option)
             guard let value = environment[variable], !value.isEmpty,
                 !given.contains(where: { $0 == option || $0.hasPrefix(option + "=") })
             else { continue }
-            for part in ["--model", "--listen", "--cors-origin"].contains(option)
-                ? value.split(separator: ",").map(String.init) : [value]
-            {
-                added.append("\(option)=\(part)")
+            if option == "--port", value.contains("://") {
+                warnings.append(
+                    "\(variable) is \(quoted(value)), which Kubernetes sets for a Service named encoderd; it is ignored.")
+                continue
+            }
+            entries.append(Entry(option: option, variable: variable))
+            let values = Self.repeatable.contains(option) ? value.split(separator: ",").map(String.init) : [value]
+            added += values.map { "\(option)=\($0)" }
+        }
+        self.arguments = [name] + added + arguments.dropFirst()
+        warnings += Self.unknown(in: environment)
+    }
+
+    private static func variable(_ option: String) -> String {
+        prefix + option.dropFirst(2).uppercased().replacing("-", with: "_")
+    }
+
+    /// A sentence about every variable that begins like ours and sets no option of any command.
+    private static func unknown(in environment: [String: String]) -> [String] {
+        let candidates = environment.keys.filter { $0.hasPrefix(prefix) && !isServiceLink($0) }
+        if candidates.isEmpty { return [] }
+        let options = Encoderd.configuration.subcommands.flatMap { OptionNames(of: $0).withValue }
+        let known = Set(options.map(variable)).union([prefix + "ISA"])
+        let endings = known.sorted().map { $0.dropFirst(prefix.count).lowercased() }
+        return candidates.filter { !known.contains($0) }.sorted().map { name in
+            let similar = SimilarNames.nearest(to: String(name.dropFirst(prefix.count)), among: endings)
+            return "The environment variable \(quoted(name)) sets no option"
+                + (similar.map { "; did you mean \(prefix)\($0.uppercased())?" } ?? ".")
+        }
+    }
+
+    /// Whether Kubernetes sets such a variable for a Service whose name begins with encoderd.
+    private static func isServiceLink(_ name: String) -> Bool {
+        if name.hasSuffix("_SERVICE_HOST") || name.contains("_SERVICE_PORT") { return true }
+        let words = name.split(separator: "_")
+        guard let port = words.lastIndex(of: "PORT"), port > 0 else { return false }
+        // ENCODERD_CANARY_PORT; ENCODERD_PORT_8080_TCP and those that end in _ADDR, _PORT or _PROTO.
+        if words.count > 2, port == words.count - 1, ProcessEnvironment[name]?.contains("://") == true { return true }
+        return words.contains { ["TCP", "UDP", "SCTP"].contains($0) } && words.contains { Int($0) != nil }
+    }
+
+    /// Adds to a message about an option that its value came from the environment.
+    func attributed(_ message: String) -> String {
+        for entry in entries {
+            for range in message.ranges(of: entry.option) {
+                let next = message[range.upperBound...].first
+                if let next, next.isLetter || next == "-" { continue }
+                return message + " (\(entry.option) is set by the environment variable \(entry.variable))"
             }
         }
-        return [name] + added + arguments.dropFirst()
+        return message
     }
-
-    /// The long names of a command's options, from its properties: `_maxBatchTokens: Option<Int>` is
-    /// `--max-batch-tokens`.
-    static func optionNames(of arguments: any ParsableArguments.Type) -> [String] {
-        Mirror(reflecting: arguments.init()).children.flatMap { child -> [String] in
-            if let group = child.value as? any GroupOfOptions { return optionNames(of: group.kind) }
-            guard let label = child.label, "\(type(of: child.value))".hasPrefix("Option<") else { return [] }
-            let words = label.drop { $0 == "_" }.map { $0.isUppercase ? "-\($0.lowercased())" : String($0) }
-            return ["--" + words.joined()]
-        }
-    }
-}
-
-/// What an option group has in common with others, so that its options are found.
-private protocol GroupOfOptions {
-    var kind: any ParsableArguments.Type { get }
-}
-
-extension OptionGroup: GroupOfOptions {
-    var kind: any ParsableArguments.Type { Value.self }
 }

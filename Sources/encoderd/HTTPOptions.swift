@@ -2,90 +2,101 @@ import ArgumentParser
 import HTTP
 import Server
 
-/// What one client may ask of the server.
-struct HTTPOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Bytes in one request's body.", valueName: "bytes"))
+/// How much one request may hold.
+struct RequestOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Sequences in one request.", valueName: "count"))
+    var maxSequences = RequestLimits().maxSequences
+    @Option(help: ArgumentHelp("Tokens or steps in one request.", valueName: "count"))
+    var maxTokens = RequestLimits().maxTokens
+    @Option(help: ArgumentHelp("Weights in one attention map.", valueName: "count"))
+    var maxAttentionWeights = AttentionLimits().weights
+    @Option(help: ArgumentHelp("Bytes in the body of a request, after decompression.", valueName: "bytes"))
     var maxBodyBytes = HTTPLimits().maxBodyBytes
-    @Option(help: ArgumentHelp("Bytes that a compressed body may become for each of its own.", valueName: "count"))
+    @Option(
+        help: ArgumentHelp("Ratio of a body's bytes after decompression to those received.", valueName: "count"))
     var maxInflateRatio = RequestLimits().maxInflateRatio
-    @Option(help: ArgumentHelp("Bytes in a request's line and headers.", valueName: "bytes"))
+    @Option(help: ArgumentHelp("Bytes in the request line and the headers.", valueName: "bytes"))
     var maxHeadBytes = HTTPLimits().maxHeadBytes
-    @Option(help: ArgumentHelp("Bytes in a request's target.", valueName: "bytes"))
+    @Option(help: ArgumentHelp("Bytes in the request target.", valueName: "bytes"))
     var maxTargetBytes = HTTPLimits().maxTargetBytes
     @Option(help: ArgumentHelp("Headers in one request.", valueName: "count"))
     var maxHeaders = HTTPLimits().maxHeaderFields
-    @Option(help: ArgumentHelp("Bytes in the extensions of a body's chunks.", valueName: "bytes"))
+    @Option(help: ArgumentHelp("Bytes in the chunk extensions of a body.", valueName: "bytes"))
     var maxChunkExtensionBytes = HTTPLimits().maxChunkExtensionBytes
-    @Option(help: ArgumentHelp("Bytes in the trailers behind a body's chunks.", valueName: "bytes"))
+    @Option(help: ArgumentHelp("Bytes in the trailers of a body.", valueName: "bytes"))
     var maxTrailerBytes = HTTPLimits().maxTrailerBytes
-    @Option(help: ArgumentHelp("Open connections; beyond that they get 503.", valueName: "count"))
+
+    func validate() throws {
+        try Check.counts([
+            ("max-sequences", maxSequences), ("max-tokens", maxTokens),
+            ("max-attention-weights", maxAttentionWeights), ("max-body-bytes", maxBodyBytes),
+            ("max-inflate-ratio", maxInflateRatio), ("max-head-bytes", maxHeadBytes),
+            ("max-target-bytes", maxTargetBytes), ("max-headers", maxHeaders),
+            ("max-chunk-extension-bytes", maxChunkExtensionBytes), ("max-trailer-bytes", maxTrailerBytes),
+        ])
+    }
+}
+
+/// How much work the server accepts at once.
+struct QueueOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Tokens in one batch.", valueName: "count"))
+    var maxBatchTokens = QueueLimits().maxBatchTokens
+    @Option(help: ArgumentHelp("Tokens in the queue; further requests get 429.", valueName: "count"))
+    var maxQueuedTokens = QueueLimits().maxQueuedTokens
+    @Option(help: ArgumentHelp("Requests in progress or in the queue; further ones get 429.", valueName: "count"))
+    var maxRequests = QueueLimits().maxRequests
+
+    func validate() throws {
+        try Check.counts([
+            ("max-batch-tokens", maxBatchTokens), ("max-queued-tokens", maxQueuedTokens), ("max-requests", maxRequests),
+        ])
+    }
+}
+
+/// How many connections there may be, and how long they may take.
+struct ConnectionOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Open connections; further ones get 503.", valueName: "count"))
     var maxConnections = HTTPLimits().maxConnections
     @Option(
         help: ArgumentHelp(
-            "How long a connection may go without a request, its first or the next, before it loses its place to a new one, when all are taken.",
+            "When all connections are in use, a new one replaces the oldest that has sent no request for this long.",
             valueName: "seconds"))
     var newcomerSeconds = HTTPLimits().newcomerSeconds
     @Option(
         help: ArgumentHelp(
-            "Bytes of requests and answers on their way, over all connections; beyond that large ones get 503.",
+            "Bytes of requests and responses in progress, over all connections; large ones beyond that get 503.",
             valueName: "bytes"))
     var maxBufferedBytes = HTTPLimits().maxBufferedBytes
     @Option(
         help: ArgumentHelp(
-            "How long a body or an answer may be under way before it gives way to others, when --max-buffered-bytes are held.",
+            "When --max-buffered-bytes are in use, bodies and responses in progress for this long make room for others.",
             valueName: "seconds"))
     var holdSeconds = HTTPLimits().holdSeconds
-    @Option(help: ArgumentHelp("How long a TLS handshake may take.", valueName: "seconds"))
+    @Option(help: ArgumentHelp("Time allowed for a TLS handshake.", valueName: "seconds"))
     var handshakeSeconds = HTTPLimits().handshakeSeconds
-    @Option(help: ArgumentHelp("How long a new connection may wait with its first byte.", valueName: "seconds"))
+    @Option(help: ArgumentHelp("Time allowed before the first byte of a new connection.", valueName: "seconds"))
     var firstByteSeconds = HTTPLimits().firstByteSeconds
-    @Option(help: ArgumentHelp("How long a request's head may take to arrive.", valueName: "seconds"))
+    @Option(help: ArgumentHelp("Time allowed for the request line and the headers.", valueName: "seconds"))
     var headSeconds = HTTPLimits().headSeconds
-    @Option(help: ArgumentHelp("How long a body may pause.", valueName: "seconds"))
+    @Option(help: ArgumentHelp("Longest pause within a body.", valueName: "seconds"))
     var bodyIdleSeconds = HTTPLimits().bodyIdleSeconds
     @Option(
         help: ArgumentHelp(
-            "The rate at which a body must arrive after its first --body-idle-seconds; 0: any.",
-            valueName: "bytes/second"))
+            "Lowest rate of a body after its first --body-idle-seconds; 0: any.", valueName: "bytes/second"))
     var minBodyRate = HTTPLimits().minimumBodyRate
-    @Option(help: ArgumentHelp("How long a client may pause reading its answer.", valueName: "seconds"))
+    @Option(
+        help: ArgumentHelp("Longest pause of a client while it reads its response.", valueName: "seconds"))
     var writeIdleSeconds = HTTPLimits().writeIdleSeconds
-    @Option(help: ArgumentHelp("How long a connection may be idle between requests.", valueName: "seconds"))
+    @Option(help: ArgumentHelp("Longest pause between two requests of a connection.", valueName: "seconds"))
     var keepAliveSeconds = HTTPLimits().keepAliveSeconds
     @Option(
-        help: ArgumentHelp("How long a client is still listened to after its last answer.", valueName: "seconds"))
+        help: ArgumentHelp(
+            "Time after the last response during which what the client still sends is read and dropped.",
+            valueName: "seconds"))
     var lingerSeconds = HTTPLimits().lingerSeconds
 
-    var limits: HTTPLimits {
-        var l = HTTPLimits()
-        l.maxBodyBytes = maxBodyBytes
-        l.maxHeadBytes = maxHeadBytes
-        l.maxTargetBytes = maxTargetBytes
-        l.maxHeaderFields = maxHeaders
-        l.maxChunkExtensionBytes = maxChunkExtensionBytes
-        l.maxTrailerBytes = maxTrailerBytes
-        l.maxConnections = maxConnections
-        l.newcomerSeconds = newcomerSeconds
-        l.maxBufferedBytes = maxBufferedBytes
-        l.holdSeconds = holdSeconds
-        l.handshakeSeconds = handshakeSeconds
-        l.firstByteSeconds = firstByteSeconds
-        l.headSeconds = headSeconds
-        l.bodyIdleSeconds = bodyIdleSeconds
-        l.minimumBodyRate = minBodyRate
-        l.writeIdleSeconds = writeIdleSeconds
-        l.keepAliveSeconds = keepAliveSeconds
-        l.lingerSeconds = lingerSeconds
-        return l
-    }
-
     func validate() throws {
-        try Check.counts([
-            ("max-body-bytes", maxBodyBytes), ("max-head-bytes", maxHeadBytes), ("max-target-bytes", maxTargetBytes),
-            ("max-headers", maxHeaders), ("max-connections", maxConnections), ("max-buffered-bytes", maxBufferedBytes),
-            ("max-inflate-ratio", maxInflateRatio), ("max-chunk-extension-bytes", maxChunkExtensionBytes),
-            ("max-trailer-bytes", maxTrailerBytes),
-        ])
+        try Check.counts([("max-connections", maxConnections), ("max-buffered-bytes", maxBufferedBytes)])
         try Check.seconds([
             ("newcomer-seconds", newcomerSeconds), ("handshake-seconds", handshakeSeconds),
             ("hold-seconds", holdSeconds), ("first-byte-seconds", firstByteSeconds), ("head-seconds", headSeconds),
@@ -99,7 +110,31 @@ struct HTTPOptions: ParsableArguments {
     }
 }
 
-/// Bounds of options, said in one way.
+extension HTTPLimits {
+    init(_ requests: RequestOptions, _ connections: ConnectionOptions) {
+        self.init()
+        maxBodyBytes = requests.maxBodyBytes
+        maxHeadBytes = requests.maxHeadBytes
+        maxTargetBytes = requests.maxTargetBytes
+        maxHeaderFields = requests.maxHeaders
+        maxChunkExtensionBytes = requests.maxChunkExtensionBytes
+        maxTrailerBytes = requests.maxTrailerBytes
+        maxConnections = connections.maxConnections
+        newcomerSeconds = connections.newcomerSeconds
+        maxBufferedBytes = connections.maxBufferedBytes
+        holdSeconds = connections.holdSeconds
+        handshakeSeconds = connections.handshakeSeconds
+        firstByteSeconds = connections.firstByteSeconds
+        headSeconds = connections.headSeconds
+        bodyIdleSeconds = connections.bodyIdleSeconds
+        minimumBodyRate = connections.minBodyRate
+        writeIdleSeconds = connections.writeIdleSeconds
+        keepAliveSeconds = connections.keepAliveSeconds
+        lingerSeconds = connections.lingerSeconds
+    }
+}
+
+/// Bounds of options.
 enum Check {
     static func counts(_ options: [(name: String, value: Int)]) throws {
         for (name, count) in options where !(1...1 << 40).contains(count) {

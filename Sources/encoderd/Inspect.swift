@@ -1,58 +1,95 @@
 import ArgumentParser
-import Foundation
+import Glibc
+import JSON
 import KernelSelection
 import ModelFiles
 import Models
 
-/// What a model directory holds.
+/// Prints what a model directory holds.
 struct Inspect: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Print a model's family, sizes, tensors, tokenizer and memory.")
+        abstract: "Print the family, sizes, tensors, tokenizer and memory of a model.",
+        discussion: "Example: encoderd inspect --model models/minilm")
 
-    @Argument(help: "The model directory.")
-    var directory: String
+    @Argument(help: "The model directory, instead of --model.", completion: .directory)
+    var directory: String?
+    @Option(help: modelHelp, completion: .directory)
+    var model: String?
     @Option(help: precisionHelp)
     var precision: Precision?
     @Flag(help: "List no tensors.")
     var brief = false
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    func validate() throws {
+        guard directory != nil || model != nil else { throw ValidationError("Give a model directory.") }
+        // The environment may set --model for all commands.
+        if directory != nil, model != nil, ProcessEnvironment["ENCODERD_MODEL"] == nil {
+            throw ValidationError("Give the model directory once.")
+        }
+    }
 
     func run() throws {
-        guard let argument = ModelArgument(directory) else { throw ValidationError("A directory is expected.") }
+        guard let argument = ModelArgument(directory ?? model ?? "") else {
+            throw UsageError("A directory is expected.", Self.self)
+        }
         let before = residentBytes()
         let start = ContinuousClock.now
         let model = try argument.load(precision)
         let time = start.duration(to: .now)
-        let memory = residentBytes() - before
-        let facts = ModelFacts(model)
-        let width = facts.lines.map(\.name.count).max() ?? 0
-        for (name, value) in facts.lines { print(name.padding(toLength: width, withPad: " ", startingAt: 0), value) }
-        let seconds = Double(time.components.seconds) + Double(time.components.attoseconds) / 1e18
-        print(
-            "loaded in".padding(toLength: width, withPad: " ", startingAt: 0), String(format: "%.0f ms", seconds * 1e3))
-        print(
-            "memory".padding(toLength: width, withPad: " ", startingAt: 0),
-            "\(megabytes(memory)) resident for \(megabytes(4 * model.description.parameters)) of f32 weights")
-        if brief { return }
-
-        let weights = try WeightFiles.open(model)
-        let tensors = weights.names.compactMap { weights.tensor($0) }
-        let bytes = tensors.reduce(0) { $0 + $1.bytes.count }
-        print("\n\(weights.path): \(weights.format), \(tensors.count) tensors, \(megabytes(bytes))")
-        let unused = Set(model.unusedTensors)
-        let column = tensors.map(\.name.count).max() ?? 0
-        for tensor in tensors {
-            let name = tensor.name.padding(toLength: column, withPad: " ", startingAt: 0)
-            let mark = unused.contains(tensor.name) ? "  not used" : ""
-            print("  \(name)  \(tensor.dataType.rawValue)  \(tensor.shape)\(mark)")
+        let cost = LoadingCost(milliseconds: time / .milliseconds(1), residentBytes: residentBytes() - before)
+        let weights = brief ? nil : try WeightFiles.open(model)
+        if json {
+            try StandardOutput.write(ModelFacts(model).json(cost, weights) + [UInt8(ascii: "\n")])
+        } else {
+            try StandardOutput.line(ModelFacts(model).text(cost, weights))
         }
     }
 }
 
-/// A model's facts as words, one a line.
-struct ModelFacts {
-    private(set) var lines: [(name: String, value: String)] = []
+/// What it took to load a model.
+struct LoadingCost {
+    var milliseconds: Double
+    var residentBytes: Int
+}
 
-    init(_ model: Model) {
+/// The facts about a model, as text and as JSON.
+struct ModelFacts {
+    let model: Model
+
+    init(_ model: Model) { self.model = model }
+
+    // MARK: Text
+
+    /// The facts, one a line, then the tensors.
+    /// - Parameter weights: `nil` if tensors are not listed.
+    func text(_ cost: LoadingCost, _ weights: (any WeightFile)?) -> String {
+        var facts = lines
+        facts.append(("loaded in", "\(fixed(cost.milliseconds, digits: 0)) ms"))
+        facts.append(
+            (
+                "memory",
+                "\(megabytes(cost.residentBytes)) resident for \(megabytes(4 * model.description.parameters)) of f32 weights"
+            ))
+        let width = facts.map(\.name.count).max() ?? 0
+        var text = facts.map { "\($0.name.padded(to: width)) \($0.value)" }
+        guard let weights else { return text.joined(separator: "\n") }
+        let tensors = weights.names.compactMap { weights.tensor($0) }
+        let bytes = tensors.reduce(0) { $0 + $1.bytes.count }
+        text.append("\n\(weights.path): \(weights.format), \(tensors.count) tensors, \(megabytes(bytes))")
+        let unused = Set(model.unusedTensors)
+        let column = tensors.map(\.name.count).max() ?? 0
+        for tensor in tensors {
+            let mark = unused.contains(tensor.name) ? "  not used" : ""
+            text.append("  \(tensor.name.padded(to: column))  \(tensor.dataType.rawValue)  \(tensor.shape)\(mark)")
+        }
+        return text.joined(separator: "\n")
+    }
+
+    private var lines: [(name: String, value: String)] {
+        var lines: [(name: String, value: String)] = []
+        func add(_ name: String, _ value: String) { lines.append((name, value)) }
         let d = model.description
         add("family", d.family)
         switch d.input {
@@ -60,7 +97,7 @@ struct ModelFacts {
         case .features(let size): add("input", "feature vectors, \(size) wide")
         }
         add("tokenizer", model.tokenizer?.summary ?? "none")
-        add("longest input", d.maxLength.map { "\($0) tokens" } ?? "no limit of its own")
+        add("longest input", d.maxLength.map { "\($0) tokens" } ?? "unlimited")
         add("layers", "\(d.layers)" + (d.directions == 2 ? ", both directions" : ""))
         if d.heads > 0 { add("heads", "\(d.heads)") }
         add("hidden size", "\(d.hiddenSize)")
@@ -69,11 +106,11 @@ struct ModelFacts {
             "\(d.embeddingSize) values, "
                 + ([d.pooling] + d.morePooling).map(\.rawValue).joined(separator: " and ")
                 + " pooling\(d.normalize ? ", unit length" : "")")
-        if let size = d.logitsSize { add("logits", "\(size) \(d.logitsPerToken ? "a step" : "a sequence")") }
+        if let size = d.logitsSize { add("logits", "\(size) per \(d.logitsPerToken ? "token or step" : "sequence")") }
         if let sparse = d.sparse {
             add(
                 "sparse",
-                "\(sparse.strategy.rawValue) of \(sparse.activation.rawValue)\(d.answersSparse ? "" : ", when asked for")"
+                "\(sparse.strategy.rawValue) of \(sparse.activation.rawValue)\(d.answersSparse ? "" : ", on request")"
             )
         }
         if let labels = d.labels {
@@ -84,20 +121,76 @@ struct ModelFacts {
             add("prompts", names.joined(separator: ", "))
         }
         for note in d.notes { add("note", note) }
-        if !model.unusedTensors.isEmpty { add("not used", "\(model.unusedTensors.count) tensors of the file") }
+        if !model.unusedTensors.isEmpty { add("not used", "\(counted(model.unusedTensors.count, "tensor")) of the file") }
         add("attention", d.attentionMethods.map(\.rawValue).joined(separator: ", "))
-        add("parameters", "\(d.parameters)")
+        add("parameters", readable(d.parameters))
         add("precision", "\(d.precision), \(d.instructionSet.rawValue) kernels")
+        return lines
     }
 
-    private mutating func add(_ name: String, _ value: String) { lines.append((name, value)) }
+    // MARK: JSON
+
+    /// An object whose members are named as those of /v1/models, with the tensors as `weights`.
+    /// - Parameter weights: `nil` if tensors are not listed.
+    func json(_ cost: LoadingCost, _ weights: (any WeightFile)?) -> [UInt8] {
+        let d = model.description
+        var members: JSONObject = ["id": .string(model.name), "family": .string(d.family)]
+        switch d.input {
+        case .tokens(let size):
+            members.append("input", .string("tokens"))
+            members.append("vocabulary_size", .integer(size))
+            members.append("tokenizer", model.tokenizer.map { .string($0.summary) } ?? .null)
+        case .features(let size):
+            members.append("input", .string("features"))
+            members.append("input_size", .integer(size))
+        }
+        members.append("max_length", d.maxLength.map { .integer($0) } ?? .null)
+        members.append("layers", .integer(d.layers))
+        members.append("heads", .integer(d.heads))
+        members.append("directions", .integer(d.directions))
+        members.append("hidden_size", .integer(d.hiddenSize))
+        members.append("embedding_size", .integer(d.embeddingSize))
+        members.append("pooling", .string(([d.pooling] + d.morePooling).map(\.rawValue).joined(separator: "+")))
+        members.append("normalize", .bool(d.normalize))
+        members.append("logits_size", d.logitsSize.map { .integer($0) } ?? .null)
+        members.append("logits_per_token", .bool(d.logitsPerToken))
+        members.append("labels", d.labels.map { .array($0.map { .string($0) }) } ?? .null)
+        members.append("sparse", .bool(d.sparse != nil))
+        members.append("prompts", .array(d.prompts.map { .string($0.name) }))
+        members.append("default_prompt", d.defaultPrompt.map { .string($0) } ?? .null)
+        members.append("attention_methods", .array(d.attentionMethods.map { .string($0.rawValue) }))
+        members.append("parameters", .integer(d.parameters))
+        members.append("precision", .string(d.precision))
+        members.append("kernel", .string(d.instructionSet.rawValue))
+        members.append("notes", .array(d.notes.map { .string($0) }))
+        members.append("load_ms", .number((cost.milliseconds * 10).rounded() / 10))
+        members.append("resident_bytes", .integer(cost.residentBytes))
+        if let weights { members.append("weights", .object(list(weights))) }
+        var json = JSONWriter(capacity: 1024)
+        json.value(.object(members))
+        return json.bytes
+    }
+
+    private func list(_ weights: any WeightFile) -> JSONObject {
+        let unused = Set(model.unusedTensors)
+        let tensors = weights.names.compactMap { weights.tensor($0) }
+        return [
+            "path": .string(weights.path), "format": .string(weights.format),
+            "tensors": .array(
+                tensors.map { tensor in
+                    .object([
+                        "name": .string(tensor.name), "data_type": .string(tensor.dataType.rawValue),
+                        "shape": .array(tensor.shape.map { .integer($0) }), "bytes": .integer(tensor.bytes.count),
+                        "used": .bool(!unused.contains(tensor.name)),
+                    ])
+                }),
+        ]
+    }
 }
 
-func megabytes(_ bytes: Int) -> String { String(format: "%.1f MB", Double(bytes) / 1e6) }
-
-/// This process's resident memory (proc(5), /proc/self/statm).
+/// The resident memory of this process in bytes (proc(5), /proc/self/statm).
 func residentBytes() -> Int {
-    let text = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8)) ?? ""
-    let fields = text.split(separator: " ")
+    let text = Paths.contents(of: "/proc/self/statm") ?? []
+    let fields = String(decoding: text, as: UTF8.self).split(separator: " ")
     return fields.count > 1 ? (Int(fields[1]) ?? 0) * sysconf(Int32(_SC_PAGESIZE)) : 0
 }

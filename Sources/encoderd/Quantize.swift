@@ -1,43 +1,53 @@
 import ArgumentParser
-import Foundation
 import KernelSelection
 import ModelFiles
 import Models
 
-/// A model directory with smaller weights.
+/// Writes a model directory with smaller weights.
 struct Quantize: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Write a model directory with int8 or bf16 weights, which loads faster and is smaller.",
-        usage: "encoderd quantize --model models/minilm --output models/minilm-int8 --precision int8")
+        abstract: "Write a model directory with int8 or bf16 weights, which is smaller and loads faster.",
+        discussion: "Example: encoderd quantize --model models/minilm --output models/minilm-int8")
 
-    @Option(help: ArgumentHelp("The model directory.", valueName: "directory"))
-    var model: String
-    @Option(help: ArgumentHelp("The directory to write, which must not exist yet.", valueName: "directory"))
-    var output: String
-    @Option(help: "Of dense weights: int8 or bf16.")
-    var precision = Precision.int8
+    /// The precisions to which weights can be quantized.
+    enum Target: String, ExpressibleByArgument, CaseIterable {
+        case int8, bf16
 
-    func validate() throws {
-        guard precision != .f32 else { throw ValidationError("--precision takes int8 or bf16.") }
+        var precision: Precision { self == .int8 ? .int8 : .bf16 }
     }
 
+    @Option(help: modelHelp, completion: .directory)
+    var model: String
+    @Option(
+        help: ArgumentHelp("The directory to write, which must not exist yet.", valueName: "directory"),
+        completion: .directory)
+    var output: String
+    @Option(help: "Precision of the dense weights.")
+    var precision = Target.int8
+
     func run() throws {
+        guard let argument = ModelArgument(model) else { throw UsageError("--model takes a directory.", Self.self) }
+        try argument.checkExists()
+        guard !Paths.exists(output) else {
+            throw CommandError("\(output): exists already; choose another directory or remove it")
+        }
         let summary: ModelQuantizer.Summary
         do throws(ModelError) {
             summary = try ModelQuantizer.quantize(
-                directory: model, output: output, precision: precision, kernels: try kernels())
+                directory: argument.directory, output: output, precision: precision.precision, kernels: try kernels())
         } catch {
             // A fault of either directory itself is named by its path already.
-            let named = error.file.hasPrefix(model) || error.file.hasPrefix(output)
-            throw CommandError(named ? "\(error)" : "\(model)/\(error)")
+            let named = error.file.hasPrefix(argument.directory) || error.file.hasPrefix(output)
+            throw CommandError(named ? "\(error)" : "\(argument.directory)/\(error)")
         }
-        print(
+        try StandardOutput.line(
             """
             \(summary.file): \(megabytes(summary.bytesAfter)), from \(megabytes(summary.bytesBefore))
             \(summary.dense) dense weights in \(precision.rawValue), \(summary.tables) tables in bf16, \(summary.others) tensors in f32
             """)
         if !summary.leftOut.isEmpty {
-            print("left out, since the network does not use them: \(summary.leftOut.joined(separator: ", "))")
+            try StandardOutput.line(
+                "left out, since the network does not use them: \(summary.leftOut.joined(separator: ", "))")
         }
     }
 

@@ -1,6 +1,6 @@
 import ArgumentParser
 import CSystem
-import Foundation
+import Dispatch
 import Glibc
 import HTTP
 import KernelSelection
@@ -8,76 +8,119 @@ import Logging
 import Models
 import Server
 
-/// The server.
-struct Serve: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        abstract: "Serve models over HTTP until SIGTERM or SIGINT, which drain.",
-        usage: """
-            encoderd serve --model minilm=models/minilm --model g2p=models/g2p --port 8080
-            ENCODERD_MODELS=/models encoderd serve --host 0.0.0.0
-            """)
-
-    @OptionGroup(title: "Listening") var listening: ListenOptions
-    @OptionGroup(title: "Limits of HTTP") var http: HTTPOptions
+/// Which models the server loads.
+struct ModelOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "A model and its name; repeat it for more. Without a name it takes the folder's.",
-            valueName: "[name=]directory"))
+            "A model and its name; may be repeated. The default name is that of the directory.",
+            valueName: "[name=]directory"), completion: Completions.namedDirectory)
     var model: [String] = []
     @Option(
-        help: ArgumentHelp("A folder whose folders are models, each served under its name.", valueName: "directory"))
+        help: ArgumentHelp(
+            "A directory whose directories are models, each served under its name.", valueName: "directory"),
+        completion: .directory)
     var models: String?
     @Option(help: precisionHelp)
     var precision: Precision?
-    @Option(help: ArgumentHelp("Worker threads (default: one a processor).", valueName: "count"))
+    @Option(help: ArgumentHelp("Worker threads (default: one per processor).", valueName: "count"))
     var threads: Int?
-
-    @Option(help: ArgumentHelp("Sequences in one request.", valueName: "count"))
-    var maxSequences = RequestLimits().maxSequences
-    @Option(help: ArgumentHelp("Tokens or steps in one request.", valueName: "count"))
-    var maxTokens = RequestLimits().maxTokens
-    @Option(help: ArgumentHelp("Tokens that are computed together.", valueName: "count"))
-    var maxBatchTokens = QueueLimits().maxBatchTokens
-    @Option(help: ArgumentHelp("Tokens that may wait; beyond that requests get 429.", valueName: "count"))
-    var maxQueuedTokens = QueueLimits().maxQueuedTokens
-    @Option(help: ArgumentHelp("Requests that may be in work or wait; beyond that they get 429.", valueName: "count"))
-    var maxRequests = QueueLimits().maxRequests
-    @Option(help: ArgumentHelp("Weights in one attention map.", valueName: "count"))
-    var maxAttentionWeights = AttentionLimits().weights
-    @Option(
-        help: ArgumentHelp(
-            "After SIGTERM, connections are still taken for so long while /ready says 503.", valueName: "seconds"))
-    var drainAcceptSeconds = ServerConfiguration().drainAcceptSeconds
-    @Option(help: ArgumentHelp("After SIGTERM, all work must be done in so long.", valueName: "seconds"))
-    var drainSeconds = ServerConfiguration().drainDeadlineSeconds
-    @Option(
-        help: ArgumentHelp(
-            "When answers are gzipped for clients that accept it: auto, where it takes little time next to the inference; always; never.",
-            valueName: "when"))
-    var compress = CompressionPolicy.auto
-    @Option(help: ArgumentHelp("A line a request on standard error, at level info: on or off.", valueName: "switch"))
-    var accessLog = Switch.on
-    @Option(help: ArgumentHelp("trace, debug, info, notice, warning, error or critical.", valueName: "level"))
-    var logLevel = Logger.Level.info
 
     func validate() throws {
         if let threads, !(1...1024).contains(threads) {
             throw ValidationError("--threads takes 1 to 1024, not \(threads).")
         }
-        try Check.counts([
-            ("max-sequences", maxSequences), ("max-tokens", maxTokens), ("max-batch-tokens", maxBatchTokens),
-            ("max-queued-tokens", maxQueuedTokens), ("max-requests", maxRequests),
-            ("max-attention-weights", maxAttentionWeights),
-        ])
+    }
+
+    /// The models to load, each under a name of its own.
+    func wanted() throws -> [ModelArgument] {
+        var wanted: [ModelArgument] = []
+        for argument in model {
+            guard let parsed = ModelArgument(argument) else {
+                throw ValidationError("--model takes NAME=DIRECTORY or DIRECTORY, not '\(argument)'.")
+            }
+            wanted.append(parsed)
+        }
+        if let models { wanted += try all(in: models) }
+        if wanted.isEmpty {
+            throw ValidationError("There is nothing to serve: give --model NAME=DIRECTORY, or --models DIRECTORY.")
+        }
+        var names: Set<String> = []
+        for argument in wanted where !names.insert(argument.name).inserted {
+            throw ValidationError("Two models are named '\(argument.name)'; name one NAME=\(argument.directory).")
+        }
+        return wanted
+    }
+
+    private func all(in folder: String) throws -> [ModelArgument] {
+        if ModelArgument.isModel(folder) {
+            throw ValidationError("--models \(folder): this is itself a model; give it to --model.")
+        }
+        guard let found = ModelArgument.all(in: folder) else {
+            throw CommandError("\(folder): cannot be read; --models takes a folder whose folders are models")
+        }
+        if found.isEmpty, model.isEmpty {
+            throw ValidationError("--models \(folder) has no folder with a config.json in it.")
+        }
+        return found
+    }
+}
+
+/// How the server ends.
+struct ShutdownOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Time after SIGTERM during which connections are still accepted, while /ready answers 503.",
+            valueName: "seconds"))
+    var drainAcceptSeconds = ServerConfiguration().drainAcceptSeconds
+    @Option(help: ArgumentHelp("Time allowed for finishing work after SIGTERM.", valueName: "seconds"))
+    var drainSeconds = ServerConfiguration().drainDeadlineSeconds
+
+    func validate() throws {
         try Check.seconds([("drain-accept-seconds", drainAcceptSeconds), ("drain-seconds", drainSeconds)])
     }
+}
+
+/// Serves models over HTTP.
+struct Serve: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Serve models over HTTP. SIGTERM and SIGINT finish accepted requests and exit.",
+        discussion: """
+            Examples:
+
+              encoderd serve --model minilm=models/minilm --port 8080
+              ENCODERD_MODELS=/models encoderd serve --host 0.0.0.0
+
+            Every option can also be set in the environment: ENCODERD_PORT sets --port.
+            """)
+
+    @OptionGroup(title: "Models") var loading: ModelOptions
+    @OptionGroup(title: "Listening") var listening: ListenOptions
+    @OptionGroup(title: "TLS and access") var access: AccessOptions
+    @OptionGroup(title: "Limits of one request") var requests: RequestOptions
+    @OptionGroup(title: "Limits of the queue") var queue: QueueOptions
+    @OptionGroup(title: "Limits of connections") var connections: ConnectionOptions
+    @OptionGroup(title: "Shutdown") var shutdown: ShutdownOptions
+
+    @Option(
+        help: ArgumentHelp(
+            "When responses are gzipped for clients that accept it: auto, if it is cheap compared with inference; always; never.",
+            valueName: "when"))
+    var compress = CompressionPolicy.auto
+    @Option(
+        help: ArgumentHelp(
+            "One line per request on standard error, at level info: on or off.", valueName: "switch"))
+    var accessLog = Switch.on
+    @Option(help: ArgumentHelp("trace, debug, info, notice, warning, error or critical.", valueName: "level"))
+    var logLevel = Logger.Level.info
+
+    func validate() throws { _ = try loading.wanted() }
 
     func run() throws {
         encoderd_return_memory()
-        var logger = Logger(label: "encoderd", factory: StreamLogHandler.standardError(label:))
+        var logger = Logger(label: "encoderd") { _ in LineLogHandler() }
         logger.logLevel = logLevel
         let server: EncoderServer
-        let wanted = try wantedModels()
+        let wanted = try loading.wanted()
         _ = try selectedKernels()
         var configuration = configuration
         if accessLog == .on, logLevel <= .info { configuration.accessLog = AccessLog(descriptor: STDERR_FILENO) }
@@ -92,11 +135,11 @@ struct Serve: ParsableCommand {
         drainOnSignals(server, logger)
         reloadOnSIGHUP(server, logger)
         let names: [String]
-        do { names = try server.start(listening.addresses()) } catch { throw CommandError("\(error)") }
+        do { names = try server.start(listening.addresses()) } catch { throw CommandError(Self.advised("\(error)")) }
         for name in names { logger.info("opened \(name), loading \(wanted.map(\.name).joined(separator: ", "))") }
         do {
             let threads = try server.serve(wanted.map { try load($0, logger) })
-            for name in names { logger.info("listening on \(name), \(threads) worker threads") }
+            for name in names { logger.info("listening on \(name), \(counted(threads, "worker thread"))") }
         } catch {
             server.stopListening()
             throw CommandError("\(error)")
@@ -104,52 +147,35 @@ struct Serve: ParsableCommand {
         dispatchMain()
     }
 
-    private var configuration: ServerConfiguration {
-        var c = ServerConfiguration()
-        c.threads = threads
-        c.http = http.limits
-        c.tls = listening.tls
-        c.keyFile = listening.apiKeyFile
-        c.cors = listening.cors
-        c.queue.maxBatchTokens = maxBatchTokens
-        c.queue.maxQueuedTokens = maxQueuedTokens
-        c.queue.maxRequests = maxRequests
-        c.requests.maxSequences = maxSequences
-        c.requests.maxTokens = maxTokens
-        c.requests.maxBodyBytes = http.maxBodyBytes
-        c.requests.maxInflateRatio = http.maxInflateRatio
-        c.compression = compress
-        c.attention.weights = maxAttentionWeights
-        c.drainAcceptSeconds = drainAcceptSeconds
-        c.drainDeadlineSeconds = drainSeconds
-        return c
+    private static func advised(_ message: String) -> String {
+        message.contains(String(cString: strerror(EADDRINUSE)))
+            ? message + "; choose another --port, or 0 for a free one" : message
     }
 
-    /// The models that are asked for, each under a name of its own.
-    private func wantedModels() throws -> [ModelArgument] {
-        var wanted: [ModelArgument] = []
-        for argument in model {
-            guard let parsed = ModelArgument(argument) else {
-                throw ValidationError("--model takes NAME=DIRECTORY or DIRECTORY, not '\(argument)'.")
-            }
-            wanted.append(parsed)
-        }
-        if let models { wanted += try ModelArgument.all(in: models) }
-        if wanted.isEmpty {
-            throw ValidationError(
-                models.map { "--models \($0) has no folder with a config.json in it." }
-                    ?? "There is nothing to serve: give --model NAME=DIRECTORY, or --models DIRECTORY.")
-        }
-        var names: Set<String> = []
-        for argument in wanted where !names.insert(argument.name).inserted {
-            throw ValidationError("Two models are named '\(argument.name)'; name one NAME=\(argument.directory).")
-        }
-        return wanted
+    private var configuration: ServerConfiguration {
+        var c = ServerConfiguration()
+        c.threads = loading.threads
+        c.http = HTTPLimits(requests, connections)
+        c.tls = access.tls
+        c.keyFile = access.apiKeyFile
+        c.cors = access.cors
+        c.queue.maxBatchTokens = queue.maxBatchTokens
+        c.queue.maxQueuedTokens = queue.maxQueuedTokens
+        c.queue.maxRequests = queue.maxRequests
+        c.requests.maxSequences = requests.maxSequences
+        c.requests.maxTokens = requests.maxTokens
+        c.requests.maxBodyBytes = requests.maxBodyBytes
+        c.requests.maxInflateRatio = requests.maxInflateRatio
+        c.compression = compress
+        c.attention.weights = requests.maxAttentionWeights
+        c.drainAcceptSeconds = shutdown.drainAcceptSeconds
+        c.drainDeadlineSeconds = shutdown.drainSeconds
+        return c
     }
 
     private func load(_ argument: ModelArgument, _ logger: Logger) throws -> Model {
         let start = ContinuousClock.now
-        let model = try argument.load(precision)
+        let model = try argument.load(loading.precision)
         let d = model.description
         let milliseconds = start.duration(to: .now) / .milliseconds(1)
         logger.info(

@@ -22,7 +22,7 @@ import Testing
         let out = Buffer(256)
         for activation in Activation.allCases {
             for residual in [nil, UnsafePointer(x.base)] {
-                kernels.dense(
+                kernels.f32.run(
                     DenseArguments(
                         a: x.base, lda: 4, packed: x.base, bias: x.base, residual: residual, ldResidual: 4,
                         activation: activation, out: out.base, ldOut: 4, m: 0, n: 4, k: 4))
@@ -35,14 +35,14 @@ import Testing
         kernels.softmax(out.base, 8, 0)
         kernels.layerNorm(
             LayerNormArguments(x: x.base, out: out.base, weight: x.base, bias: nil, rows: 0, width: 8, epsilon: 1e-5))
-        let scratch = Buffer(kernels.attentionScratch(0, 4, 4, 4))
-        kernels.attention(
+        let scratch = Buffer(kernels.attention(.f32).scratchCount(0, 4, 4, 4))
+        kernels.attention(.f32).run(
             AttentionArguments(
                 q: x.base, ldq: 4, k: x.base, ldk: 4, v: x.base, ldv: 4, out: out.base, ldOut: 4,
                 statistics: out.base, queries: 0, keys: 4, headDim: 4, valueDim: 4, scale: 1, scratch: scratch.base))
         let rows: [Int] = [0]
         try rows.withUnsafeBufferPointer { rows in
-            kernels.recurrentStep(
+            kernels.f32.recurrentStep(
                 RecurrentStepArguments(
                     cell: .lstm, hidden: 4, output: 4, count: 0, inputs: x.base, packedHH: x.base, biasHN: nil,
                     packedHR: nil, h: x.base, next: out.base, c: out.base, y: out.base, ldY: 4,
@@ -60,7 +60,7 @@ import Testing
         let packed = table.kernels.packed(Self.wave(n * k, 1.4142135).values, ldw: k, n: n, k: k)
         func rows(_ first: Int, _ count: Int) -> [Float] {
             let out = Buffer(count * n)
-            table.kernels.dense(
+            table.kernels.f32.run(
                 DenseArguments(
                     a: a.base + first * k, lda: k, packed: packed.base, bias: nil, activation: .tanh, out: out.base,
                     ldOut: n, m: count, n: n, k: k))
@@ -76,9 +76,9 @@ import Testing
         let (d, queries) = (32, 61)
         let (q, k, v) = (Self.wave(queries * d, 0.718), Self.wave(keys * d, 1.414), Self.wave(keys * d, 0.577))
         func attention(_ first: Int, _ count: Int) -> [Float] {
-            let scratch = Buffer(table.kernels.attentionScratch(count, keys, d, d))
+            let scratch = Buffer(table.kernels.attention(.f32).scratchCount(count, keys, d, d))
             let out = Buffer(count * d)
-            table.kernels.attention(
+            table.kernels.attention(.f32).run(
                 AttentionArguments(
                     q: q.base + first * d, ldq: d, k: k.base, ldk: d, v: v.base, ldv: d, out: out.base, ldOut: d,
                     queries: count, keys: keys, headDim: d, valueDim: d, scale: 0.2, scratch: scratch.base))
@@ -115,7 +115,7 @@ import Testing
             let y = Buffer(count * hidden)
             let scratch = Buffer(sequences.count * (cell.gates + 1) * hidden)
             try sequences.withUnsafeBufferPointer { sequences in
-                table.kernels.recurrentStep(
+                table.kernels.f32.recurrentStep(
                     RecurrentStepArguments(
                         cell: cell, hidden: hidden, output: hidden, count: sequences.count, inputs: inputs.base,
                         packedHH: packed.base, biasHN: bias.base, packedHR: nil, h: h.base, next: next.base,
@@ -143,7 +143,7 @@ import Testing
             let packed = kernels.packed(Self.wave(n * k, 1.4142135).values, ldw: k, n: n, k: k)
             let a = Self.wave(m * k, 0.618034)
             let out = Buffer(m * n)
-            kernels.dense(
+            kernels.f32.run(
                 DenseArguments(
                     a: a.base, lda: k, packed: packed.base, bias: nil, activation: .gelu,
                     out: out.base, ldOut: n, m: m, n: n, k: k))
@@ -152,9 +152,9 @@ import Testing
         func head(_ kernels: KernelTable) -> [Float] {
             let (d, rows) = (33, 90)
             let x = Self.wave(rows * d, 0.718)
-            let scratch = Buffer(kernels.attentionScratch(rows, rows, d, d))
+            let scratch = Buffer(kernels.attention(.f32).scratchCount(rows, rows, d, d))
             let out = Buffer(rows * d)
-            kernels.attention(
+            kernels.attention(.f32).run(
                 AttentionArguments(
                     q: x.base, ldq: d, k: x.base, ldk: d, v: x.base, ldv: d, out: out.base, ldOut: d, queries: rows,
                     keys: rows, headDim: d, valueDim: d, scale: 0.17, scratch: scratch.base))

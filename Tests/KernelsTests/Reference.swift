@@ -100,8 +100,8 @@ final class Buffer {
 extension KernelTable {
     /// `w` [n, k] of rows `ldw` apart, packed.
     func packed(_ w: [Float], ldw: Int, n: Int, k: Int) -> Buffer {
-        let buffer = Buffer(packedCount(n, k))
-        w.withUnsafeBufferPointer { if let base = $0.baseAddress { pack(base, ldw, n, k, buffer.base) } }
+        let buffer = Buffer(f32.packedCount(n, k))
+        w.withUnsafeBufferPointer { if let base = $0.baseAddress { f32.pack(base, ldw, n, k, buffer.base) } }
         return buffer
     }
 }

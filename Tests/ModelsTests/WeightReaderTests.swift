@@ -13,12 +13,12 @@ private let dense = DenseKernels(
         for j in 0..<(n + 3) / 4 * 4 {
             for i in 0..<k { packed[j / 4 * k * 4 + i * 4 + j % 4] = j < n ? w[j * ldw + i] : 0 }
         }
-    }, scratchCount: { _, _ in 0 }, dense: { _ in }, recurrentStep: { _ in })
+    }, scratchCount: { _, _ in 0 }, run: { _ in }, recurrentStep: { _ in })
 private let attention = AttentionKernels(
-    precision: .f32, scratch: { _, _, _, _ in 0 }, run: { _ in }, weights: { _ in })
+    precision: .f32, scratchCount: { _, _, _, _ in 0 }, run: { _ in }, weights: { _ in })
 private let table = KernelTable(
-    instructionSet: .baseline, panelWidth: 4, f32: dense, bf16: dense, int8: dense, attention: attention,
-    brainAttention: attention, quantizedAttention: .f32, layerNorm: { _ in },
+    instructionSet: .baseline, panelWidth: 4, f32: dense, bf16: dense, int8: dense, f32Attention: attention,
+    bf16Attention: attention, int8Attention: attention, layerNorm: { _ in },
     rmsNorm: { _ in }, rotary: { _ in }, activate: { _, _, _ in },
     exp: { _, _, _ in }, softmax: { _, _, _ in }, add: { _, _, _ in })
 

@@ -169,6 +169,7 @@ def write(name, model, *, maximum=None, lengths=LENGTHS, dtype=torch.float16, sc
     expected, worst = {}, {}
 
     def put(key, value, exact, relative):
+        """Adds a tensor. Adds its f64 value too if torch's f32 differs from it by more than half the tolerance."""
         value, exact = value.contiguous(), exact.contiguous()
         error = (value.double() - exact.double()).abs()
         error = (error / exact.double().abs().clamp(min=1) if relative else error).max().item()

@@ -189,7 +189,7 @@ def dense_low_precision():
         out[f"int8.terms.{k}"] = ((np.abs(least) + q * step) @ np.abs(weights).T).astype(np.float32)
         # The quantization step of a row times the largest weight: the change if one value rounds to the other step.
         out[f"int8.step.{k}"] = (step @ np.abs(weights).max(1)[None, :]).astype(np.float32)
-    save_file(out, DATA / "kernels_words.safetensors")
+    save_file(out, DATA / "kernels_packed_dense.safetensors")
 
 
 def recurrent_low_precision():
@@ -245,7 +245,7 @@ def recurrent_low_precision():
                 y = sigmoid(o) * np.tanh(state)
                 out[f"{key}.{precision}.c"] = state.astype(np.float32)
             out[f"{key}.{precision}.y"] = y.astype(np.float32)
-    save_file({k: np.ascontiguousarray(v) for k, v in out.items()}, DATA / "kernels_recurrent_words.safetensors")
+    save_file({k: np.ascontiguousarray(v) for k, v in out.items()}, DATA / "kernels_packed_recurrent.safetensors")
 
 
 def attention_spans():
@@ -281,7 +281,7 @@ def attention_spans():
     save_file({k: np.ascontiguousarray(x) for k, x in out.items()}, DATA / "kernels_attention_spans.safetensors")
 
 
-def terms():
+def beyond_bert():
     """Score biases and soft caps, RMS norms, and rotary positions."""
     own = np.random.default_rng(12)
     out = {}
@@ -320,14 +320,14 @@ def terms():
         a, b = f64(x[:, 0:2 * pairs:2]), f64(x[:, 1:2 * pairs:2])
         turned = torch.stack([a * f64(cos) - b * f64(sin), b * f64(cos) + a * f64(sin)], 2).reshape(2, 2 * pairs)
         out[f"rotary.interleaved.{pairs}"] = torch.cat([turned, f64(x[:, 2 * pairs:])], 1).float().numpy()
-    save_file({k: np.ascontiguousarray(x) for k, x in out.items()}, DATA / "kernels_terms.safetensors")
+    save_file({k: np.ascontiguousarray(x) for k, x in out.items()}, DATA / "kernels_beyond_bert.safetensors")
 
 
 # The guard is needed because transformers imports a package with the name of this file.
 if __name__ == "__main__":
     dense()
     activations()
-    terms()
+    beyond_bert()
     attention()
     attention_spans()
     rows()

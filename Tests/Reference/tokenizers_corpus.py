@@ -7,8 +7,8 @@ The Hugging Face `tokenizers` library trains one tokenizer of every kind and tok
     python Tests/Reference/tokenizers_corpus.py PREFIX       # only kinds whose names begin with PREFIX
     python Tests/Reference/tokenizers_corpus.py NAME INDEX   # prints the tokens of one text
 
-The texts are names of languages, countries, currencies and units from the Unicode CLDR (the copy in Babel), sentences and
-addresses from the locales of Faker, and random Unicode from a fixed seed.
+The texts have three sources: names of languages, countries, currencies and units from the Unicode CLDR (the copy in Babel);
+sentences and addresses from the locales of Faker; and random Unicode from a fixed seed.
 """
 
 import json

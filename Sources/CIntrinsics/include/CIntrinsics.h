@@ -42,7 +42,6 @@
     ENCODERD_INLINE T T##_fma(T a, T b, T c) { return ENCODERD_FMA(a, b, c); }                                         \
     ENCODERD_INLINE T T##_abs(T a) { return __builtin_elementwise_abs(a); }                                            \
     ENCODERD_INLINE T T##_sqrt(T a) { return __builtin_elementwise_sqrt(a); }                                          \
-    ENCODERD_INLINE T T##_copysign(T a, T b) { return __builtin_elementwise_copysign(a, b); }                          \
     /* a < b ? x : y, so false where either is NaN. */                                                                 \
     ENCODERD_INLINE T T##_select_less(T a, T b, T x, T y) { return (a < b) ? x : y;    }                               \
     ENCODERD_INLINE float T##_sum(T v) {                                                                               \
@@ -68,27 +67,27 @@
             for (int i = 0; i < half; i++) t[i] = t[i + half] < t[i] ? t[i + half] : t[i];                             \
         return t[0];                                                                                                   \
     }                                                                                                                  \
-    ENCODERD_INLINE T##_bits T##_zero_words(void) { return (T##_bits)(0); }                                            \
-    ENCODERD_INLINE T##_bits T##_splat_word(const uint32_t *p) { return (T##_bits)((int32_t)*p); }                     \
-    ENCODERD_INLINE T##_bits T##_load_words(const uint32_t *p) {                                                       \
+    ENCODERD_INLINE T##_bits T##_zero_integers(void) { return (T##_bits)(0); }                                            \
+    ENCODERD_INLINE T##_bits T##_splat_integer(const uint32_t *p) { return (T##_bits)((int32_t)*p); }                     \
+    ENCODERD_INLINE T##_bits T##_load_integers(const uint32_t *p) {                                                       \
         T##_bits v;                                                                                                    \
         __builtin_memcpy(&v, p, sizeof v);                                                                             \
         return v;                                                                                                      \
     }                                                                                                                  \
     ENCODERD_INLINE T T##_floats(T##_bits v) { return __builtin_convertvector(v, T); }                                 \
-    ENCODERD_INLINE T T##_lower_brain(T##_bits v) { return __builtin_bit_cast(T, v << 16); }                           \
-    ENCODERD_INLINE T T##_upper_brain(T##_bits v) { return __builtin_bit_cast(T, v & (int32_t)0xffff0000); }           \
+    ENCODERD_INLINE T T##_lower_bf16(T##_bits v) { return __builtin_bit_cast(T, v << 16); }                           \
+    ENCODERD_INLINE T T##_upper_bf16(T##_bits v) { return __builtin_bit_cast(T, v & (int32_t)0xffff0000); }           \
     /* Rounded to bf16 in the upper half: to nearest, ties to even; a NaN stays one. */                                \
-    ENCODERD_INLINE T##_unsigned T##_brain(T v) {                                                                      \
+    ENCODERD_INLINE T##_unsigned T##_bf16_bits(T v) {                                                                      \
         T##_unsigned b = __builtin_bit_cast(T##_unsigned, v);                                                          \
         return (v != v) ? (T##_unsigned)(0x7fc00000) : b + 0x7fff + ((b >> 16) & 1);                                   \
     }                                                                                                                  \
-    ENCODERD_INLINE void T##_store_brain(uint16_t *p, T v) {                                                           \
-        T##_shorts out = __builtin_convertvector(T##_brain(v) >> 16, T##_shorts);                                      \
+    ENCODERD_INLINE void T##_store_bf16(uint16_t *p, T v) {                                                           \
+        T##_shorts out = __builtin_convertvector(T##_bf16_bits(v) >> 16, T##_shorts);                                      \
         __builtin_memcpy(p, &out, sizeof out);                                                                         \
     }                                                                                                                  \
-    ENCODERD_INLINE void T##_store_brain_pairs(uint32_t *p, T lower, T upper) {                                        \
-        T##_unsigned out = (T##_brain(lower) >> 16) | (T##_brain(upper) & 0xffff0000);                                 \
+    ENCODERD_INLINE void T##_store_bf16_pairs(uint32_t *p, T lower, T upper) {                                        \
+        T##_unsigned out = (T##_bf16_bits(lower) >> 16) | (T##_bf16_bits(upper) & 0xffff0000);                                 \
         __builtin_memcpy(p, &out, sizeof out);                                                                         \
     }                                                                                                                  \
     ENCODERD_INLINE void T##_store_bytes(uint8_t *p, T v) {                                                            \
@@ -174,11 +173,11 @@ ENCODERD_INLINE f32x16_bits f32x16_add_quads(f32x16_bits sum, f32x16_bits a, f32
     __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
     return sum;
 }
-ENCODERD_INLINE f32x16 f32x16_add_brain_pairs(f32x16 sum, f32x16_bits a, f32x16_bits b) {
+ENCODERD_INLINE f32x16 f32x16_add_bf16_pairs(f32x16 sum, f32x16_bits a, f32x16_bits b) {
     __asm__("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
     return sum;
 }
-ENCODERD_INLINE void f32x16_convert_brain(uint16_t *p, f32x16 v) {
+ENCODERD_INLINE void f32x16_convert_bf16(uint16_t *p, f32x16 v) {
     __m256i out;
     __asm__("vcvtneps2bf16 %1, %0" : "=v"(out) : "v"(v));
     __builtin_memcpy(p, &out, sizeof out);

@@ -56,7 +56,7 @@ struct CellTangents {
                 products.withUnsafeMutableBufferPointer { products in
                     guard let a = previous.baseAddress, let out = products.baseAddress else { return }
                     weights.hidden.apply(
-                        network.kernels, a, bias: nil, out: out, rows: length, scratch: scratch.take(words))
+                        a, bias: nil, out: out, rows: length, scratch: scratch.take(words))
                 }
             }
         } else if cell == .lstm {

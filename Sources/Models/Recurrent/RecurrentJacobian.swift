@@ -124,11 +124,11 @@ struct RecurrentJacobian {
             if active.isEmpty { continue }
             let h = memory.h + active.lowerBound * state
             weights.hidden.apply(
-                network.kernels, h, bias: nil, out: memory.b, rows: active.count, scratch: memory.words)
+                h, bias: nil, out: memory.b, rows: active.count, scratch: memory.words)
             if layer > 0 {
                 let x = memory.x + (t * rows + active.lowerBound) * c.layerSize
                 weights.input.apply(
-                    network.kernels, x, bias: nil, out: memory.a, rows: active.count, scratch: memory.words)
+                    x, bias: nil, out: memory.a, rows: active.count, scratch: memory.words)
             }
             for row in active {
                 let place = row - active.lowerBound
@@ -139,7 +139,7 @@ struct RecurrentJacobian {
                     if position == t {
                         memory.unit[component] = 1
                         weights.input.apply(
-                            network.kernels, memory.unit, bias: nil, out: memory.a, rows: 1, scratch: memory.words)
+                            memory.unit, bias: nil, out: memory.a, rows: 1, scratch: memory.words)
                         memory.unit[component] = 0
                         a = UnsafePointer(memory.a)
                     } else {
@@ -151,7 +151,7 @@ struct RecurrentJacobian {
             }
             if let projection = weights.projection {
                 projection.apply(
-                    network.kernels, memory.projected, bias: nil, out: h, rows: active.count, scratch: memory.words)
+                    memory.projected, bias: nil, out: h, rows: active.count, scratch: memory.words)
             }
             if layer + 1 < c.layers {
                 for row in active {

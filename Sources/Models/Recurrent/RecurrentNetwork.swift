@@ -47,7 +47,7 @@ public struct RecurrentNetwork: Network {
         var y = scratch.take(width)
         let memory = RecurrentPass.Memory(
             weights, c, rows: batch.rows, sequences: requests.count, keepsGates: wantsMaps, scratch)
-        let pass = RecurrentPass(kernels: kernels, configuration: c, layout: layout)
+        let pass = RecurrentPass(configuration: c, layout: layout)
 
         var results = batch.emptyResults()
         var states = requests.map { $0.outputs.finalState ? emptyState : nil }
@@ -172,7 +172,7 @@ public struct RecurrentNetwork: Network {
         _ output: PackedWeight, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, rows: Int
     ) {
         output.apply(
-            kernels, x, bias: weights.outputBias, activation: configuration.outputActivation.epilogue, out: y,
+            x, bias: weights.outputBias, activation: configuration.outputActivation.epilogue, out: y,
             rows: rows)
         if configuration.outputActivation == .softmax { kernels.softmax(y, rows, output.outputs) }
     }

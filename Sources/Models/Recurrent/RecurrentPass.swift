@@ -3,7 +3,6 @@ import Kernels
 /// One direction of one layer over a ragged batch: the input projections of a stretch of steps by one dense layer, then
 /// these steps, all running sequences together.
 struct RecurrentPass {
-    let kernels: KernelTable
     let configuration: RecurrentConfiguration
     let layout: RecurrentLayout
 
@@ -80,7 +79,7 @@ struct RecurrentPass {
             packedHH: weights.hidden.values, biasHN: weights.hiddenBiasN?.values.baseAddress,
             packedHR: weights.projection?.values, h: halves.0, next: halves.1, c: isLSTM ? memory.c : nil, y: y,
             ldY: stride, rows: memory.rows, gates: memory.gates, scratch: memory.stepScratch,
-            words: memory.words)
+            denseScratch: memory.words)
         var time = 0
         var running = count
         while time < layout.batch.longest {
@@ -124,7 +123,7 @@ struct RecurrentPass {
             inputs = UnsafePointer(memory.inputs)
         }
         weights.input.apply(
-            kernels, inputs, bias: weights.bias, out: memory.projections, rows: rows,
+            inputs, bias: weights.bias, out: memory.projections, rows: rows,
             scratch: memory.words)
     }
 

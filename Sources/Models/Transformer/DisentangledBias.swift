@@ -89,12 +89,12 @@ struct DisentangledHead {
         let used = bias.distances.range(length)
         columns = used.lowerBound / kernels.panelWidth * kernels.panelWidth..<used.upperBound
 
-        kernels.pack(k, ld, length, headDim, scratch + memory.keys)
+        kernels.f32.pack(k, ld, length, headDim, scratch + memory.keys)
         let turned = scratch + memory.keyTerms
         for j in 0..<length {
             for i in 0..<headDim { turned[i * length + j] = v[j * ld + i] }
         }
-        kernels.pack(turned, length, headDim, length, scratch + memory.values)
+        kernels.f32.pack(turned, length, headDim, length, scratch + memory.values)
         if !bias.queries.isEmpty {
             bias.queries[head].multiply(k, ld, rows: length, columns, scratch + memory.keyTerms)
         }
@@ -105,7 +105,7 @@ struct DisentangledHead {
         for first in stride(from: 0, to: length, by: DisentangledBias.blockRows) {
             let count = min(DisentangledBias.blockRows, length - first)
             let weights = weights(count) { first + $0 }
-            kernels.dense(
+            kernels.f32.run(
                 DenseArguments(
                     a: weights, lda: length, packed: scratch + memory.values, bias: nil, out: out + first * ldOut,
                     ldOut: ldOut, m: count, n: headDim, k: length))
@@ -128,7 +128,7 @@ struct DisentangledHead {
         let scores = scratch + memory.scores
         writeBiases(queries, count, position, scores)
         for i in 0..<count * headDim { queries[i] *= scale }
-        kernels.dense(
+        kernels.f32.run(
             DenseArguments(
                 a: queries, lda: headDim, packed: scratch + memory.keys, bias: nil, residual: scores,
                 ldResidual: length, out: scores, ldOut: length, m: count, n: length, k: headDim))
@@ -181,7 +181,7 @@ extension PackedWeight {
     fileprivate func multiply(
         _ a: UnsafePointer<Float>, _ lda: Int, rows: Int, _ columns: Range<Int>, _ out: UnsafeMutablePointer<Float>
     ) {
-        dense.dense(
+        dense.run(
             DenseArguments(
                 a: a, lda: lda, packed: values, bias: nil, out: out, ldOut: outputs, m: rows, n: outputs, k: inputs,
                 columns: columns))

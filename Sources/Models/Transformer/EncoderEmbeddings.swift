@@ -51,7 +51,7 @@ struct EncoderEmbeddings: Sendable {
         case .features(let layer):
             let features = scratch.take(batch.rows * layer.weight.inputs)
             batch.gatherFeatures(width: layer.weight.inputs, features)
-            layer.apply(kernels, features, out: x, rows: batch.rows)
+            layer.apply(features, out: x, rows: batch.rows)
         case .tokens(let table, let scale):
             batch.gatherTokens(table, x)
             if scale != 1 { for i in 0..<batch.rows * width { x[i] *= scale } }
@@ -60,7 +60,7 @@ struct EncoderEmbeddings: Sendable {
         addPositions(batch, x, encoding, kernels)
         if let norm, !normAfterProjection { norm.apply(kernels, x, x, rows: batch.rows, width: width) }
         guard let projection else { return }
-        projection.apply(kernels, x, out: out, rows: batch.rows)
+        projection.apply(x, out: out, rows: batch.rows)
         if let norm, normAfterProjection {
             norm.apply(kernels, out, out, rows: batch.rows, width: projection.weight.outputs)
         }

@@ -124,7 +124,7 @@ struct EncoderHead: Sendable {
         gather(batch, x, input)
         for (i, step) in layers.enumerated() {
             let out = i == layers.count - 1 ? logits : other
-            step.layer.apply(kernels, input, activation: step.activation, out: out, rows: rows)
+            step.layer.apply(input, activation: step.activation, out: out, rows: rows)
             step.norm?.apply(kernels, out, out, rows: rows, width: step.layer.weight.outputs)
             swap(&input, &other)
         }

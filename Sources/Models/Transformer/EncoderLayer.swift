@@ -94,12 +94,12 @@ struct Linear: Sendable {
     /// out = (residual +) activation(a · Wᵀ + bias), all rows contiguous; as `PackedWeight.apply`.
     /// - Parameter gated: width of a gated layer's output; nil: a plain layer.
     func apply(
-        _ kernels: KernelTable, _ a: UnsafePointer<Float>, residual: UnsafePointer<Float>? = nil,
+        _ a: UnsafePointer<Float>, residual: UnsafePointer<Float>? = nil,
         activation: Activation = .identity, gated: Int? = nil, out: UnsafeMutablePointer<Float>, rows: Int,
         columns: Range<Int>? = nil, scratch: UnsafeMutablePointer<Float>? = nil
     ) {
         weight.apply(
-            kernels, a, bias: bias, residual: residual, activation: activation, gated: gated, out: out, rows: rows,
+            a, bias: bias, residual: residual, activation: activation, gated: gated, out: out, rows: rows,
             columns: columns, scratch: scratch)
     }
 }
@@ -111,7 +111,7 @@ extension PackedWeight {
     ///   - scratch: `dense.scratchCount(rows, inputs)` floats, 64-byte aligned; nil in f32, which needs none.
     ///   - gated: width of a gated layer's output; nil: a plain layer.
     func apply(
-        _ kernels: KernelTable, _ a: UnsafePointer<Float>, bias: FloatTensor?, residual: UnsafePointer<Float>? = nil,
+        _ a: UnsafePointer<Float>, bias: FloatTensor?, residual: UnsafePointer<Float>? = nil,
         activation: Activation = .identity, gated: Int? = nil, out: UnsafeMutablePointer<Float>, rows: Int,
         columns: Range<Int>? = nil, scratch: UnsafeMutablePointer<Float>? = nil
     ) {
@@ -121,6 +121,6 @@ extension PackedWeight {
             k: inputs, columns: columns)
         layer.gated = gated
         layer.cacheBytes = CPUCaches.l2Bytes
-        dense.dense(layer)
+        dense.run(layer)
     }
 }

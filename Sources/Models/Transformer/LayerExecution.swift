@@ -141,7 +141,7 @@ struct LayerExecution: ParallelWork {
             let norm = layer.attentionNorms.before
             norm?.apply(kernels, x, y, rows: range.count, width: hidden)
             layer.attention.joined.apply(
-                kernels, norm == nil ? x : y, out: memory.joined + range.lowerBound * columns, rows: range.count,
+                norm == nil ? x : y, out: memory.joined + range.lowerBound * columns, rows: range.count,
                 scratch: words)
             positionHeads(range)
         case .attend:
@@ -171,7 +171,7 @@ struct LayerExecution: ParallelWork {
                 panels.lowerBound
                 * kernels.panelWidth..<min(panels.upperBound * kernels.panelWidth, call.layer.weight.outputs)
             call.layer.apply(
-                kernels, call.a, residual: call.residual, activation: call.activation, gated: call.gated,
+                call.a, residual: call.residual, activation: call.activation, gated: call.gated,
                 out: call.out,
                 rows: rows, columns: columns, scratch: words)
         }
@@ -213,10 +213,10 @@ struct LayerExecution: ParallelWork {
     ) {
         func sublayer(_ layer: Linear, _ a: UnsafePointer<Float>, _ norms: SublayerNorms) {
             if let norm = norms.branch {
-                layer.apply(kernels, a, out: branch, rows: rows, scratch: words)
+                layer.apply(a, out: branch, rows: rows, scratch: words)
                 add(branch, norm, to: x, rows: rows)
             } else {
-                layer.apply(kernels, a, residual: x, out: x, rows: rows, scratch: words)
+                layer.apply(a, residual: x, out: x, rows: rows, scratch: words)
             }
             norms.after?.apply(kernels, x, x, rows: rows, width: hidden)
         }
@@ -225,7 +225,7 @@ struct LayerExecution: ParallelWork {
         let before = layer.feedForwardNorms.before
         before?.apply(kernels, x, branch, rows: rows, width: hidden)
         part.up.apply(
-            kernels, before == nil ? x : branch, activation: part.activation, gated: part.isGated ? part.width : nil,
+            before == nil ? x : branch, activation: part.activation, gated: part.isGated ? part.width : nil,
             out: inner, rows: rows, scratch: words)
         sublayer(part.down, inner, layer.feedForwardNorms)
     }

@@ -120,10 +120,10 @@ final class MaskedLMHead: Sendable {
             for first in stride(from: 0, to: batch.lengths[i], by: MaskedLMHead.block) {
                 let rows = min(MaskedLMHead.block, batch.lengths[i] - first)
                 transform.apply(
-                    kernels, x + (batch.offsets[i] + first) * hidden, activation: plan.activation, out: states,
+                    x + (batch.offsets[i] + first) * hidden, activation: plan.activation, out: states,
                     rows: rows)
                 norm.apply(kernels, states, states, rows: rows, width: plan.width)
-                decoder.apply(kernels, states, out: logits, rows: rows)
+                decoder.apply(states, out: logits, rows: rows)
                 if request.outputs.logits {
                     all.append(contentsOf: UnsafeBufferPointer(start: logits, count: rows * vocabulary))
                 }

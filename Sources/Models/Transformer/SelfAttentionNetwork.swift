@@ -54,7 +54,7 @@ public struct SelfAttentionNetwork: Network {
         var results = batch.emptyResults()
         batch.collect(0, x, width: joined.inputs, into: &results)
         joined.apply(
-            kernels, x, bias: nil, out: qkv, rows: batch.rows,
+            x, bias: nil, out: qkv, rows: batch.rows,
             scratch: scratch.take(joined.dense.scratchCount(batch.rows, joined.inputs)))
         if score == .cosine { normalize(qkv, rows: batch.rows) }
         var maps = batch.requests.map { RawAttention($0) }

@@ -34,7 +34,8 @@ struct SelfAttentionPass {
             return DisentangledHead.scratchCount(disentangled, kernels, longest: longest, headDim: headDim)
         }
         return max(
-            attention.scratch(longest, longest, headDim, valueDim), attention.scratch(longest, longest, headDim, 0))
+            attention.scratchCount(longest, longest, headDim, valueDim),
+            attention.scratchCount(longest, longest, headDim, 0))
             + Scratch.rounded(2 * longest)
     }
 
@@ -152,7 +153,7 @@ struct SelfAttentionPass {
         for key in 0..<keys {
             for i in 0..<valueDim { transposed[i * keys + key] = v[key * columns + i] }
         }
-        var packed = [Float](repeating: 0, count: kernels.packedCount(valueDim, keys))
+        var packed = [Float](repeating: 0, count: kernels.f32.packedCount(valueDim, keys))
         var rebuilt = [Float](repeating: 0, count: queries.count * valueDim)
         packed.withUnsafeMutableBufferPointer { packed in
             rebuilt.withUnsafeMutableBufferPointer { rebuilt in
@@ -160,8 +161,8 @@ struct SelfAttentionPass {
                     guard let p = packed.baseAddress, let r = rebuilt.baseAddress, let t = transposed.baseAddress else {
                         return
                     }
-                    kernels.pack(t, keys, valueDim, keys, p)
-                    kernels.dense(
+                    kernels.f32.pack(t, keys, valueDim, keys, p)
+                    kernels.f32.run(
                         DenseArguments(
                             a: weights, lda: keys, packed: p, bias: nil, out: r, ldOut: valueDim, m: queries.count,
                             n: valueDim, k: keys))

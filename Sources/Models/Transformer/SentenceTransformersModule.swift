@@ -96,24 +96,24 @@ struct SentenceTransformersModule: Sendable {
             }
             return out
         case .dense(let layer, let activation, let residual):
-            let out = SentenceTransformersModule.run(layer, activation, vector, kernels)
+            let out = SentenceTransformersModule.run(layer, activation, vector)
             switch residual {
             case .none: return out
             case .input: return zip(out, vector).map { $0 + $1 }
             case .projected(let projection):
-                return zip(out, SentenceTransformersModule.run(projection, .identity, vector, kernels)).map { $0 + $1 }
+                return zip(out, SentenceTransformersModule.run(projection, .identity, vector)).map { $0 + $1 }
             }
         }
     }
 
     private static func run(
-        _ layer: Linear, _ activation: Activation, _ vector: [Float], _ kernels: KernelTable
+        _ layer: Linear, _ activation: Activation, _ vector: [Float]
     ) -> [Float] {
         var out = [Float](repeating: 0, count: layer.weight.outputs)
         vector.withUnsafeBufferPointer { vector in
             out.withUnsafeMutableBufferPointer { out in
                 guard let from = vector.baseAddress, let to = out.baseAddress else { return }
-                layer.apply(kernels, from, activation: activation, out: to, rows: 1)
+                layer.apply(from, activation: activation, out: to, rows: 1)
             }
         }
         return out

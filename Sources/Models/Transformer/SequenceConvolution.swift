@@ -70,7 +70,7 @@ struct SequenceConvolution: Sendable {
                 }
                 (padded + (padding + length) * width).update(repeating: 0, count: padding * width)
                 // Rows `width` apart that are `kernel` times as wide: each sees its neighbors.
-                weight.dense.dense(
+                weight.dense.run(
                     DenseArguments(
                         a: padded, lda: width, packed: weight.values, bias: bias + column, residual: x + column,
                         ldResidual: hidden, activation: activation, out: x + column, ldOut: hidden, m: length, n: width,

@@ -123,7 +123,7 @@ public struct ModelQuantizer {
             let floats = item.tensor.floats
             switch item.form {
             case .f32: good = floats.withUnsafeBytes(put)
-            case .bf16: good = floats.map { UInt16(truncatingIfNeeded: brainBits($0)) }.withUnsafeBytes(put)
+            case .bf16: good = floats.map { UInt16(truncatingIfNeeded: bf16Bits($0)) }.withUnsafeBytes(put)
             case .bytes, .scales:
                 let (bytes, scales) = quantized(floats, rows: item.tensor.shape.first ?? 0)
                 good = item.form == .bytes ? bytes.withUnsafeBytes(put) : scales.withUnsafeBytes(put)

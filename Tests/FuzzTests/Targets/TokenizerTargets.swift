@@ -41,6 +41,8 @@ enum TokenizerTargets {
         )
     }
 
+    /// Encodes a text with and without truncation, decodes the result, and checks both encodings.
+    /// - Parameter cut: The maximum length in tokens; `nil` to skip truncation.
     private static func encode(_ tokenizer: PipelineTokenizer, _ text: String, _ pair: String?, cut: Int?) throws {
         let whole = tokenizer.encode(text, pair: pair, maxLength: nil)
         let most = max(text.unicodeScalars.count, pair?.unicodeScalars.count ?? 0)
@@ -103,6 +105,7 @@ enum TokenizerTargets {
         return .object(result)
     }
 
+    /// Tokenizer files and texts of Tests/Reference/data/tokenizers_components.json.
     private static let components: (documents: [JSONValue], texts: [String]) = {
         guard let data = FileManager.default.contents(atPath: Folder.reference + "/tokenizers_components.json"),
             let root = try? JSONValue(parsing: [UInt8](data))

@@ -241,7 +241,7 @@ struct DebertaPositions {
         let converted = scratch.take(words)
         embeddings.withUnsafeBufferPointer {
             if let x = $0.baseAddress {
-                projection.apply(kernels, x, out: projected, rows: rows, scratch: converted)
+                projection.apply(x, out: projected, rows: rows, scratch: converted)
             }
         }
         for i in 0..<rows * hidden { projected[i] *= shape.scale }

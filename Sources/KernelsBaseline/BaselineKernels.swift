@@ -1,0 +1,169 @@
+import CIntrinsics
+public import Kernels
+
+/// The instructions that every machine has: SSE2 on x86-64, NEON with FMA on arm64.
+private enum Baseline: Instructions {
+    typealias Vector = f32x4
+    typealias Integers = f32x4_bits
+
+    @inline(__always) static var lanes: Int { 4 }
+    // SSE2 has 16 registers: 4 × 2 sums, 2 of the panel, a broadcast and a product. NEON has 32 and FMA.
+    #if arch(arm64)
+    @inline(__always) static var tileRows: Int { 10 }
+    #else
+    @inline(__always) static var tileRows: Int { 4 }
+    #endif
+
+    @inline(__always) static func splat(_ x: Float) -> Vector { f32x4_splat(x) }
+    @inline(__always) static func load(_ p: UnsafePointer<Float>) -> Vector { f32x4_load(p) }
+    @inline(__always) static func store(_ p: UnsafeMutablePointer<Float>, _ v: Vector) { f32x4_store(p, v) }
+    @inline(__always) static func load(_ p: UnsafePointer<Float>, count: Int, fill: Float) -> Vector {
+        f32x4_load_partial(p, count, fill)
+    }
+    @inline(__always) static func store(_ p: UnsafeMutablePointer<Float>, count: Int, _ v: Vector) {
+        f32x4_store_partial(p, count, v)
+    }
+    @inline(__always) static func add(_ a: Vector, _ b: Vector) -> Vector { f32x4_add(a, b) }
+    @inline(__always) static func sub(_ a: Vector, _ b: Vector) -> Vector { f32x4_sub(a, b) }
+    @inline(__always) static func mul(_ a: Vector, _ b: Vector) -> Vector { f32x4_mul(a, b) }
+    @inline(__always) static func div(_ a: Vector, _ b: Vector) -> Vector { f32x4_div(a, b) }
+    @inline(__always) static func fma(_ a: Vector, _ b: Vector, _ c: Vector) -> Vector { f32x4_fma(a, b, c) }
+    @inline(__always) static func abs(_ a: Vector) -> Vector { f32x4_abs(a) }
+    @inline(__always) static func squareRoot(_ a: Vector) -> Vector { f32x4_sqrt(a) }
+    @inline(__always) static func selectLess(_ a: Vector, _ b: Vector, _ x: Vector, _ y: Vector) -> Vector {
+        f32x4_select_less(a, b, x, y)
+    }
+    @inline(__always) static func scale(_ p: Vector, _ i: Vector, _ rounder: Vector) -> Vector {
+        f32x4_scale(p, i, rounder)
+    }
+    @inline(__always) static func sum(_ v: Vector) -> Float { f32x4_sum(v) }
+    @inline(__always) static func maximum(_ v: Vector) -> Float { f32x4_maximum(v) }
+    @inline(__always) static func minimum(_ v: Vector) -> Float { f32x4_minimum(v) }
+    @inline(__always) static func prefetch(_ p: UnsafeRawPointer) { encoderd_prefetch(p) }
+
+    @inline(__always) static var zeroIntegers: Integers { f32x4_zero_integers() }
+    @inline(__always) static func splatInteger(_ p: UnsafePointer<UInt32>) -> Integers { f32x4_splat_integer(p) }
+    @inline(__always) static func loadIntegers(_ p: UnsafePointer<UInt32>) -> Integers { f32x4_load_integers(p) }
+    @inline(__always) static func floats(_ v: Integers) -> Vector { f32x4_floats(v) }
+    @inline(__always) static func addPairs(_ sum: Integers, _ a: Integers, _ b: Integers) -> Integers {
+        f32x4_add_pairs(sum, a, b)
+    }
+    @inline(__always) static func lowerBF16(_ v: Integers) -> Vector { f32x4_lower_bf16(v) }
+    @inline(__always) static func upperBF16(_ v: Integers) -> Vector { f32x4_upper_bf16(v) }
+    @inline(__always) static func storeBF16(_ p: UnsafeMutablePointer<UInt16>, _ v: Vector) {
+        f32x4_store_bf16(p, v)
+    }
+    @inline(__always) static func storeBF16Pairs(
+        _ p: UnsafeMutablePointer<UInt32>, _ lower: Vector, _ upper: Vector
+    ) { f32x4_store_bf16_pairs(p, lower, upper) }
+    @inline(__always) static func storeBytes(_ p: UnsafeMutablePointer<UInt8>, _ v: Vector) {
+        f32x4_store_bytes(p, v)
+    }
+    @inline(__always) static func storeShorts(_ p: UnsafeMutablePointer<UInt16>, _ v: Vector) {
+        f32x4_store_shorts(p, v)
+    }
+
+    @inline(never) static func multiply(_ product: PanelProduct<Float>) {
+        multiplyPanel(F32Arithmetic<Self>.self, product)
+    }
+    @inline(never) static func multiplyRow(_ product: PanelProduct<Float>) {
+        multiplyOneRow(F32Arithmetic<Self>.self, product)
+    }
+    @inline(never) static func packKeys(
+        _ k: UnsafePointer<Float>, _ ldk: Int, _ keys: Int, _ headDim: Int, _ panels: UnsafeMutablePointer<Float>
+    ) { packKeyRows(Self.self, k, ldk, keys, headDim, panels) }
+    @inline(never) static func attend(_ task: AttentionBlock) { attendBlock(Self.self, task) }
+    @inline(never) static func scores(_ product: ScoreProduct) {
+        runTile(ScoreWork(Self.self, product), rows: product.rows)
+    }
+    @inline(never) static func values(_ product: ValueProduct) {
+        runTile(ValueWork(Self.self, product), rows: product.rows)
+    }
+    @inline(never) static func activate(
+        _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, stride: Int, isCoarse: Bool
+    ) {
+        activateRows(Self.self, activation, x, rows: rows, width: width, stride: stride, isCoarse: isCoarse)
+    }
+    @inline(never) static func finish(_ cells: RecurrentCellBlock) { finishCells(Self.self, cells) }
+    @inline(never) static func dense(_ d: DenseArguments) { denseLayer(Self.self, d) }
+}
+
+private enum BaselineBF16Emulated: BF16Emulated {
+    typealias I = Baseline
+    @inline(never) static func multiply(_ product: PanelProduct<UInt32>) { multiplyPanel(Self.self, product) }
+    @inline(never) static func multiplyRow(_ product: PanelProduct<UInt32>) { multiplyOneRow(Self.self, product) }
+    @inline(never) static func dense(_ d: DenseArguments) { densePacked(Self.self, d) }
+}
+
+private enum BaselineInt8Widened: Int8Widened {
+    typealias I = Baseline
+    @inline(never) static func multiply(_ product: PanelProduct<UInt32>) { multiplyPanel(Self.self, product) }
+    @inline(never) static func multiplyRow(_ product: PanelProduct<UInt32>) { multiplyOneRow(Self.self, product) }
+    @inline(never) static func dense(_ d: DenseArguments) { densePacked(Self.self, d) }
+}
+
+/// Makes the kernels of dense layers in bf16 or int8. Each table has its own copy of this function: closures of an
+/// inlinable function are weak symbols (see scripts/check_symbols.sh).
+private func makeDenseKernels<A: PackedArithmetic>(_: A.Type, _ precision: Precision, _ name: String) -> DenseKernels {
+    var pack: (@Sendable (UnsafePointer<Int8>, UnsafePointer<Float>, Int, Int, UnsafeMutableRawPointer) -> Void)?
+    if A.isQuantized {
+        pack = { w, scales, n, k, packed in
+            packQuantized(A.self, w, scales, n, k, packed.assumingMemoryBound(to: UInt32.self))
+        }
+    }
+    return DenseKernels(
+        precision: precision, arithmetic: name, packedCount: { n, k in A.packedCount(n, k) },
+        pack: { w, ldw, n, k, packed in A.pack(w, ldw, n, k, packed.assumingMemoryBound(to: UInt32.self)) },
+        packQuantized: pack,
+        scratchCount: { m, k in A.scratchCount(m, k) }, run: { A.dense($0) },
+        recurrentStep: { recurrentStepPacked(A.self, $0) })
+}
+
+/// Makes the kernels of attention in bf16.
+private func makeBF16Attention<A: BF16Arithmetic>(_: A.Type) -> AttentionKernels {
+    AttentionKernels(
+        precision: .bf16,
+        scratchCount: { queries, keys, headDim, valueDim in
+            BF16AttentionScratch(A.self, queries: queries, keys: keys, headDim: headDim, valueDim: valueDim).total
+        },
+        run: { bf16AttentionHead(A.self, $0) }, weights: { bf16AttentionWeights(A.self, $0) })
+}
+
+/// Makes the kernels of attention in f32.
+private func makeF32Attention() -> AttentionKernels {
+    AttentionKernels(
+        precision: .f32,
+        scratchCount: { queries, keys, headDim, valueDim in
+            AttentionScratch(Baseline.self, queries: queries, keys: keys, headDim: headDim, valueDim: valueDim)
+                .total
+        },
+        run: { f32AttentionHead(Baseline.self, $0) }, weights: { f32AttentionWeights(Baseline.self, $0) })
+}
+
+/// Makes the table that every machine of the architecture can run.
+public func makeBaselineTable() -> KernelTable {
+    let f32Attention = makeF32Attention()
+    let bf16Attention = makeBF16Attention(BaselineBF16Emulated.self)
+    return KernelTable(
+        instructionSet: .baseline, panelWidth: 8,
+        f32: DenseKernels(
+            precision: .f32, arithmetic: "f32",
+            packedCount: { n, k in (n + 7) / 8 * 8 * k },
+            pack: { w, ldw, n, k, packed in
+                packPanels(Baseline.self, w, ldw, n, k, packed.assumingMemoryBound(to: Float.self))
+            },
+            scratchCount: { _, _ in 0 }, run: { Baseline.dense($0) },
+            recurrentStep: { Kernels.recurrentStep(Baseline.self, $0) }),
+        bf16: makeDenseKernels(BaselineBF16Emulated.self, .bf16, "bf16 by f32"),
+        int8: makeDenseKernels(BaselineInt8Widened.self, .int8, "16-bit"),
+        f32Attention: f32Attention, bf16Attention: bf16Attention, int8Attention: f32Attention,
+        layerNorm: { layerNormRows(Baseline.self, $0) },
+        rmsNorm: { rmsNormRows(Baseline.self, $0) },
+        rotary: { rotaryHeads(Baseline.self, $0) },
+        activate: { activation, x, count in
+            Baseline.activate(activation, x, rows: 1, width: count, stride: count, isCoarse: false)
+        },
+        exp: { x, out, count in expVector(Baseline.self, x, out, count) },
+        softmax: { x, rows, width in softmaxRows(Baseline.self, x, rows, width) },
+        add: { x, out, count in addVector(Baseline.self, x, out, count) })
+}
