@@ -83,7 +83,7 @@ let package = Package(
         .target(name: "ModelFiles", dependencies: ["JSON", "Diagnostics", "CZlib"], swiftSettings: strict),
         // Text to token ids and back.
         .target(
-            name: "Tokenizers", dependencies: ["ModelFiles", "JSON", "Diagnostics", "Concurrency", "COnig"],
+            name: "Tokenizers", dependencies: ["ModelFiles", "JSON", "Concurrency", "COnig"],
             swiftSettings: strict),
         // Inlinable kernels, generic over the vector type. The targets below compile them for one instruction set each.
         .target(name: "Kernels", dependencies: ["CIntrinsics"], swiftSettings: kernelSettings(nil)),
@@ -113,7 +113,8 @@ let package = Package(
         .executableTarget(
             name: "encoderd",
             dependencies: [
-                "Server", "HTTP", "Models", "Tokenizers", "ModelFiles", "Diagnostics", "Concurrency", "JSON", "KernelSelection",
+                "Server", "HTTP", "Models", "Tokenizers", "ModelFiles", "Diagnostics", "Concurrency", "JSON",
+                "KernelSelection",
                 "CSystem", "CBuild", "CResources",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -146,6 +147,8 @@ let package = Package(
             name: "ModelsTests",
             dependencies: ["Models", "ModelFiles", "Kernels", "KernelSelection", "JSON", "TestSupport"],
             swiftSettings: strict),
+        .testTarget(
+            name: "HTTPTests", dependencies: ["HTTP", "Concurrency", "CSystem", "COpenSSL"], swiftSettings: strict),
         .testTarget(
             name: "ServerTests",
             dependencies: [

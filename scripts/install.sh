@@ -26,6 +26,8 @@ trap 'rm -rf "$folder"' EXIT
 # Whatever fails, nothing is installed by halves.
 for shell in bash zsh fish; do "$built" --generate-completion-script $shell >"$folder/$shell"; done
 .build/manual/debug/generate-manual "$built" --output-directory "$folder" --date "${MANUAL_DATE:-$(date +%Y-%m-%d)}"
+# An empty line is an error in mdoc; the paragraphs of descriptions have them.
+sed -i 's/^$/.Pp/' "$folder/encoderd.1"
 cp "$built" "$folder/program"
 for tool in strip llvm-strip; do
     if command -v $tool >/dev/null 2>&1; then

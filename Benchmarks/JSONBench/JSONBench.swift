@@ -77,7 +77,7 @@ struct JSONBench {
         let kernels = try KernelSelection.select(ProcessInfo.processInfo.environment["ENCODERD_ISA"])
         for precision in Precision.allCases {
             let model = try Model.load(directory: directory, name: "m", kernels: kernels, precision: precision)
-            switch model.description.input {
+            switch model.description.architecture.input {
             case .features(let size):
                 var random = SplitMix(state: 7)
                 let rows = (0..<160).map { _ in (0..<size).map { _ in Float(random.normal()) } }
@@ -91,7 +91,8 @@ struct JSONBench {
                 request(model, "32 texts", "{\"input\":[\(texts.joined(separator: ","))]}")
                 let ids = (0..<512).map { "\(($0 * 7919 + 1000) % vocabulary)" }.joined(separator: ",")
                 request(
-                    model, "512 × \(model.description.hiddenSize) states", "{\"input\":[\(ids)],\"output\":\"states\"}")
+                    model, "512 × \(model.description.architecture.hiddenSize) states",
+                    "{\"input\":[\(ids)],\"output\":\"states\"}")
             }
         }
     }
@@ -111,7 +112,7 @@ struct JSONBench {
         }
         let share = (json / total * 1000).rounded() / 10
         print(
-            "\(model.description.precision) \(name): \(Int(total * 1e6)) µs in all, JSON \(Int(json * 1e6)) µs, \(share) %"
+            "\(model.description.runtime.precision) \(name): \(Int(total * 1e6)) µs in all, JSON \(Int(json * 1e6)) µs, \(share) %"
         )
     }
 

@@ -6,7 +6,7 @@ import Models
 private struct FixedWork: ParallelWork {
     let rounds: Int
 
-    static let runPart: ThreadTeam.PartFunction = { work, _, _ in
+    static let runChunk: ThreadTeam.ChunkFunction = { work, _, _ in
         _ = encoderd_peak(128, work.assumingMemoryBound(to: FixedWork.self).pointee.rounds)
     }
 }

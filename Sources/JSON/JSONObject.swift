@@ -1,5 +1,6 @@
 /// A JSON object that keeps its members in the order written and finds them by name in constant time.
 public struct JSONObject: Sendable, Equatable, ExpressibleByDictionaryLiteral {
+    /// The members in the order written. Their names are distinct.
     public private(set) var members: [(key: String, value: JSONValue)] = []
     /// The positions in `members` by name; `nil` up to `scanLimit` members.
     private var index: [Name: Int]?
@@ -16,6 +17,7 @@ public struct JSONObject: Sendable, Equatable, ExpressibleByDictionaryLiteral {
     public var isEmpty: Bool { members.isEmpty }
     public var count: Int { members.count }
 
+    /// The value of a member; `nil` if there is none of this name.
     public subscript(key: String) -> JSONValue? {
         position(of: key).map { members[$0].value }
     }

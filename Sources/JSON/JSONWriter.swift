@@ -2,18 +2,21 @@
 ///
 /// The writer inserts the commas. The caller must balance `begin…` and `end…` calls.
 public struct JSONWriter: Sendable {
+    /// The JSON text written so far, as UTF-8.
     public private(set) var bytes: [UInt8] = []
     /// Whether a comma must precede the next value or member name.
     private var needsComma = false
 
     public init(capacity: Int = 256) { bytes.reserveCapacity(capacity) }
 
+    /// Writes an object with the members that `body` writes.
     public mutating func object(_ body: (inout JSONWriter) -> Void) {
         beginObject()
         body(&self)
         endObject()
     }
 
+    /// Writes an array with the elements that `body` writes.
     public mutating func array(_ body: (inout JSONWriter) -> Void) {
         beginArray()
         body(&self)
@@ -66,10 +69,12 @@ public struct JSONWriter: Sendable {
         append(values)
     }
 
+    /// Writes an array of integers.
     public mutating func ints(_ values: some Sequence<Int>) {
         array { writer in for value in values { writer.int(value) } }
     }
 
+    /// Writes a string with the escapes that JSON requires.
     public mutating func string(_ value: String) {
         separate()
         bytes.append(UInt8(ascii: "\""))
@@ -104,6 +109,7 @@ public struct JSONWriter: Sendable {
         bytes.append(contentsOf: json)
     }
 
+    /// Writes a tree of values.
     public mutating func value(_ value: JSONValue) {
         switch value {
         case .null: null()
@@ -183,6 +189,7 @@ public struct JSONWriter: Sendable {
         bytes.append(UInt8(ascii: "0") + UInt8(value % 10))
     }
 
+    /// Appends the escape sequence of a quote, a backslash or a control character.
     private mutating func escape(_ byte: UInt8) {
         bytes.append(UInt8(ascii: "\\"))
         switch byte {

@@ -3,7 +3,7 @@ import JSON
 
 /// config.json, read with messages that name the key, what it holds and what it should hold. A key whose value is null
 /// counts as absent, as in transformers.
-public struct Configuration: Sendable {
+public struct ConfigurationFile: Sendable {
     public let file: String
     public let object: JSONObject
 
@@ -13,17 +13,17 @@ public struct Configuration: Sendable {
     }
 
     /// With other values for some keys.
-    package func overridden(by changes: JSONObject) -> Configuration {
+    package func overridden(by changes: JSONObject) -> ConfigurationFile {
         if changes.isEmpty { return self }
         var merged = changes
         for (key, value) in object.members { merged.append(key, value) }
-        return Configuration(file: file, object: merged)
+        return ConfigurationFile(file: file, object: merged)
     }
 
     /// A required whole number within `range`, under the first of `keys` that is present.
-    public func int(_ keys: String..., in range: ClosedRange<Int>) throws(ModelError) -> Int {
+    public func int(_ keys: String..., in range: ClosedRange<Int>) throws(FileError) -> Int {
         guard let (key, value) = find(keys) else {
-            throw ModelError(
+            throw FileError(
                 file: file,
                 "\(keys.map { "'\($0)'" }.joined(separator: " or ")) is missing; it should be \(wholeNumber(range))")
         }
@@ -31,14 +31,14 @@ public struct Configuration: Sendable {
     }
 
     /// As `int`, with a default where the key is absent or null.
-    public func int(_ keys: String..., in range: ClosedRange<Int>, default value: Int) throws(ModelError) -> Int {
+    public func int(_ keys: String..., in range: ClosedRange<Int>, default value: Int) throws(FileError) -> Int {
         guard let (key, found) = find(keys) else { return value }
         return try int(key, found, range)
     }
 
     public func double(
         _ keys: String..., in range: ClosedRange<Double>, default value: Double
-    ) throws(ModelError) -> Double {
+    ) throws(FileError) -> Double {
         guard let (key, found) = find(keys) else { return value }
         guard let number = found.double, range.contains(number) else {
             throw wrong(key, found, "a number from \(range.lowerBound) to \(range.upperBound)")
@@ -46,21 +46,21 @@ public struct Configuration: Sendable {
         return number
     }
 
-    public func bool(_ key: String, default value: Bool) throws(ModelError) -> Bool {
+    public func bool(_ key: String, default value: Bool) throws(FileError) -> Bool {
         guard let (key, found) = find([key]) else { return value }
         guard let bool = found.bool else { throw wrong(key, found, "true or false") }
         return bool
     }
 
     /// nil where the key is absent or null.
-    public func string(_ key: String) throws(ModelError) -> String? {
+    public func string(_ key: String) throws(FileError) -> String? {
         guard let (key, found) = find([key]) else { return nil }
         guard let string = found.string else { throw wrong(key, found, "a string") }
         return string
     }
 
     /// One of a `CaseIterable` enumeration's raw values; an unknown one is refused, naming those there are.
-    public func choice<C: RawRepresentable & CaseIterable>(_ key: String, default value: C) throws(ModelError) -> C
+    public func choice<C: RawRepresentable & CaseIterable>(_ key: String, default value: C) throws(FileError) -> C
     where C.RawValue == String {
         guard let (key, found) = find([key]) else { return value }
         guard let string = found.string, let choice = C(rawValue: string) else {
@@ -70,7 +70,7 @@ public struct Configuration: Sendable {
     }
 
     /// An object whose values are strings: `{"rnn.weight_ih_l0": "enc_w_ih"}`; empty where the key is absent.
-    public func strings(_ key: String) throws(ModelError) -> [String: String] {
+    public func strings(_ key: String) throws(FileError) -> [String: String] {
         guard let (key, found) = find([key]) else { return [:] }
         guard let object = found.object else { throw wrong(key, found, "an object of strings") }
         var strings: [String: String] = [:]
@@ -82,7 +82,7 @@ public struct Configuration: Sendable {
     }
 
     /// The message for a value that cannot be used.
-    public func wrong(_ key: String, _ found: JSONValue, _ expected: String) -> ModelError {
+    public func wrong(_ key: String, _ found: JSONValue, _ expected: String) -> FileError {
         let shown =
             switch found {
             case .integer(let value): "\(value)"
@@ -91,7 +91,7 @@ public struct Configuration: Sendable {
             case .bool(let value): "\(value)"
             default: found.kind
             }
-        return ModelError(file: file, "'\(key)' is \(shown); it should be \(expected)")
+        return FileError(file: file, "'\(key)' is \(shown); it should be \(expected)")
     }
 
     private func find(_ keys: [String]) -> (key: String, value: JSONValue)? {
@@ -101,7 +101,7 @@ public struct Configuration: Sendable {
         return nil
     }
 
-    private func int(_ key: String, _ value: JSONValue, _ range: ClosedRange<Int>) throws(ModelError) -> Int {
+    private func int(_ key: String, _ value: JSONValue, _ range: ClosedRange<Int>) throws(FileError) -> Int {
         guard let int = value.int, range.contains(int) else { throw wrong(key, value, wholeNumber(range)) }
         return int
     }
@@ -111,17 +111,17 @@ public struct Configuration: Sendable {
     }
 }
 
-extension Configuration {
+extension ConfigurationFile {
     /// Reads a JSON file whose text is one object; nil where there is no such file.
-    package static func read(_ name: String, in directory: String) throws(ModelError) -> Configuration? {
+    package static func read(_ name: String, in directory: String) throws(FileError) -> ConfigurationFile? {
         guard let bytes = try WholeFile.read(name, in: directory, limit: 1 << 24) else { return nil }
         let value: JSONValue
         do throws(JSONError) { value = try JSONValue(parsing: bytes) } catch {
-            throw ModelError(file: name, "is not valid JSON: \(error)")
+            throw FileError(file: name, "is not valid JSON: \(error)")
         }
         guard let object = value.object else {
-            throw ModelError(file: name, "is \(value.kind); it should be an object")
+            throw FileError(file: name, "is \(value.kind); it should be an object")
         }
-        return Configuration(file: name, object: object)
+        return ConfigurationFile(file: name, object: object)
     }
 }

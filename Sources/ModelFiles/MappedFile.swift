@@ -17,8 +17,8 @@ package final class MappedFile: @unchecked Sendable {
         isMapped = false
     }
 
-    /// - Throws: `ModelError` where the file cannot be opened, is not a regular file, or is empty.
-    package init(directory: String, name: String) throws(ModelError) {
+    /// - Throws: `FileError` where the file cannot be opened, is not a regular file, or is empty.
+    package init(directory: String, name: String) throws(FileError) {
         path = name
         isMapped = true
         // O_NONBLOCK: a FIFO in place of the file is refused below rather than waited for.
@@ -28,10 +28,10 @@ package final class MappedFile: @unchecked Sendable {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw MappedFile.systemError(name, "cannot be examined") }
         guard status.st_mode & S_IFMT == S_IFREG else {
-            throw ModelError(file: name, "is not a regular file; weights are read from regular files")
+            throw FileError(file: name, "is not a regular file; weights are read from regular files")
         }
         let size = Int(status.st_size)
-        guard size > 0 else { throw ModelError(file: name, "is empty") }
+        guard size > 0 else { throw FileError(file: name, "is empty") }
         guard let address = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0),
             address != UnsafeMutableRawPointer(bitPattern: -1)
         else { throw MappedFile.systemError(name, "cannot be mapped") }
@@ -52,7 +52,7 @@ package final class MappedFile: @unchecked Sendable {
         if last > first { madvise(UnsafeMutableRawPointer(mutating: base + first), last - first, Int32(MADV_DONTNEED)) }
     }
 
-    private static func systemError(_ name: String, _ what: String) -> ModelError {
-        ModelError(file: name, "\(what): \(String(cString: strerror(errno)))")
+    private static func systemError(_ name: String, _ what: String) -> FileError {
+        FileError(file: name, "\(what): \(String(cString: strerror(errno)))")
     }
 }

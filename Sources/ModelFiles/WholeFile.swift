@@ -4,23 +4,23 @@ import Glibc
 public enum WholeFile {
     /// Reads a whole regular file into memory. `nil` if the directory holds no file of that name.
     /// - Parameter limit: the largest size in bytes that is read; the vocabulary of some hundred thousand tokens has 20 MB.
-    /// - Throws: `ModelError` if the file cannot be read, is larger or is not a regular file.
+    /// - Throws: `FileError` if the file cannot be read, is larger or is not a regular file.
     public static func read(
         _ name: String, in directory: String, limit: Int = 1 << 28
-    ) throws(ModelError) -> [UInt8]? {
+    ) throws(FileError) -> [UInt8]? {
         let descriptor = open("\(directory)/\(name)", O_RDONLY | O_CLOEXEC)
         if descriptor < 0 {
             let code = errno
             if code == ENOENT || code == ENOTDIR { return nil }
-            throw ModelError(file: name, "cannot be opened: \(String(cString: strerror(code)))")
+            throw FileError(file: name, "cannot be opened: \(String(cString: strerror(code)))")
         }
         defer { close(descriptor) }
         var status = stat()
         guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-            throw ModelError(file: name, "not a regular file")
+            throw FileError(file: name, "not a regular file")
         }
         guard status.st_size <= limit else {
-            throw ModelError(file: name, "\(status.st_size) bytes; at most \(limit) are read")
+            throw FileError(file: name, "\(status.st_size) bytes; at most \(limit) are read")
         }
         let size = Int(status.st_size)
         var failure: Int32 = 0
@@ -33,7 +33,7 @@ public enum WholeFile {
                 count += got
             }
         }
-        if failure != 0 { throw ModelError(file: name, "cannot be read: \(String(cString: strerror(failure)))") }
+        if failure != 0 { throw FileError(file: name, "cannot be read: \(String(cString: strerror(failure)))") }
         return bytes
     }
 }

@@ -19,7 +19,7 @@ public struct CharacterTokenizer: Tokenizer {
     private let specialIDs: Set<Int32>
     private let ids: [UInt32: Int32]
 
-    public init(json: [UInt8], file name: String = "characters.json") throws(ModelError) {
+    public init(json: [UInt8], file name: String = "characters.json") throws(FileError) {
         let file = TokenizerFile(name: name)
         let root: JSONValue
         do throws(JSONError) { root = try JSONValue(parsing: json) } catch {
@@ -46,7 +46,7 @@ public struct CharacterTokenizer: Tokenizer {
             if spelling.unicodeScalars.count == 1 { ids[scalar.value] = id32 } else { special.insert(id32) }
         }
         let vocabulary = try Vocabulary(tokens, file: name)
-        func templateIDs(_ key: String) throws(ModelError) -> [Int32] {
+        func templateIDs(_ key: String) throws(FileError) -> [Int32] {
             guard let value = object[key] else { return [] }
             guard let array = value.array else {
                 throw file.error("\(key) is \(value.kind); an array of tokens is expected")

@@ -28,7 +28,7 @@ public struct PipelineTokenizer: Tokenizer {
     init(
         model: any TokenModel, normalizer: (any Normalizer)?, preTokenizer: (any PreTokenizer)?, template: Template,
         decoder: (any TokenDecoder)?, added: [AddedToken], side: Truncation.Side, file: TokenizerFile
-    ) throws(ModelError) {
+    ) throws(FileError) {
         self.model = model
         self.normalizer = normalizer
         self.preTokenizer = preTokenizer
@@ -45,7 +45,7 @@ public struct PipelineTokenizer: Tokenizer {
             if token.normalized {
                 normalizer?.normalize(&text)
                 let spelling = text.string
-                if !SpecialToken.isSame(spelling, token.content) { normalizedSpellings[token.id] = spelling }
+                if !spelling.isSpelled(like: token.content) { normalizedSpellings[token.id] = spelling }
                 normalized.append((text.scalars, token))
             } else {
                 raw.append((text.scalars, token))
@@ -79,7 +79,7 @@ public struct PipelineTokenizer: Tokenizer {
     /// - Throws: a component that is unknown, malformed, or at odds with another.
     public init(
         json: [UInt8], configuration: [UInt8]? = nil, file name: String = "tokenizer.json"
-    ) throws(ModelError) {
+    ) throws(FileError) {
         let file = TokenizerFile(name: name)
         let root: JSONValue
         let lists = ModelLists(json)
@@ -102,7 +102,7 @@ public struct PipelineTokenizer: Tokenizer {
     /// Which end of a long text goes.
     static func side(
         _ file: TokenizerFile, _ object: JSONObject, _ configuration: [UInt8]?
-    ) throws(ModelError) -> Truncation.Side {
+    ) throws(FileError) -> Truncation.Side {
         if let configuration {
             let settings = TokenizerFile(name: "tokenizer_config.json")
             let root: JSONValue
@@ -122,7 +122,7 @@ public struct PipelineTokenizer: Tokenizer {
     }
 
     /// `truncation_side` of tokenizer_config.json; nil where it has none.
-    static func side(_ options: TokenizerFields) throws(ModelError) -> Truncation.Side? {
+    static func side(_ options: TokenizerFields) throws(FileError) -> Truncation.Side? {
         if options.object["truncation_side"] == nil || options.object["truncation_side"] == .null { return nil }
         guard let side = Truncation.Side(rawValue: try options.string("truncation_side")) else {
             throw options.wrong("truncation_side", "'left' or 'right'")

@@ -66,15 +66,15 @@ struct Bench: ParsableCommand {
         let team = BenchTeam(network: loaded.network, threads: threads)
         if !json {
             try StandardOutput.line(
-                "\(loaded.name), \(description.family), \(description.precision), \(description.instructionSet) kernels, \(counted(threads, "thread"))"
+                "\(loaded.name), \(description.architecture.family), \(description.runtime.precision), \(description.runtime.instructionSet) kernels, \(counted(threads, "thread"))"
             )
         }
-        if description.stateShape != nil {
+        if description.architecture.stateShape != nil {
             for batch in Bench.batches where wants("\(batch)x\(Bench.steps)") {
                 try recurrentCell(batch: batch, steps: Bench.steps, description, team)
             }
         } else {
-            let positions = description.positions ?? 512
+            let positions = description.architecture.positions ?? 512
             for (batch, tokens) in Bench.grid where tokens <= positions && wants("\(batch)x\(tokens)") {
                 try transformerCell(Array(repeating: tokens, count: batch), label: "\(tokens)", description, team)
             }
@@ -88,10 +88,10 @@ struct Bench: ParsableCommand {
     /// Refuses cells that this model does not have.
     private func checkCells(_ description: ModelDescription) throws {
         let names: [String]
-        if description.stateShape != nil {
+        if description.architecture.stateShape != nil {
             names = Bench.batches.map { "\($0)x\(Bench.steps)" }
         } else {
-            let positions = description.positions ?? 512
+            let positions = description.architecture.positions ?? 512
             names = Bench.grid.filter { $0.1 <= positions }.map { "\($0.0)x\($0.1)" } + ["ragged"]
         }
         if let unknown = cell.first(where: { !names.contains($0) }) {
@@ -102,7 +102,9 @@ struct Bench: ParsableCommand {
 
     private func wants(_ name: String) -> Bool { cell.isEmpty || cell.contains(name) }
 
-    private func transformerCell(_ lengths: [Int], label: String, _ description: ModelDescription, _ team: BenchTeam) throws {
+    private func transformerCell(
+        _ lengths: [Int], label: String, _ description: ModelDescription, _ team: BenchTeam
+    ) throws {
         let tokens = lengths.reduce(0, +)
         let times = team.measure(lengths.map { BenchTeam.request(length: $0, description) })
         let best = Int((Double(tokens) / times[0]).rounded())
@@ -111,10 +113,11 @@ struct Bench: ParsableCommand {
         let real = label == "\"ragged\"" ? ", \"real_tokens\": \(tokens)" : ""
         if json {
             try StandardOutput.line(
-                "{\"engine\": \"encoderd-\(description.precision)\", \"threads\": \(threads), \"batch\": \(lengths.count), \"tokens\": \(label)\(real), "
+                "{\"engine\": \"encoderd-\(description.runtime.precision)\", \"threads\": \(threads), \"batch\": \(lengths.count), \"tokens\": \(label)\(real), "
                     + "\"best_tok_s\": \(best), \"median_tok_s\": \(median), \"best_ms\": \(milliseconds)}")
         } else {
-            try StandardOutput.line("\(lengths.count) × \(label): best \(best) tokens/s, median \(median), \(milliseconds) ms")
+            try StandardOutput.line(
+                "\(lengths.count) × \(label): best \(best) tokens/s, median \(median), \(milliseconds) ms")
         }
     }
 
@@ -125,7 +128,7 @@ struct Bench: ParsableCommand {
         let milliseconds = (times[0] * 1e6).rounded() / 1e3
         if json {
             try StandardOutput.line(
-                "{\"engine\": \"encoderd-\(description.precision)\", \"threads\": \(threads), \"cell\": \"\(description.family)\", \"batch\": \(batch), "
+                "{\"engine\": \"encoderd-\(description.runtime.precision)\", \"threads\": \(threads), \"cell\": \"\(description.architecture.family)\", \"batch\": \(batch), "
                     + "\"steps\": \(steps), \"best_steps_s\": \(best), \"best_ms\": \(milliseconds)}")
         } else {
             try StandardOutput.line("\(batch) × \(steps): best \(best) steps/s, \(milliseconds) ms")
@@ -151,17 +154,12 @@ private final class BenchTeam {
 
     static func request(length: Int, _ description: ModelDescription) -> SequenceRequest {
         var outputs = OutputSelection()
-        outputs.embedding = description.pooling
-        outputs.morePooling = description.morePooling
-        outputs.embeddingLayer = description.layers
-        switch description.input {
-        case .tokens(let vocabularySize):
-            let ids = (0..<length).map { _ in Int32.random(in: Int32(vocabularySize / 30)..<Int32(vocabularySize)) }
-            return SequenceRequest(input: .tokens(ids: ids, typeIDs: []), outputs: outputs)
-        case .features(let size):
-            let values = (0..<length * size).map { _ in Float.random(in: -1...1) }
-            return SequenceRequest(input: .features(values, steps: length), outputs: outputs)
-        }
+        outputs.pooling = description.outputs.pooling
+        outputs.embeddingLayer = description.architecture.layers
+        let input = description.architecture.input.sequence(
+            length: length, id: { _, vocabulary in Int.random(in: vocabulary / 30..<vocabulary) },
+            feature: { _ in Float.random(in: -1...1) })
+        return SequenceRequest(input: input, outputs: outputs)
     }
 
     /// Seconds for one pass over the batch, sorted, best first.
@@ -188,7 +186,7 @@ private final class BenchTeam {
 
     private func pass(_ batch: [SequenceRequest]) {
         helpers.team.open()
-        if network.description.stateShape != nil, scratches.count > 1 {
+        if network.description.architecture.stateShape != nil, scratches.count > 1 {
             helpers.team.run(scratches.count, SequenceShares(network: network, shares: shares, scratches: scratches))
         } else {
             _ = network.forward(batch, scratch: scratch)
@@ -207,7 +205,7 @@ private struct SequenceShares: ParallelWork {
     let shares: [[SequenceRequest]]
     let scratches: [Scratch]
 
-    static let runPart: ThreadTeam.PartFunction = { work, part, member in
+    static let runChunk: ThreadTeam.ChunkFunction = { work, part, member in
         let all = work.assumingMemoryBound(to: SequenceShares.self).pointee
         if !all.shares[part].isEmpty { _ = all.network.forward(all.shares[part], scratch: all.scratches[member]) }
     }

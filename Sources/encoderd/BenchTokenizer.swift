@@ -18,7 +18,10 @@ struct TokenizerBench {
         let start = ContinuousClock.now
         let tokenizer = try load()
         let milliseconds = start.duration(to: .now) / .milliseconds(1)
-        if !json { try StandardOutput.line("\(tokenizer.summary), loaded in \((milliseconds * 10).rounded() / 10) ms, 1 thread") }
+        if !json {
+            try StandardOutput.line(
+                "\(tokenizer.summary), loaded in \((milliseconds * 10).rounded() / 10) ms, 1 thread")
+        }
         let lines = try lines()
         for name in TokenizerBench.cellNames where cells.isEmpty || cells.contains(name) {
             try measure(

@@ -34,7 +34,8 @@ struct EnvironmentOptions {
             else { continue }
             if option == "--port", value.contains("://") {
                 warnings.append(
-                    "\(variable) is \(quoted(value)), which Kubernetes sets for a Service named encoderd; it is ignored.")
+                    "\(variable) is \(quoted(value)), which Kubernetes sets for a Service named encoderd; it is ignored."
+                )
                 continue
             }
             entries.append(Entry(option: option, variable: variable))

@@ -20,7 +20,7 @@ struct RequestOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Bytes in the request target.", valueName: "bytes"))
     var maxTargetBytes = HTTPLimits().maxTargetBytes
     @Option(help: ArgumentHelp("Headers in one request.", valueName: "count"))
-    var maxHeaders = HTTPLimits().maxHeaderFields
+    var maxHeaders = HTTPLimits().maxHeaders
     @Option(help: ArgumentHelp("Bytes in the chunk extensions of a body.", valueName: "bytes"))
     var maxChunkExtensionBytes = HTTPLimits().maxChunkExtensionBytes
     @Option(help: ArgumentHelp("Bytes in the trailers of a body.", valueName: "bytes"))
@@ -83,7 +83,7 @@ struct ConnectionOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Lowest rate of a body after its first --body-idle-seconds; 0: any.", valueName: "bytes/second"))
-    var minBodyRate = HTTPLimits().minimumBodyRate
+    var minBodyRate = HTTPLimits().minBodyRate
     @Option(
         help: ArgumentHelp("Longest pause of a client while it reads its response.", valueName: "seconds"))
     var writeIdleSeconds = HTTPLimits().writeIdleSeconds
@@ -116,7 +116,7 @@ extension HTTPLimits {
         maxBodyBytes = requests.maxBodyBytes
         maxHeadBytes = requests.maxHeadBytes
         maxTargetBytes = requests.maxTargetBytes
-        maxHeaderFields = requests.maxHeaders
+        maxHeaders = requests.maxHeaders
         maxChunkExtensionBytes = requests.maxChunkExtensionBytes
         maxTrailerBytes = requests.maxTrailerBytes
         maxConnections = connections.maxConnections
@@ -127,7 +127,7 @@ extension HTTPLimits {
         firstByteSeconds = connections.firstByteSeconds
         headSeconds = connections.headSeconds
         bodyIdleSeconds = connections.bodyIdleSeconds
-        minimumBodyRate = connections.minBodyRate
+        minBodyRate = connections.minBodyRate
         writeIdleSeconds = connections.writeIdleSeconds
         keepAliveSeconds = connections.keepAliveSeconds
         lingerSeconds = connections.lingerSeconds

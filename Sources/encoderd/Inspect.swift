@@ -39,7 +39,7 @@ struct Inspect: ParsableCommand {
         let model = try argument.load(precision)
         let time = start.duration(to: .now)
         let cost = LoadingCost(milliseconds: time / .milliseconds(1), residentBytes: residentBytes() - before)
-        let weights = brief ? nil : try WeightFiles.open(model)
+        let weights = brief ? nil : try ModelDirectory(model.directory).openWeights()
         if json {
             try StandardOutput.write(ModelFacts(model).json(cost, weights) + [UInt8(ascii: "\n")])
         } else {
@@ -70,7 +70,7 @@ struct ModelFacts {
         facts.append(
             (
                 "memory",
-                "\(megabytes(cost.residentBytes)) resident for \(megabytes(4 * model.description.parameters)) of f32 weights"
+                "\(megabytes(cost.residentBytes)) resident for \(megabytes(4 * model.description.architecture.parameters)) of f32 weights"
             ))
         let width = facts.map(\.name.count).max() ?? 0
         var text = facts.map { "\($0.name.padded(to: width)) \($0.value)" }
@@ -91,40 +91,45 @@ struct ModelFacts {
         var lines: [(name: String, value: String)] = []
         func add(_ name: String, _ value: String) { lines.append((name, value)) }
         let d = model.description
-        add("family", d.family)
-        switch d.input {
+        let (architecture, outputs) = (d.architecture, d.outputs)
+        add("family", architecture.family)
+        switch architecture.input {
         case .tokens(let size): add("input", "token ids below \(size)" + (model.tokenizer == nil ? "" : ", or text"))
         case .features(let size): add("input", "feature vectors, \(size) wide")
         }
         add("tokenizer", model.tokenizer?.summary ?? "none")
-        add("longest input", d.maxLength.map { "\($0) tokens" } ?? "unlimited")
-        add("layers", "\(d.layers)" + (d.directions == 2 ? ", both directions" : ""))
-        if d.heads > 0 { add("heads", "\(d.heads)") }
-        add("hidden size", "\(d.hiddenSize)")
+        add("longest input", architecture.maxLength.map { "\($0) tokens" } ?? "unlimited")
+        add("layers", "\(architecture.layers)" + (architecture.directions == 2 ? ", both directions" : ""))
+        if architecture.heads > 0 { add("heads", "\(architecture.heads)") }
+        add("hidden size", "\(architecture.hiddenSize)")
         add(
             "embedding",
-            "\(d.embeddingSize) values, "
-                + ([d.pooling] + d.morePooling).map(\.rawValue).joined(separator: " and ")
-                + " pooling\(d.normalize ? ", unit length" : "")")
-        if let size = d.logitsSize { add("logits", "\(size) per \(d.logitsPerToken ? "token or step" : "sequence")") }
-        if let sparse = d.sparse {
+            "\(outputs.embeddingSize) values, "
+                + outputs.pooling.map(\.rawValue).joined(separator: " and ")
+                + " pooling\(outputs.normalize ? ", unit length" : "")")
+        if let size = outputs.logitsSize {
+            add("logits", "\(size) per \(outputs.logitsPerToken ? "token or step" : "sequence")")
+        }
+        if let sparse = outputs.sparse {
             add(
                 "sparse",
-                "\(sparse.strategy.rawValue) of \(sparse.activation.rawValue)\(d.answersSparse ? "" : ", on request")"
+                "\(sparse.strategy.rawValue) of \(sparse.activation.rawValue)\(outputs.defaultOutput == .sparse ? "" : ", on request")"
             )
         }
-        if let labels = d.labels {
+        if let labels = outputs.labels {
             add("labels", labels.prefix(12).joined(separator: ", ") + (labels.count > 12 ? ", …" : ""))
         }
-        if !d.prompts.isEmpty {
-            let names = d.prompts.map { $0.name + ($0.name == d.defaultPrompt ? " (default)" : "") }
+        if !d.prompts.texts.isEmpty {
+            let names = d.prompts.texts.map { $0.name + ($0.name == d.prompts.defaultName ? " (default)" : "") }
             add("prompts", names.joined(separator: ", "))
         }
         for note in d.notes { add("note", note) }
-        if !model.unusedTensors.isEmpty { add("not used", "\(counted(model.unusedTensors.count, "tensor")) of the file") }
-        add("attention", d.attentionMethods.map(\.rawValue).joined(separator: ", "))
-        add("parameters", readable(d.parameters))
-        add("precision", "\(d.precision), \(d.instructionSet.rawValue) kernels")
+        if !model.unusedTensors.isEmpty {
+            add("not used", "\(counted(model.unusedTensors.count, "tensor")) of the file")
+        }
+        add("attention", d.attribution.methods.map(\.rawValue).joined(separator: ", "))
+        add("parameters", readable(architecture.parameters))
+        add("precision", "\(d.runtime.precision), \(d.runtime.instructionSet.rawValue) kernels")
         return lines
     }
 
@@ -134,8 +139,9 @@ struct ModelFacts {
     /// - Parameter weights: `nil` if tensors are not listed.
     func json(_ cost: LoadingCost, _ weights: (any WeightFile)?) -> [UInt8] {
         let d = model.description
-        var members: JSONObject = ["id": .string(model.name), "family": .string(d.family)]
-        switch d.input {
+        let (architecture, outputs) = (d.architecture, d.outputs)
+        var members: JSONObject = ["id": .string(model.name), "family": .string(architecture.family)]
+        switch architecture.input {
         case .tokens(let size):
             members.append("input", .string("tokens"))
             members.append("vocabulary_size", .integer(size))
@@ -144,24 +150,24 @@ struct ModelFacts {
             members.append("input", .string("features"))
             members.append("input_size", .integer(size))
         }
-        members.append("max_length", d.maxLength.map { .integer($0) } ?? .null)
-        members.append("layers", .integer(d.layers))
-        members.append("heads", .integer(d.heads))
-        members.append("directions", .integer(d.directions))
-        members.append("hidden_size", .integer(d.hiddenSize))
-        members.append("embedding_size", .integer(d.embeddingSize))
-        members.append("pooling", .string(([d.pooling] + d.morePooling).map(\.rawValue).joined(separator: "+")))
-        members.append("normalize", .bool(d.normalize))
-        members.append("logits_size", d.logitsSize.map { .integer($0) } ?? .null)
-        members.append("logits_per_token", .bool(d.logitsPerToken))
-        members.append("labels", d.labels.map { .array($0.map { .string($0) }) } ?? .null)
-        members.append("sparse", .bool(d.sparse != nil))
-        members.append("prompts", .array(d.prompts.map { .string($0.name) }))
-        members.append("default_prompt", d.defaultPrompt.map { .string($0) } ?? .null)
-        members.append("attention_methods", .array(d.attentionMethods.map { .string($0.rawValue) }))
-        members.append("parameters", .integer(d.parameters))
-        members.append("precision", .string(d.precision))
-        members.append("kernel", .string(d.instructionSet.rawValue))
+        members.append("max_length", architecture.maxLength.map { .integer($0) } ?? .null)
+        members.append("layers", .integer(architecture.layers))
+        members.append("heads", .integer(architecture.heads))
+        members.append("directions", .integer(architecture.directions))
+        members.append("hidden_size", .integer(architecture.hiddenSize))
+        members.append("embedding_size", .integer(outputs.embeddingSize))
+        members.append("pooling", .string(outputs.pooling.map(\.rawValue).joined(separator: "+")))
+        members.append("normalize", .bool(outputs.normalize))
+        members.append("logits_size", outputs.logitsSize.map { .integer($0) } ?? .null)
+        members.append("logits_per_token", .bool(outputs.logitsPerToken))
+        members.append("labels", outputs.labels.map { .array($0.map { .string($0) }) } ?? .null)
+        members.append("sparse", .bool(outputs.sparse != nil))
+        members.append("prompts", .array(d.prompts.texts.map { .string($0.name) }))
+        members.append("default_prompt", d.prompts.defaultName.map { .string($0) } ?? .null)
+        members.append("attention_methods", .array(d.attribution.methods.map { .string($0.rawValue) }))
+        members.append("parameters", .integer(architecture.parameters))
+        members.append("precision", .string(d.runtime.precision))
+        members.append("kernel", .string(d.runtime.instructionSet.rawValue))
         members.append("notes", .array(d.notes.map { .string($0) }))
         members.append("load_ms", .number((cost.milliseconds * 10).rounded() / 10))
         members.append("resident_bytes", .integer(cost.residentBytes))

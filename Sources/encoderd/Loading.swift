@@ -39,7 +39,7 @@ struct ModelArgument: Equatable {
                 directory: directory, name: name, kernels: selectedKernels(), precision: precision)
         } catch {
             // A fault of the directory itself is named by its path already.
-            guard let fault = error as? ModelError, fault.file != directory else {
+            guard let fault = error as? FileError, fault.file != directory else {
                 throw CommandError("\(error)\(otherFormats)")
             }
             throw CommandError("\(directory)/\(fault)")

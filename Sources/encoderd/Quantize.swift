@@ -32,7 +32,7 @@ struct Quantize: ParsableCommand {
             throw CommandError("\(output): exists already; choose another directory or remove it")
         }
         let summary: ModelQuantizer.Summary
-        do throws(ModelError) {
+        do throws(FileError) {
             summary = try ModelQuantizer.quantize(
                 directory: argument.directory, output: output, precision: precision.precision, kernels: try kernels())
         } catch {
@@ -51,7 +51,7 @@ struct Quantize: ParsableCommand {
         }
     }
 
-    private func kernels() throws(ModelError) -> KernelTable {
-        do { return try selectedKernels() } catch { throw ModelError(file: "ENCODERD_ISA", "\(error)") }
+    private func kernels() throws(FileError) -> KernelTable {
+        do { return try selectedKernels() } catch { throw FileError(file: "ENCODERD_ISA", "\(error)") }
     }
 }

@@ -179,7 +179,7 @@ struct Serve: ParsableCommand {
         let d = model.description
         let milliseconds = start.duration(to: .now) / .milliseconds(1)
         logger.info(
-            "\(d.family) '\(model.name)' from \(argument.directory): \(d.parameters) parameters, \(d.precision), \(d.instructionSet.rawValue) kernels, loaded in \(Int(milliseconds.rounded())) ms"
+            "\(d.architecture.family) '\(model.name)' from \(argument.directory): \(d.architecture.parameters) parameters, \(d.runtime.precision), \(d.runtime.instructionSet.rawValue) kernels, loaded in \(Int(milliseconds.rounded())) ms"
         )
         for note in d.notes { logger.notice("'\(model.name)': \(note)") }
         if !model.unusedTensors.isEmpty {

@@ -34,8 +34,12 @@ struct Program {
     }
 
     /// Runs it to its end.
-    static func run(_ arguments: [String], environment: [String: String] = [:], input: String = "") throws -> Outcome {
+    /// - Parameter directory: The working directory; `nil` if it is that of the tests.
+    static func run(
+        _ arguments: [String], environment: [String: String] = [:], input: String = "", directory: String? = nil
+    ) throws -> Outcome {
         let process = process(arguments, environment: environment)
+        if let directory { process.currentDirectoryURL = URL(fileURLWithPath: directory) }
         let files = try [TemporaryFile(), TemporaryFile(), TemporaryFile(input)]
         process.standardOutput = try FileHandle(forWritingTo: files[0].url)
         process.standardError = try FileHandle(forWritingTo: files[1].url)

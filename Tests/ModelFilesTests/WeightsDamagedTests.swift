@@ -75,7 +75,7 @@ import Testing
     }
 
     @Test func refusesObjectArray() throws {
-        #expect(throws: ModelError.self) { try WeightFiles.open(directory: Folders.weights, configured: "object.npz") }
+        #expect(throws: FileError.self) { try WeightFiles.open(directory: Folders.weights, configured: "object.npz") }
         let scratch = try ScratchDirectory()
         try scratch.write("object.npz", fileBytes("object.npz"))
         #expect(scratch.refusal("object.npz")?.contains("'a' is an object array") == true)
@@ -98,7 +98,7 @@ import Testing
         for name in ["../x", "a/b", "..", ""] {
             #expect(scratch.refusal(name)?.contains("plain file name") == true)
         }
-        do throws(ModelError) {
+        do throws(FileError) {
             _ = try WeightFiles.open(directory: scratch.path, configured: nil)
             Issue.record("an empty directory opened")
         } catch {
@@ -116,7 +116,7 @@ import Testing
         ("beyond-storage.pt", "'weight_ih_l0' reaches element 50"),
     ])
     func refusesArchives(_ row: (file: String, says: String)) throws {
-        do throws(ModelError) {
+        do throws(FileError) {
             _ = try WeightFiles.open(directory: Folders.weights, configured: row.file)
             Issue.record("\(row.file) opened")
         } catch {

@@ -11,10 +11,10 @@ import Testing
     /// A directory's model with other values in config.json (nil: the key is gone), or other names for its tensors.
     static func make(
         _ name: String, _ changes: [String: JSONValue?] = [:], tensors: [String: String] = [:]
-    ) throws(ModelError) -> (network: any Network, reader: WeightReader) {
+    ) throws(FileError) -> (network: any Network, reader: WeightReader) {
         let directory = FamilyTests.folder + "/" + name
-        guard let written = try Configuration.read("config.json", in: directory) else {
-            throw ModelError(file: name, "holds no config.json")
+        guard let written = try ConfigurationFile.read("config.json", in: directory) else {
+            throw FileError(file: name, "holds no config.json")
         }
         var object = JSONObject()
         for (key, value) in written.object.members where changes[key] == nil { object.append(key, value) }
@@ -23,7 +23,8 @@ import Testing
             file: try WeightFiles.open(directory: directory, configured: nil), names: tensors,
             kernels: Table.all[0].kernels)
         let source = Checkpoint(
-            directory: directory, configuration: Configuration(file: "config.json", object: object), weights: reader)
+            directory: directory, configuration: ConfigurationFile(file: "config.json", object: object), weights: reader
+        )
         return (try ModelRegistry.make(source, SentenceTransformersConfiguration()), reader)
     }
 
@@ -31,7 +32,7 @@ import Testing
     private static let representatives: [String] = {
         var seen = Set<String>()
         return FamilyTests.names.filter {
-            let file = try? Configuration.read("config.json", in: FamilyTests.folder + "/" + $0)
+            let file = try? ConfigurationFile.read("config.json", in: FamilyTests.folder + "/" + $0)
             return seen.insert(file?.object["model_type"]?.string ?? "").inserted || $0.hasSuffix("-conv")
         }
     }()
@@ -42,14 +43,14 @@ import Testing
             .null, .bool(true), .integer(0), .integer(-1), .integer(3), .integer(1 << 20), .integer(.max),
             .integer(.min), .number(0.5), .number(1e300), .string(""), .array([.integer(0)]), .object(JSONObject()),
         ]
-        let written = try #require(try Configuration.read("config.json", in: FamilyTests.folder + "/" + name))
+        let written = try #require(try ConfigurationFile.read("config.json", in: FamilyTests.folder + "/" + name))
         var refused = 0
         for (key, _) in written.object.members {
             for value in values {
-                do throws(ModelError) {
+                do throws(FileError) {
                     let network = try Self.make(name, [key: value]).network
                     let request = SequenceRequest(input: .tokens(ids: [0, 3, 1, 2], typeIDs: []), outputs: .init())
-                    guard network.description.positions ?? 4 >= 4 else { continue }
+                    guard network.description.architecture.positions ?? 4 >= 4 else { continue }
                     #expect(network.forward([request], scratch: Scratch()).count == 1)
                 } catch {
                     refused += 1
@@ -65,7 +66,7 @@ import Testing
         let reader = try Self.make(name).reader
         #expect(reader.uses.count > 10)
         for tensor in reader.uses.keys {
-            let error = #expect(throws: ModelError.self) { try Self.make(name, tensors: [tensor: "gone"]) }
+            let error = #expect(throws: FileError.self) { try Self.make(name, tensors: [tensor: "gone"]) }
             let message = error?.description ?? ""
             #expect(message.contains("should be [") || message.contains("no tensor"), "\(tensor): \(message)")
         }
@@ -96,7 +97,7 @@ import Testing
             ("deberta-v1", "talking_head", .bool(true), "'talking_head' is true"),
         ] as [(String, String, JSONValue?, String)])
     func refuses(_ name: String, _ key: String, _ value: JSONValue?, _ message: String) throws {
-        let error = #expect(throws: ModelError.self) { try Self.make(name, [key: value]) }
+        let error = #expect(throws: FileError.self) { try Self.make(name, [key: value]) }
         #expect(error?.description.contains(message) == true, "\(error?.description ?? "none")")
     }
 }

@@ -18,11 +18,11 @@ import Testing
         let model = try Model.load(directory: directory, name: name, kernels: table.kernels)
         let expected = try Expected(directory)
         let d = model.description
-        #expect(d.attentionMethods.first == .raw && d.precision == "f32")
+        #expect(d.attribution.methods.first == .raw && d.runtime.precision == "f32")
         let sequences = (0..<10).filter { expected.has("\($0).ids") }
         try #require(sequences.count >= 4)
         let requests = try sequences.map { try Self.request(expected, $0, d) }
-        #expect(requests.map(\.length).max() == d.positions || d.positions == nil)
+        #expect(requests.map(\.length).max() == d.architecture.positions || d.architecture.positions == nil)
 
         let together = model.network.forward(requests, scratch: Scratch())
         for (n, result) in zip(sequences, together) { try Self.compare(result, expected, n, d) }
@@ -51,7 +51,9 @@ import Testing
         let exact = try Model.load(directory: directory, name: name, kernels: table.kernels)
         let model = try Model.load(directory: directory, name: name, kernels: table.kernels, precision: precision)
         let d = model.description
-        #expect(d.precision == precision.rawValue && d.parameters == exact.description.parameters)
+        #expect(
+            d.runtime.precision == precision.rawValue
+                && d.architecture.parameters == exact.description.architecture.parameters)
         let expected = try Expected(directory)
         let requests = try (0..<4).map { try Self.request(expected, $0, d) }
         let threads = HelperThreads(count: 1, leastWork: 1)
@@ -78,8 +80,10 @@ import Testing
                 $0 < matrix.rows ? matrix.values[($0 * matrix.columns)..<(($0 + 1) * matrix.columns)] : []
             }
         }
-        #expect(result.states.count == d.layers + 1)
-        #expect(expected.has("\(n).states.\(d.layers)") && !expected.has("\(n).states.\(d.layers + 1)"))
+        #expect(result.states.count == d.architecture.layers + 1)
+        #expect(
+            expected.has("\(n).states.\(d.architecture.layers)")
+                && !expected.has("\(n).states.\(d.architecture.layers + 1)"))
         for (layer, states) in result.states.enumerated() {
             try expect(chosen(states), expected, "\(n).states.\(layer)", tolerance: 1e-5, relative: true)
         }
@@ -90,7 +94,7 @@ import Testing
         #expect(try #require(maps.reconstructionMaxError) < 1e-5)
         if expected.has("\(n).logits") {
             let logits = try #require(result.logits)
-            let found = d.logitsPerToken ? chosen(logits) : logits.values
+            let found = d.outputs.logitsPerToken ? chosen(logits) : logits.values
             try expect(found, expected, "\(n).logits", tolerance: 1e-5, relative: true)
         }
     }
@@ -119,13 +123,13 @@ import Testing
 
     private static func request(_ expected: Expected, _ n: Int, _ d: ModelDescription) throws -> SequenceRequest {
         var outputs = OutputSelection()
-        outputs.stateLayers = Array(0...d.layers)
+        outputs.stateLayers = Array(0...d.architecture.layers)
         outputs.logits = expected.has("\(n).logits")
         outputs.attention = AttentionSelection(
-            method: .raw, layers: Array(0..<d.layers), heads: Array(0..<d.heads),
+            method: .raw, layers: Array(0..<d.architecture.layers), heads: Array(0..<d.architecture.heads),
             queries: expected.has("\(n).queries") ? try expected.ids("\(n).queries").map { Int($0) } : nil)
         let types = expected.has("\(n).types") ? try expected.ids("\(n).types") : []
-        #expect(types.isEmpty || d.tokenTypes != nil)
+        #expect(types.isEmpty || d.architecture.tokenTypes != nil)
         return SequenceRequest(input: .tokens(ids: try expected.ids("\(n).ids"), typeIDs: types), outputs: outputs)
     }
 }

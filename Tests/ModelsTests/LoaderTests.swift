@@ -25,9 +25,9 @@ import Testing
     // What the keys mean: sentence_transformers/sentence_transformer/modules/pooling.py and base/modules/transformer.py
     // of sentence-transformers 6.2.
     @Test func readsSentenceTransformersFiles() throws {
-        let miniLM = try SentenceTransformersConfiguration(directory: Folders.miniLM)
-        #expect(miniLM.pooling == .mean && miniLM.normalize == true && miniLM.maxLength == 256)
-        #expect(miniLM.modules.isEmpty && miniLM.prompts.isEmpty && miniLM.sparse == nil && !miniLM.lowercases)
+        let miniLM = try ModelDirectory(Folders.miniLM).sentence()
+        #expect(miniLM.pooling == [.mean] && miniLM.normalize == true && miniLM.maxLength == 256)
+        #expect(miniLM.modules.isEmpty && miniLM.prompts.texts.isEmpty && miniLM.sparse == nil && !miniLM.lowercases)
 
         let modules = """
             [{"idx": 0, "name": "0", "path": "0_Transformer", "type": "sentence_transformers.models.Transformer"},
@@ -37,15 +37,15 @@ import Testing
             "modules.json": modules, "1_Pooling/config.json": #"{"pooling_mode": "lasttoken"}"#,
             "0_Transformer/tokenizer_config.json": #"{"model_max_length": 77}"#,
         ]
-        let settings = try Self.withDirectory(files) { try SentenceTransformersConfiguration(directory: $0) }
-        #expect(settings.pooling == .last && settings.normalize == false && settings.maxLength == 77)
+        let settings = try Self.withDirectory(files) { try ModelDirectory($0).sentence() }
+        #expect(settings.pooling == [.last] && settings.normalize == false && settings.maxLength == 77)
         #expect(settings.folder == "0_Transformer")
 
         let unlimited = #"{"model_max_length": 1000000000000000019884624838656}"#
         let plain = try Self.withDirectory(["tokenizer_config.json": unlimited]) {
-            try SentenceTransformersConfiguration(directory: $0)
+            try ModelDirectory($0).sentence()
         }
-        #expect(plain.pooling == nil && plain.normalize == nil && plain.maxLength == nil && plain.folder.isEmpty)
+        #expect(plain.pooling.isEmpty && plain.normalize == nil && plain.maxLength == nil && plain.folder.isEmpty)
     }
 
     @Test(arguments: [
@@ -77,8 +77,8 @@ import Testing
         ),
     ])
     func refusesSentenceTransformersFiles(file: String, text: String, message: String) throws {
-        let error = #expect(throws: ModelError.self) {
-            try Self.withDirectory([file: text]) { _ = try SentenceTransformersConfiguration(directory: $0) }
+        let error = #expect(throws: FileError.self) {
+            try Self.withDirectory([file: text]) { _ = try ModelDirectory($0).sentence() }
         }
         #expect(error?.description.contains(message) == true, "\(error?.description ?? "none")")
     }
@@ -93,9 +93,9 @@ import Testing
     ])
     func refusesPoolings(text: String, message: String) throws {
         let modules = #"[{"type": "a.Transformer"}, {"type": "a.Pooling", "path": "1_Pooling"}]"#
-        let error = #expect(throws: ModelError.self) {
+        let error = #expect(throws: FileError.self) {
             try Self.withDirectory(["modules.json": modules, "1_Pooling/config.json": text]) {
-                _ = try SentenceTransformersConfiguration(directory: $0)
+                _ = try ModelDirectory($0).sentence()
             }
         }
         #expect(error?.description.contains(message) == true, "\(error?.description ?? "none")")
@@ -104,7 +104,7 @@ import Testing
     @Test func readsKeys() throws {
         let text = #"{"a": 3, "b": 2.0, "c": null, "d": true, "e": "last", "f": {"x": "y"}, "g": 1e-5}"#
         let configuration = try Self.withDirectory(["config.json": text]) {
-            try #require(try Configuration.read("config.json", in: $0))
+            try #require(try ConfigurationFile.read("config.json", in: $0))
         }
         #expect(try configuration.int("missing", "a", in: 0...3) == 3)
         #expect(try configuration.int("b", in: 0...3) == 2)
@@ -129,7 +129,7 @@ import Testing
             ({ try configuration.string("f") }, "'f' is an object; it should be a string"),
         ]
         for (read, message) in refusals {
-            let error = #expect(throws: ModelError.self) { _ = try read() }
+            let error = #expect(throws: FileError.self) { _ = try read() }
             #expect(error?.message.contains(message) == true, "\(error?.message ?? "none")")
         }
     }
@@ -145,7 +145,7 @@ import Testing
         ] as [([String: String], String)])
     func refusesDirectories(files: [String: String], message: String) throws {
         let table = try KernelSelection.select(nil)
-        let error = #expect(throws: ModelError.self) {
+        let error = #expect(throws: FileError.self) {
             try Self.withDirectory(files) { _ = try Model.load(directory: $0, name: "m", kernels: table) }
         }
         #expect(error?.description.contains(message) == true, "\(error?.description ?? "none")")
@@ -154,7 +154,7 @@ import Testing
     @Test func refusesWhatIsNoDirectory() throws {
         let table = try KernelSelection.select(nil)
         for (path, message) in [("/nowhere/at-all", "No such file"), ("/etc/passwd", "is not a directory")] {
-            let error = #expect(throws: ModelError.self) {
+            let error = #expect(throws: FileError.self) {
                 _ = try Model.load(directory: path, name: "m", kernels: table)
             }
             #expect(error?.description.contains(message) == true, "\(error?.description ?? "none")")

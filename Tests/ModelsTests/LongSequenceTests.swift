@@ -8,7 +8,7 @@ import Testing
     func scratchIsLinear(_ table: Table, _ name: String) throws {
         let model = try Model.load(
             directory: TransformerTests.folder + "/" + name, name: name, kernels: table.kernels)
-        guard case .features(let size) = model.description.input else {
+        guard case .features(let size) = model.description.architecture.input else {
             Issue.record("\(name) does not read features")
             return
         }
@@ -20,7 +20,7 @@ import Testing
                 return phase
             }
             var outputs = OutputSelection()
-            outputs.embedding = .mean
+            outputs.pooling = [.mean]
             outputs.embeddingLayer = 1
             let scratch = Scratch()
             let results = model.network.forward(

@@ -45,7 +45,7 @@ import Testing
             ("gemma3", "hidden_activation", .string("cube"), "'hidden_activation' is 'cube'"),
         ] as [(String, String, JSONValue, String)])
     func refuses(_ name: String, _ key: String, _ value: JSONValue, _ message: String) throws {
-        let error = #expect(throws: ModelError.self) { try FamilyConfigurationTests.make(name, [key: value]) }
+        let error = #expect(throws: FileError.self) { try FamilyConfigurationTests.make(name, [key: value]) }
         #expect(error?.description.contains(message) == true, "\(error?.description ?? "none")")
     }
 
@@ -60,7 +60,7 @@ import Testing
         ] as [(String, [String: JSONValue], Int)])
     func positions(_ name: String, _ changes: [String: JSONValue], _ positions: Int) throws {
         let network = try FamilyConfigurationTests.make(name, changes.mapValues { $0 }).network
-        #expect(network.description.positions == positions)
+        #expect(network.description.architecture.positions == positions)
     }
 
     /// Causal models pool their last token where no file says how, others the mean.
@@ -68,6 +68,6 @@ import Testing
         ("qwen3", Pooling.last), ("gemma3", .mean), ("gemma3-causal", .last), ("t5", .mean), ("nomic", .mean),
     ])
     func pooling(_ name: String, _ pooling: Pooling) throws {
-        #expect(try FamilyConfigurationTests.make(name).network.description.pooling == pooling)
+        #expect(try FamilyConfigurationTests.make(name).network.description.outputs.pooling == [pooling])
     }
 }

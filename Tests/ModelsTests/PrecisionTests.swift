@@ -32,7 +32,7 @@ import Testing
         let expected = try Expected(Folders.reference, "minilm.safetensors")
         let requests = try (0..<12).map { n in
             var outputs = OutputSelection()
-            outputs.embedding = .mean
+            outputs.pooling = [.mean]
             outputs.embeddingLayer = 6
             outputs.attention =
                 n == 0 ? AttentionSelection(method: .raw, layers: [0, 5], heads: [0, 7], queries: nil) : nil
@@ -83,9 +83,11 @@ import Testing
                 let model = try Model.load(
                     directory: folder, name: name, kernels: table.kernels, precision: precision)
                 let d = model.description
-                #expect(d.precision == precision.rawValue)
+                #expect(d.runtime.precision == precision.rawValue)
                 for key in expected.names(prefix: "0.states.") {
-                    guard let layer = Int(key.dropFirst("0.states.".count)), layer == d.layers else { continue }
+                    guard let layer = Int(key.dropFirst("0.states.".count)), layer == d.architecture.layers else {
+                        continue
+                    }
                     var request = try TransformerTests.request(expected, 0, d)
                     request.outputs.stateLayers = [layer]
                     let got = model.network.forward([request], scratch: Scratch())[0].states[0]
@@ -138,8 +140,8 @@ import Testing
             }
             // In f32 it is what its bytes and scales say; it is not quantized twice.
             let back = try Model.load(directory: output, name: "m", kernels: table.kernels, precision: .f32)
-            #expect(back.description.precision == "f32")
-            #expect(throws: ModelError.self) {
+            #expect(back.description.runtime.precision == "f32")
+            #expect(throws: FileError.self) {
                 try ModelQuantizer.quantize(
                     directory: output, output: output + "-twice", precision: .int8, kernels: table.kernels)
             }
@@ -157,11 +159,11 @@ import Testing
             let original = try Model.load(
                 directory: source, name: name, kernels: table.kernels, precision: precision)
             let written = try Model.load(directory: output, name: name, kernels: table.kernels)
-            #expect(written.description.precision == precision.rawValue)
+            #expect(written.description.runtime.precision == precision.rawValue)
             var outputs = OutputSelection()
-            outputs.stateLayers = [original.description.layers]
+            outputs.stateLayers = [original.description.architecture.layers]
             let input: SequenceInput
-            switch original.description.input {
+            switch original.description.architecture.input {
             case .tokens: input = .tokens(ids: [5, 3, 20, 2, 9, 4], typeIDs: [])
             case .features(let size):
                 input = .features((0..<30 * size).map { sin(Float($0) * 0.37) }, steps: 30)
@@ -187,7 +189,7 @@ import Testing
             let config = try String(contentsOfFile: path + "/config.json", encoding: .utf8)
             try config.replacing("{", with: "{\(key), ", maxReplacements: 1).write(
                 toFile: path + "/config.json", atomically: true, encoding: .utf8)
-            let error = #expect(throws: ModelError.self) {
+            let error = #expect(throws: FileError.self) {
                 try Model.load(directory: path, name: "m", kernels: Self.variants[0].kernels)
             }
             #expect(error?.description.contains(message) == true, "\(error?.description ?? "")")
@@ -217,7 +219,7 @@ import Testing
             if fits {
                 _ = try reader.packed([("w", 1)], inputs: width)
             } else {
-                let error = #expect(throws: ModelError.self) { try reader.packed([("w", 1)], inputs: width) }
+                let error = #expect(throws: FileError.self) { try reader.packed([("w", 1)], inputs: width) }
                 #expect(error?.description.contains("use bf16 or f32") == true)
             }
             _ = try reader.packed([("w", 1)], inputs: width, precision: .bf16)

@@ -17,7 +17,8 @@ import Testing
         let model = try Model.load(directory: directory, name: name, kernels: table.kernels)
         let expected = try Expected(directory)
         let d = model.description
-        #expect(d.attentionMethods == (d.family == "rnn" ? [.jacobian] : [.writeContribution, .jacobian]))
+        #expect(
+            d.attribution.methods == (d.architecture.family == "rnn" ? [.jacobian] : [.writeContribution, .jacobian]))
         var requests: [SequenceRequest] = []
         var keys: [String] = []
         for n in 0... {
@@ -25,7 +26,7 @@ import Testing
             for start in ["zero", "given"] {
                 for pooling in [Pooling.last, .mean, .max] {
                     var request = try Self.request(expected, n, start, d)
-                    request.outputs.embedding = pooling
+                    request.outputs.pooling = [pooling]
                     // Each map with one of the poolings.
                     let method: AttentionMethod? =
                         switch pooling {
@@ -45,14 +46,14 @@ import Testing
         #expect(requests.count >= 6)
         let results = model.network.forward(requests, scratch: Scratch())
         for ((key, request), result) in zip(zip(keys, requests), results) {
-            for layer in 1...d.layers {
+            for layer in 1...d.architecture.layers {
                 let error = relativeDifference(
                     result.states[layer - 1].values, try expected.floats("\(key).states.\(layer)"))
                 #expect(error < 1e-5, "\(key) layer \(layer)")
             }
-            let pooling = try #require(request.outputs.embedding)
+            let pooling = try #require(request.outputs.pooling.first)
             let embedding = try #require(result.embedding)
-            #expect(embedding.count == d.embeddingSize)
+            #expect(embedding.count == d.outputs.embeddingSize)
             #expect(relativeDifference(embedding, try expected.floats("\(key).\(pooling.rawValue)")) < 1e-5, "\(key)")
             let state = try #require(result.finalState)
             #expect(relativeDifference(state.hidden.values, try expected.floats("\(key).h")) < 1e-5, "\(key)")
@@ -69,7 +70,7 @@ import Testing
             let want = "\(key).\(try #require(Self.key(method)))"
             #expect(try maps.shape == expected.shape(want))
             #expect(relativeDifference(maps.weights, try expected.floats(want)) < 2e-6, "\(want)")
-            #expect((maps.rowSumMaxError != nil) == (d.family == "gru" && method == .writeContribution))
+            #expect((maps.rowSumMaxError != nil) == (d.architecture.family == "gru" && method == .writeContribution))
             if let error = maps.rowSumMaxError { #expect(error < 2e-6, "\(key)") }
             #expect((maps.reconstructionMaxError != nil) == (method == .writeContribution))
             if let error = maps.reconstructionMaxError { #expect(error < 1e-5, "\(key)") }
@@ -91,8 +92,8 @@ import Testing
         _ method: AttentionMethod, _ d: ModelDescription, queries: [Int]?
     ) -> AttentionSelection {
         AttentionSelection(
-            method: method, layers: method.hasLayers ? Array(0..<d.layers) : [],
-            heads: method.hasLayers ? Array(0..<d.directions) : [], queries: queries)
+            method: method, layers: method.hasLayers ? Array(0..<d.architecture.layers) : [],
+            heads: method.hasLayers ? Array(0..<d.architecture.directions) : [], queries: queries)
     }
 
     /// Multiplications of a map, counted by hand, are at most 10¹² at the longest length and more one step beyond.
@@ -103,7 +104,7 @@ import Testing
         let rows: [(String, Double)] = [("g2p", 25_165_824), ("resemblyzer", 26_214_400)]
         for (name, each) in rows {
             let model = try Model.load(directory: Folders.repository + "/models/" + name, name: name, kernels: kernels)
-            let longest = try #require(model.description.maxJacobianLength)
+            let longest = try #require(model.description.attribution.maxLengths[.jacobian])
             let next = longest + 1
             #expect(Double(longest * longest) * each <= 1e12)
             #expect(Double(next * next) * each > 1e12)
@@ -125,9 +126,9 @@ import Testing
         let d = model.description
         var requests: [SequenceRequest] = []
         for n in 0..<3 where expected.has("\(n).ids") || expected.has("\(n).input") {
-            for (start, method) in [("zero", nil), ("given", d.attentionMethods.first), ("given", .jacobian)] {
+            for (start, method) in [("zero", nil), ("given", d.attribution.methods.first), ("given", .jacobian)] {
                 var request = try Self.request(expected, n, start, d)
-                request.outputs.embedding = .last
+                request.outputs.pooling = [.last]
                 if let method, request.length < 20 {
                     request.outputs.attention = Self.selection(method, d, queries: nil)
                 }
@@ -151,12 +152,12 @@ import Testing
         _ expected: Expected, _ n: Int, _ start: String, _ d: ModelDescription
     ) throws -> SequenceRequest {
         var outputs = OutputSelection()
-        outputs.stateLayers = Array(1...d.layers)
-        outputs.embeddingLayer = d.layers
-        outputs.logits = d.logitsSize != nil
+        outputs.stateLayers = Array(1...d.architecture.layers)
+        outputs.embeddingLayer = d.architecture.layers
+        outputs.logits = d.outputs.logitsSize != nil
         outputs.finalState = true
         if start == "given" {
-            let hasCell = d.stateShape?.cell ?? 0 > 0
+            let hasCell = d.architecture.stateShape?.cell ?? 0 > 0
             outputs.initialState = RecurrentState(
                 hidden: try expected.matrix("\(n).given.h0"), cell: hasCell ? try expected.matrix("\(n).given.c0") : nil
             )
@@ -185,7 +186,7 @@ import Testing
             let steps = min(length, shape[0] - first)
             if steps == 0 { break }
             var outputs = OutputSelection()
-            outputs.stateLayers = [d.layers]
+            outputs.stateLayers = [d.architecture.layers]
             outputs.initialState = state
             outputs.finalState = true
             let piece = Array(values[(first * shape[1])..<((first + steps) * shape[1])])
@@ -196,7 +197,7 @@ import Testing
             first += steps
         }
         #expect(first == shape[0])
-        #expect(relativeDifference(states, try expected.floats("0.zero.states.\(d.layers)")) < 1e-5)
+        #expect(relativeDifference(states, try expected.floats("0.zero.states.\(d.architecture.layers)")) < 1e-5)
         #expect(relativeDifference(try #require(state).hidden.values, try expected.floats("0.zero.h")) < 1e-5)
     }
 
@@ -212,12 +213,12 @@ import Testing
             let request = SequenceRequest(input: try Self.input(expected, 0), outputs: outputs)
             return try #require(model.network.forward([request], scratch: Scratch()).first?.attention)
         }
-        for method in model.description.attentionMethods {
+        for method in model.description.attribution.methods {
             var selection = Self.selection(method, model.description, queries: nil)
             let whole = try maps(selection)
             if method.hasLayers {
                 selection.layers = [1]
-                selection.heads = [model.description.directions - 1]
+                selection.heads = [model.description.architecture.directions - 1]
             }
             selection.queries = [4, 0]
             let some = try maps(selection)
@@ -246,11 +247,12 @@ import Testing
 
         let voice = try Model.load(
             directory: Folders.repository + "/models/resemblyzer", name: "voice", kernels: table.kernels)
-        #expect(voice.description.pooling == .last && voice.description.normalize && !voice.description.answersLogits)
+        #expect(voice.description.outputs.pooling == [.last] && voice.description.outputs.normalize)
+        #expect(voice.description.outputs.defaultOutput == .embedding)
         for n in 0..<2 {
             var outputs = OutputSelection()
             outputs.stateLayers = [3]
-            outputs.embedding = .last
+            outputs.pooling = [.last]
             outputs.embeddingLayer = 3
             let steps = try expected.shape("voice.\(n).input")[0]
             let input = SequenceInput.features(try expected.floats("voice.\(n).input"), steps: steps)
@@ -274,10 +276,10 @@ import Testing
                 precision: precision)
         }
         let (exact, rounded) = (try model(.f32), try model(precision.0))
-        #expect(rounded.description.precision == precision.0.rawValue)
+        #expect(rounded.description.runtime.precision == precision.0.rawValue)
         for n in 0..<2 {
             var outputs = OutputSelection()
-            outputs.embedding = .last
+            outputs.pooling = [.last]
             outputs.embeddingLayer = 3
             let steps = try expected.shape("voice.\(n).input")[0]
             let input = SequenceInput.features(try expected.floats("voice.\(n).input"), steps: steps)
@@ -313,9 +315,9 @@ import Testing
     ])
     func refusesConfigurations(keys: String, family: String, message: String) throws {
         let json = #"{"model_type": "\#(family)", "input_size": 3, "hidden_size": 4, \#(keys)}"#
-        let error = #expect(throws: ModelError.self) {
+        let error = #expect(throws: FileError.self) {
             try LoaderTests.withDirectory(["config.json": json]) {
-                _ = try RecurrentConfiguration(try #require(try Configuration.read("config.json", in: $0)))
+                _ = try RecurrentConfiguration(try #require(try ConfigurationFile.read("config.json", in: $0)))
             }
         }
         #expect(error?.message.contains(message) == true, "\(error?.message ?? "none")")

@@ -27,7 +27,7 @@ import Testing
     @Test func casesAreThere() { #expect(Self.cases.count >= 40) }
 
     @Test(arguments: cases) func equalsTransformers(_ test: Case) throws {
-        let c = Configuration(file: "config.json", object: try #require(test.file["config"]?.object))
+        let c = ConfigurationFile(file: "config.json", object: try #require(test.file["config"]?.object))
         let headDim = try #require(test.file["head_dim"]?.int)
         let maximum = try #require(test.file["maximum"]?.int)
         let layer = test.file["layer"]?.string
@@ -65,8 +65,8 @@ import Testing
         (#"{"rope_theta": "many"}"#, "rope_theta"),
     ]) func refusesByName(_ json: String, _ name: String) throws {
         let object = try #require(try JSONValue(parsing: Array(json.utf8)).object)
-        let error = #expect(throws: ModelError.self) {
-            _ = try RopeConfiguration(Configuration(file: "config.json", object: object), headDim: 8, maximum: 100)
+        let error = #expect(throws: FileError.self) {
+            _ = try RopeConfiguration(ConfigurationFile(file: "config.json", object: object), headDim: 8, maximum: 100)
         }
         let message = "\(try #require(error))"
         #expect(message.contains("'\(name)") || message.contains("\"\(name)"), "\(message)")

@@ -28,7 +28,7 @@ private struct TallyWork: ParallelWork {
     /// Plain memory, [parts], which the parts add to: what one region wrote, whoever runs a part of the next must see.
     let sums: UnsafeMutablePointer<Int>
 
-    static let runPart: ThreadTeam.PartFunction = { work, part, member in
+    static let runChunk: ThreadTeam.ChunkFunction = { work, part, member in
         let work = work.assumingMemoryBound(to: TallyWork.self).pointee
         if work.tally.members[member].value.add(1, ordering: .relaxed).oldValue != 0 {
             work.tally.clashes.value.add(1, ordering: .relaxed)
@@ -50,7 +50,7 @@ private struct Rendezvous: ParallelWork {
         self.isOver = isOver ?? { begun.parts.allSatisfy { $0.count > 0 } }
     }
 
-    static let runPart: ThreadTeam.PartFunction = { work, part, _ in
+    static let runChunk: ThreadTeam.ChunkFunction = { work, part, _ in
         let work = work.assumingMemoryBound(to: Rendezvous.self).pointee
         work.begun.parts[part].value.add(1, ordering: .relaxed)
         let deadline = ContinuousClock.now + .seconds(20)
@@ -178,7 +178,7 @@ private struct Rendezvous: ParallelWork {
             let model = try Model.load(
                 directory: TransformerTests.folder + "/" + name, name: name, kernels: table.kernels,
                 precision: precision)
-            let longest = model.description.positions ?? 600
+            let longest = model.description.architecture.positions ?? 600
             for lengths in [[1], [7], [16], [23], [24], [25], [131], [600], [3, 1, 5], [40, 1, 9, 300, 200, 100]] {
                 try Self.compare(
                     model, lengths.map { min($0, longest) }, helpers: lengths == [131] ? 15 : lengths.count % 3 + 1,
@@ -201,22 +201,19 @@ private struct Rendezvous: ParallelWork {
         let d = model.description
         let requests = lengths.enumerated().map { n, length in
             var outputs = OutputSelection()
-            outputs.stateLayers = Array(0...d.layers)
-            outputs.embedding = .mean
-            outputs.embeddingLayer = d.layers
-            outputs.logits = d.logitsSize != nil
+            outputs.stateLayers = Array(0...d.architecture.layers)
+            outputs.pooling = [.mean]
+            outputs.embeddingLayer = d.architecture.layers
+            outputs.logits = d.outputs.logitsSize != nil
             if n == 1 {
                 outputs.attention = AttentionSelection(
-                    method: .raw, layers: [d.layers - 1], heads: Array(0..<d.heads), queries: [0])
+                    method: .raw, layers: [d.architecture.layers - 1], heads: Array(0..<d.architecture.heads),
+                    queries: [0])
             }
-            switch d.input {
-            case .tokens(let size):
-                let ids = (0..<length).map { Int32(($0 * 7 + n) % size) }
-                return SequenceRequest(input: .tokens(ids: ids, typeIDs: []), outputs: outputs)
-            case .features(let size):
-                let values = (0..<length * size).map { Float(($0 * 37 + n) % 101) / 50 - 1 }
-                return SequenceRequest(input: .features(values, steps: length), outputs: outputs)
-            }
+            let input = d.architecture.input.sequence(
+                length: length, id: { position, size in (position * 7 + n) % size },
+                feature: { Float(($0 * 37 + n) % 101) / 50 - 1 })
+            return SequenceRequest(input: input, outputs: outputs)
         }
         let alone = model.network.forward(requests, scratch: Scratch())
         let threads = HelperThreads(count: helpers, leastWork: leastWork)
@@ -226,7 +223,7 @@ private struct Rendezvous: ParallelWork {
             let shared = model.network.forward(requests, scratch: scratch)
             threads.team.close()
             for (a, b) in zip(alone, shared) {
-                #expect(a.states == b.states && a.states.count == d.layers + 1, "\(model.name) \(lengths)")
+                #expect(a.states == b.states && a.states.count == d.architecture.layers + 1, "\(model.name) \(lengths)")
                 #expect(a.embedding == b.embedding && a.embedding?.contains(where: \.isNaN) == false)
                 #expect(a.logits == b.logits && a.attention?.weights == b.attention?.weights)
             }

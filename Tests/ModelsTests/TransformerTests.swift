@@ -18,14 +18,14 @@ import Testing
         let model = try Model.load(directory: directory, name: name, kernels: table.kernels)
         let expected = try Expected(directory)
         let d = model.description
-        #expect(d.attentionMethods == [.raw] && d.precision == "f32")
+        #expect(d.attribution.methods == [.raw] && d.runtime.precision == "f32")
         var requests: [SequenceRequest] = []
         var keys: [(n: Int, pooling: Pooling)] = []
         for n in 0... {
             guard expected.has("\(n).ids") || expected.has("\(n).input") else { break }
             for pooling in Pooling.allCases {
                 var request = try Self.request(expected, n, d)
-                request.outputs.embedding = pooling
+                request.outputs.pooling = [pooling]
                 requests.append(request)
                 keys.append((n, pooling))
             }
@@ -33,15 +33,16 @@ import Testing
         #expect(requests.count == 18)
         let results = model.network.forward(requests, scratch: Scratch())
         for ((n, pooling), result) in zip(keys, results) {
-            for layer in 0...d.layers where expected.has("\(n).states.\(layer)") {
+            for layer in 0...d.architecture.layers where expected.has("\(n).states.\(layer)") {
                 let error = relativeDifference(result.states[layer].values, try expected.floats("\(n).states.\(layer)"))
                 #expect(error < 1e-5, "\(n) layer \(layer)")
             }
             let embedding = try #require(result.embedding)
             #expect(relativeDifference(embedding, try expected.floats("\(n).\(pooling.rawValue)")) < 1e-5, "\(n)")
-            if let size = d.logitsSize {
+            if let size = d.outputs.logitsSize {
                 let logits = try #require(result.logits)
-                #expect(logits.columns == size && logits.rows == (d.logitsPerToken ? requests[n * 6].length : 1))
+                #expect(
+                    logits.columns == size && logits.rows == (d.outputs.logitsPerToken ? requests[n * 6].length : 1))
                 #expect(relativeDifference(logits.values, try expected.floats("\(n).logits")) < 1e-5, "\(n)")
             }
             let maps = try #require(result.attention)
@@ -62,7 +63,7 @@ import Testing
         let expected = try Expected(directory)
         let requests = try (0..<3).map {
             var request = try Self.request(expected, $0, model.description)
-            request.outputs.embedding = .mean
+            request.outputs.pooling = [.mean]
             return request
         }
         let scratch = Scratch()
@@ -89,7 +90,7 @@ import Testing
         let (layers, heads, queries) = ([1, 0, 1], [3, 0, 3], [5, 0, 5, 2])
         var request = try Self.request(expected, 0, model.description)
         request.outputs.stateLayers = [2, 0, 2]
-        request.outputs.embedding = .mean
+        request.outputs.pooling = [.mean]
         request.outputs.embeddingLayer = 0
         request.outputs.attention = AttentionSelection(method: .raw, layers: layers, heads: heads, queries: queries)
         let result = model.network.forward([request], scratch: Scratch())[0]
@@ -128,7 +129,7 @@ import Testing
                 bad.input = .tokens(ids: ids, typeIDs: types)
                 let results = model.network.forward([good, bad, good], scratch: Scratch())
                 #expect(results[0].states == alone.states && results[2].states == alone.states)
-                #expect(results[1].states[model.description.layers].values.contains { $0.isNaN })
+                #expect(results[1].states[model.description.architecture.layers].values.contains { $0.isNaN })
             }
         }
         // Features where ids are read, and features of another width.
@@ -161,19 +162,21 @@ import Testing
         let directory = Self.folder + "/" + name
         let model = try Model.load(directory: directory, name: name, kernels: Table.all[0].kernels)
         let file = try WeightFiles.open(directory: directory, configured: nil)
-        let used = file.names.filter { model.description.logitsSize != nil || !$0.contains("pooler.") }
-        #expect(model.description.parameters == used.reduce(0) { $0 + (file.tensor($1)?.count ?? 0) })
-        #expect(model.description.tokenTypes == (model.description.family == "bert" ? 2 : nil))
-        #expect(model.description.stateSizes.count == model.description.layers + 1)
+        let used = file.names.filter { model.description.outputs.logitsSize != nil || !$0.contains("pooler.") }
+        #expect(model.description.architecture.parameters == used.reduce(0) { $0 + (file.tensor($1)?.count ?? 0) })
+        #expect(
+            model.description.architecture.tokenTypes == (model.description.architecture.family == "bert" ? 2 : nil))
+        #expect(model.description.architecture.stateSizes.count == model.description.architecture.layers + 1)
     }
 
     static func request(_ expected: Expected, _ n: Int, _ d: ModelDescription) throws -> SequenceRequest {
         var outputs = OutputSelection()
-        outputs.stateLayers = Array(0...d.layers)
-        outputs.embeddingLayer = d.layers
-        outputs.logits = d.logitsSize != nil
+        outputs.stateLayers = Array(0...d.architecture.layers)
+        outputs.embeddingLayer = d.architecture.layers
+        outputs.logits = d.outputs.logitsSize != nil
         outputs.attention = AttentionSelection(
-            method: .raw, layers: Array(0..<d.layers), heads: Array(0..<d.heads), queries: nil)
+            method: .raw, layers: Array(0..<d.architecture.layers), heads: Array(0..<d.architecture.heads), queries: nil
+        )
         let input: SequenceInput
         if expected.has("\(n).ids") {
             let types = expected.has("\(n).types") ? try expected.ids("\(n).types") : []
@@ -188,7 +191,9 @@ import Testing
     @Test(arguments: Table.all) func miniLM(_ table: Table) throws {
         let model = try Model.load(directory: Folders.miniLM, name: "minilm", kernels: table.kernels)
         let d = model.description
-        #expect(d.maxLength == 256 && d.positions == 512 && d.parameters == 22_565_376)
+        #expect(
+            d.architecture.maxLength == 256 && d.architecture.positions == 512
+                && d.architecture.parameters == 22_565_376)
         let data = Folders.reference
         let expected = try Expected(data, "minilm.safetensors")
         let attention = try Expected(data, "minilm_attention.safetensors")
@@ -198,11 +203,11 @@ import Testing
         let tokenizer = try #require(model.tokenizer)
         var requests: [SequenceRequest] = []
         for (n, text) in texts.enumerated() {
-            let ids = tokenizer.encode(text, pair: nil, maxLength: d.maxLength).tokens.map(\.id)
+            let ids = tokenizer.encode(text, pair: nil, maxLength: d.architecture.maxLength).tokens.map(\.id)
             #expect(try ids == expected.ids("\(n).ids"))
             var outputs = OutputSelection()
             outputs.stateLayers = [0, 3, 6]
-            outputs.embedding = .mean
+            outputs.pooling = [.mean]
             outputs.embeddingLayer = 6
             outputs.attention = AttentionSelection(
                 method: .raw, layers: Array(0..<6), heads: Array(0..<12),
@@ -363,7 +368,7 @@ import Testing
         ),
     ])
     func refusesConfigurations(weights: String, keys: String, message: String) throws {
-        let error = #expect(throws: ModelError.self) {
+        let error = #expect(throws: FileError.self) {
             try LoaderTests.withDirectory(["config.json": "{\(keys)}"]) { directory in
                 let source = "\(Self.folder)/\(weights)/model.safetensors"
                 try FileManager.default.copyItem(atPath: source, toPath: directory + "/model.safetensors")

@@ -18,7 +18,7 @@ import Testing
             directory: Self.folder + "/" + name, name: name, kernels: try KernelSelection.select(nil),
             precision: precision)
         var outputs = OutputSelection()
-        outputs.stateLayers = [model.description.layers]
+        outputs.stateLayers = [model.description.architecture.layers]
         outputs.logits = true
         let ids = try Expected(Self.folder).ids("ids")
         let request = SequenceRequest(input: .tokens(ids: ids, typeIDs: []), outputs: outputs)
@@ -29,7 +29,7 @@ import Testing
         #expect(Self.forms.count == 10)
         let (model, result) = try result(name)
         let expected = try Expected(Self.folder)
-        #expect(model.description.precision == "f32")
+        #expect(model.description.runtime.precision == "f32")
         #expect(model.unusedTensors.allSatisfy { $0.hasPrefix("optimizer") || $0.hasSuffix("position_ids") })
         #expect(try relativeDifference(result.states[0].values, expected.floats(name + ".states")) < 1e-5)
         let logits = try #require(result.logits)
@@ -41,7 +41,7 @@ import Testing
         _ precision: Precision, _ name: String
     ) throws {
         let (model, result) = try result(name, precision: precision)
-        #expect(model.description.precision == precision.rawValue)
+        #expect(model.description.runtime.precision == precision.rawValue)
         let expected = try Expected(Self.folder)
         let difference = try relativeDifference(result.states[0].values, expected.floats(name + ".states"))
         #expect(difference < (precision == .bf16 ? 0.02 : 0.05))
@@ -68,7 +68,7 @@ import Testing
             edited["quantization_config"] = try JSONSerialization.jsonObject(
                 with: Data(settings.utf8), options: .fragmentsAllowed)
             try JSONSerialization.data(withJSONObject: edited).write(to: URL(fileURLWithPath: path))
-            let error = #expect(throws: ModelError.self) {
+            let error = #expect(throws: FileError.self) {
                 try Model.load(directory: directory, name: "m", kernels: try KernelSelection.select(nil))
             }
             #expect(error?.description.contains(wanted) == true, "\(error?.description ?? "loaded")")
@@ -80,7 +80,7 @@ import Testing
         try withCopy(name) { directory in
             let shard = try #require(directories(in: directory).first { $0.contains("-00002-") })
             try FileManager.default.removeItem(atPath: directory + "/" + shard)
-            let error = #expect(throws: ModelError.self) {
+            let error = #expect(throws: FileError.self) {
                 try Model.load(directory: directory, name: "m", kernels: try KernelSelection.select(nil))
             }
             #expect(error?.description.contains(shard) == true, "\(error?.description ?? "loaded")")

@@ -62,7 +62,7 @@ private let table = KernelTable(
     ])
     func names(_ row: (name: String, shape: [Int], says: String)) throws {
         let weights = try reader("f32.safetensors", ["mapped": "nowhere"])
-        do throws(ModelError) {
+        do throws(FileError) {
             _ = try weights.floats(row.name, shape: row.shape)
             Issue.record("\(row.name) was read")
         } catch {
@@ -77,7 +77,7 @@ private let table = KernelTable(
         let file = try WeightFiles.open(directory: scratch.path, configured: "x.safetensors")
         let weights = WeightReader(file: file, names: [:], kernels: table)
         #expect(
-            throws: ModelError(
+            throws: FileError(
                 file: "x.safetensors", "tensor 'x' holds i8 values, but weights must be f64, f32, f16 or bf16")
         ) { try weights.floats("x", shape: [2]) }
     }

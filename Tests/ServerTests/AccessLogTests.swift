@@ -28,6 +28,13 @@ private func entry(_ path: String = "/v1/encode", out: Int? = 120) -> AccessLog.
         bytesOut: out, id: "abc")
 }
 
+private func keys(_ text: String) throws -> APIKeys {
+    let url = FileManager.default.temporaryDirectory.appendingPathComponent("encoderd-keys-\(UUID().uuidString)")
+    try Data(text.utf8).write(to: url)
+    defer { try? FileManager.default.removeItem(at: url) }
+    return try APIKeys(path: url.path)
+}
+
 @Suite struct AccessLogTests {
     @Test(arguments: [
         (0, "0.0"), (1, "0.001"), (10, "0.01"), (100, "0.1"), (120, "0.12"), (999, "0.999"), (1000, "1.0"),
@@ -147,7 +154,7 @@ private func entry(_ path: String = "/v1/encode", out: Int? = 120) -> AccessLog.
         let (log, lines) = log()
         let api = APIHandler(metrics: Metrics(), log: log)
         let handler = try AccessHandler(
-            api, keys: AccessTests.keys("k"), cors: CORSPolicy(["https://a.example"]))
+            api, keys: keys("k"), cors: CORSPolicy(["https://a.example"]))
         var request = HTTPRequest(method: asked.method, path: asked.path, headers: asked.headers)
         request.headers.add("Origin", "https://a.example")
         if let id { request.headers.add("X-Request-Id", id) }

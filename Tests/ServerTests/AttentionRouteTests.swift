@@ -22,7 +22,7 @@ private struct KnownNetwork: Network {
         batch.map { request in
             var result = SequenceResult()
             guard let wanted = request.outputs.attention else { return result }
-            let columns = request.length + (wanted.method.hasInitialState ? 1 : 0)
+            let columns = wanted.method.columns(length: request.length)
             let queries = wanted.queries ?? Array(0..<request.length)
             let maps = wanted.method.hasLayers ? wanted.layers.flatMap { _ in wanted.heads } : [0]
             var weights: [Float] = []
@@ -30,9 +30,8 @@ private struct KnownNetwork: Network {
                 let sum = (1...columns).reduce(0) { $0 + $1 + head }
                 for _ in queries { weights += (1...columns).map { Float($0 + head) / Float(sum) } }
             }
-            let axis = wanted.method == .raw ? "head" : "direction"
             result.attention = AttentionMaps(
-                axes: wanted.method.hasLayers ? ["layer", axis, "query", "key"] : ["query", "key"],
+                axes: wanted.method.axes,
                 shape: (wanted.method.hasLayers ? [wanted.layers.count, wanted.heads.count] : []) + [
                     queries.count, columns,
                 ],
@@ -70,24 +69,26 @@ private struct WordTokenizer: Tokenizer {
 private func model(
     layers: Int = 2, heads: Int = 3, directions: Int = 0, input: InputKind = .tokens(vocabularySize: 1000),
     methods: [AttentionMethod] = [.raw], tokenizer: Bool = true, maxLength: Int? = 600,
-    maxJacobianLength: Int? = nil
+    maxLengths: [AttentionMethod: Int] = [:]
 ) -> Model {
     Model(
         name: "known", directory: "",
         network: KnownNetwork(
             description: ModelDescription(
-                family: methods == [.raw] ? "bert" : "gru", input: input, hiddenSize: 4, embeddingSize: 4,
-                stateSizes: [4, 4, 4], layers: layers, heads: heads, directions: directions, maxLength: maxLength,
-                logitsSize: nil, logitsPerToken: false, labels: nil, answersLogits: false, pooling: .mean,
-                normalize: false, attentionMethods: methods, stateShape: nil, parameters: 1, precision: "f32",
-                instructionSet: .avx2, maxJacobianLength: maxJacobianLength)),
+                architecture: .init(
+                    family: methods == [.raw] ? "bert" : "gru", input: input,
+                    stateSizes: Array(repeating: 4, count: layers + 1), heads: heads, directions: directions,
+                    maxLength: maxLength, parameters: 1),
+                outputs: .init(pooledWidth: 4, pooling: [.mean], normalize: false),
+                attribution: .init(methods: methods, maxLengths: maxLengths),
+                runtime: .init(precision: "f32", instructionSet: .avx2))),
         tokenizer: tokenizer ? WordTokenizer() : nil)
 }
 
 private let bert = model()
 private let gru = model(
     heads: 0, directions: 2, input: .features(size: 2), methods: [.writeContribution, .jacobian], tokenizer: false,
-    maxLength: nil, maxJacobianLength: 3)
+    maxLength: nil, maxLengths: [.jacobian: 3])
 private let idsOnly = model(tokenizer: false, maxLength: 4)
 
 private func answer(

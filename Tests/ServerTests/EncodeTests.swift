@@ -193,7 +193,7 @@ func isShort(_ text: String?, _ limit: Int) -> Bool { text.map { $0.unicodeScala
     /// A model with vectors for one token type takes a text, but not the second text of a pair.
     @Test func refusesTokenTypesWithoutVectors() throws {
         var description = Toy.description(.tokens(vocabularySize: 100))
-        description.tokenTypes = 1
+        description.architecture.tokenTypes = 1
         let api = try TestAPI([Toy.model("one-type", description, tokenizer: ToyTokenizer())])
         #expect(api.encode("{\"input\": \"a b\"}").status == 200)
         let response = api.encode("{\"input\": [\"a\", {\"text\": \"a\", \"pair\": \"b\"}]}")
@@ -219,7 +219,7 @@ func isShort(_ text: String?, _ limit: Int) -> Bool { text.map { $0.unicodeScala
     ) -> (sequences: Result<[PreparedSequence], APIError>, encoded: [String]) {
         let encoded = Locked<[String]>([])
         var description = Toy.description(.tokens(vocabularySize: 100))
-        description.poolsPrompt = poolsPrompt
+        description.prompts.arePooled = poolsPrompt
         let tokenizer = ToyTokenizer(began: { text in encoded.withLock { $0.append(text) } })
         var reader = SequenceReader(model: Toy.model("m", description, tokenizer: tokenizer), limits: limits)
         reader.prompt = prompt

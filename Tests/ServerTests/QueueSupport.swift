@@ -27,14 +27,14 @@ struct ToyNetwork: Network {
                     }
                 }
             var result = SequenceResult()
-            if request.outputs.embedding != nil {
+            if !request.outputs.pooling.isEmpty {
                 result.embedding = [values.reduce(0, +), Float(values.count), values[0], values[values.count - 1]]
             }
             result.states = request.outputs.stateLayers.map { _ in
                 let rows = values.enumerated().flatMap { [$1, Float($0), $1, Float($0)] }
                 return Matrix(rows: values.count, columns: 4, values: rows)
             }
-            if request.outputs.logits, let size = description.logitsSize {
+            if request.outputs.logits, let size = description.outputs.logitsSize {
                 result.logits = Matrix(rows: 1, columns: size, values: (0..<size).map { Float($0) })
             }
             if request.outputs.finalState {
@@ -79,13 +79,16 @@ struct ToyTokenizer: Tokenizer {
 enum Toy {
     static func description(
         _ input: InputKind, maxLength: Int? = 8, labels: [String]? = nil,
-        stateShape: (rows: Int, hidden: Int, cell: Int)? = nil
+        stateShape: RecurrentStateShape? = nil
     ) -> ModelDescription {
         ModelDescription(
-            family: stateShape == nil ? "toy" : "lstm", input: input, hiddenSize: 4, embeddingSize: 4,
-            stateSizes: [4, 4, 4], layers: 2, heads: 1, directions: 1, maxLength: maxLength, logitsSize: labels?.count,
-            logitsPerToken: false, labels: labels, answersLogits: labels != nil, pooling: .mean, normalize: false,
-            attentionMethods: [], stateShape: stateShape, parameters: 7, precision: "f32", instructionSet: .baseline)
+            architecture: .init(
+                family: stateShape == nil ? "toy" : "lstm", input: input, stateSizes: [4, 4, 4], heads: 1,
+                maxLength: maxLength, stateShape: stateShape, parameters: 7),
+            outputs: .init(
+                defaultOutput: labels == nil ? .embedding : .logits, pooledWidth: 4, pooling: [.mean], normalize: false,
+                logitsSize: labels?.count, labels: labels),
+            attribution: .init(methods: []), runtime: .init(precision: "f32", instructionSet: .baseline))
     }
 
     static func model(
@@ -101,7 +104,9 @@ enum Toy {
         [
             model("text", description(.tokens(vocabularySize: 100)), tokenizer: ToyTokenizer()),
             model("ids", description(.tokens(vocabularySize: 10))),
-            model("features", description(.features(size: 2), maxLength: nil, stateShape: (1, 2, 2))),
+            model(
+                "features",
+                description(.features(size: 2), maxLength: nil, stateShape: .init(rows: 1, hidden: 2, cell: 2))),
             model(
                 "classes", description(.tokens(vocabularySize: 100), labels: ["a", "b", "c"]), tokenizer: ToyTokenizer()
             ),
@@ -180,6 +185,32 @@ final class TestAPI {
         let writer = TestWriter()
         handler.handle(HTTPRequest(method: method, path: path), writer)
         return writer.response
+    }
+}
+
+extension RequestHandler {
+    /// Begins a request that has arrived whole and handles it, as a connection does.
+    func handle(_ request: HTTPRequest, _ writer: any ResponseWriter) {
+        switch decision(on: request) {
+        case .respond(let response): writer.respond(response)
+        case .accept(let accepted, _): accepted.handle(request, writer)
+        }
+    }
+
+    /// The response that the head alone gets; `nil` if the request is accepted.
+    func refusal(of request: HTTPRequest) -> HTTPResponse? {
+        if case .respond(let response) = decision(on: request) { response } else { nil }
+    }
+
+    /// The largest body that is read, in bytes; `nil` if it is as large as the server takes, or the request is refused.
+    func maxBodyBytes(of request: HTTPRequest) -> Int? {
+        if case .accept(_, let bytes) = decision(on: request) { bytes } else { nil }
+    }
+
+    private func decision(on request: HTTPRequest) -> RequestDecision {
+        var head = request
+        head.body = []
+        return begin(head)
     }
 }
 

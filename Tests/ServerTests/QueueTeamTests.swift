@@ -10,7 +10,7 @@ private struct Waiting: ParallelWork {
     let began: @Sendable (Int) -> Void
     let enough: @Sendable () -> Bool
 
-    static let runPart: ThreadTeam.PartFunction = { work, part, _ in
+    static let runChunk: ThreadTeam.ChunkFunction = { work, part, _ in
         let work = work.assumingMemoryBound(to: Waiting.self).pointee
         work.began(part)
         let deadline = ContinuousClock.now + .seconds(20)

@@ -38,7 +38,7 @@ import Testing
     @Test(arguments: ["dense", "dense-without-prompt"])
     func embeds(_ name: String) throws {
         let model = try model(name)
-        #expect(model.description.embeddingSize == 20 && model.description.normalize)
+        #expect(model.description.outputs.embeddingSize == 20 && model.description.outputs.normalize)
         let cases = try expected(name)
         #expect(cases.count == 20)
         for item in cases {
@@ -52,7 +52,8 @@ import Testing
     @Test func embedsByTheEncoderAlone() throws {
         let model = try model("encoder-alone")
         #expect(
-            model.description.sparse == nil && model.description.pooling == .mean && model.description.maxLength == 5)
+            model.description.outputs.sparse == nil && model.description.outputs.pooling == [.mean]
+                && model.description.architecture.maxLength == 5)
         #expect(model.description.notes.contains { $0.contains("'BertForMaskedLM'") })
         let cases = try expected("encoder-alone")
         #expect(cases.count == 5)
@@ -66,8 +67,8 @@ import Testing
     @Test(arguments: ["poolings", "poolings-dense"])
     func joinsPoolings(_ name: String) throws {
         let model = try model(name)
-        #expect(model.description.embeddingSize == (name == "poolings" ? 6 * 16 : 12))
-        #expect(model.description.morePooling.count == (name == "poolings" ? 5 : 1))
+        #expect(model.description.outputs.embeddingSize == (name == "poolings" ? 6 * 16 : 12))
+        #expect(model.description.outputs.pooling.count == (name == "poolings" ? 6 : 2))
         let cases = try expected(name)
         #expect(cases.count == 5)
         for item in cases {
@@ -114,7 +115,7 @@ import Testing
         let sequences = try SequenceReader(model: model, limits: limits).read(request.input)
         let plan = try EncodePlan(request, model.description, sequences: sequences.count)
         // [CLS] a b c [SEP]
-        let count = 5 * (try #require(model.description.logitsSize))
+        let count = 5 * (try #require(model.description.outputs.logitsSize))
         limits.maxLogits = count
         #expect(throws: Never.self) { try plan.check(sequences, model.description, limits) }
         limits.maxLogits = count - 1
@@ -128,7 +129,7 @@ import Testing
         let network = try model("dense").network
         let model = Model(
             name: "m", directory: "", network: network, tokenizer: ToyTokenizer(truncationSide: side))
-        let limit = try #require(network.description.maxLength)
+        let limit = try #require(network.description.architecture.maxLength)
         let ids = (0..<limit + 1).map { $0 % 7 }
         let text = shape.replacingOccurrences(of: "LIST", with: ids.map { "\($0)" }.joined(separator: ", "))
         let input = try JSONValue(parsing: Array(text.utf8))

@@ -18,7 +18,7 @@ package final class ScratchDirectory {
 
     /// The message with which opening the file fails. `nil` if it opens.
     package func refusal(_ name: String) -> String? {
-        do throws(ModelError) {
+        do throws(FileError) {
             _ = try WeightFiles.open(directory: path, configured: name)
             return nil
         } catch {

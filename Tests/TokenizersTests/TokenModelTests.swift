@@ -128,7 +128,7 @@ import Testing
         let (model, replaced, by, expected) = Self.damaged[row]
         try #require(model.contains(replaced))
         let text = "{\"version\": \"1.0\", \"model\": \(model.replacing(replaced, with: by))}"
-        let error = #expect(throws: ModelError.self) { try PipelineTokenizer(json: Array(text.utf8)) }
+        let error = #expect(throws: FileError.self) { try PipelineTokenizer(json: Array(text.utf8)) }
         let message = error.map { "\($0)" } ?? ""
         #expect(message.contains(expected), "\(message)")
     }

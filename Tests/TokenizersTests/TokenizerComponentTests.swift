@@ -125,7 +125,7 @@ import Testing
         let places = Self.sound.components(around: part)
         #expect(places.count == 2, "\(part) should occur once")
         let damaged = places.joined(separator: replacement)
-        let error = #expect(throws: ModelError.self) { try PipelineTokenizer(json: Array(damaged.utf8)) }
+        let error = #expect(throws: FileError.self) { try PipelineTokenizer(json: Array(damaged.utf8)) }
         #expect(error?.file == "tokenizer.json")
         #expect(error?.message.contains(message) == true, "\(error?.message ?? "no error")")
     }
@@ -171,7 +171,7 @@ import Testing
         (#"{"vocab": {"a": 0}, "unknown": "a", "lowercase": 1}"#, "true or false"),
     ])
     func damagedCharactersAreRefused(text: String, message: String) {
-        let error = #expect(throws: ModelError.self) { try CharacterTokenizer(json: Array(text.utf8)) }
+        let error = #expect(throws: FileError.self) { try CharacterTokenizer(json: Array(text.utf8)) }
         #expect(error?.message.contains(message) == true, "\(error?.message ?? "no error")")
     }
 

@@ -34,7 +34,7 @@ import Testing
             (piece + [0x12, 4, 0xEA, 0x02, 1, 0xFF], "a name in trainer_spec is not valid UTF-8"),
         ]
         for (bytes, says) in rows {
-            let error = #expect(throws: ModelError.self) { try SentencePieceModel(bytes, file: Self.file) }
+            let error = #expect(throws: FileError.self) { try SentencePieceModel(bytes, file: Self.file) }
             #expect(error?.message.contains(says) == true, "\(bytes.prefix(16)): \(error?.message ?? "no error")")
         }
     }
@@ -137,7 +137,7 @@ import Testing
             for (name, text) in row.others {
                 try Data(text.utf8).write(to: folder.appendingPathComponent(name))
             }
-            let error = #expect(throws: ModelError.self) { _ = try TokenizerLoader.load(directory: folder.path) }
+            let error = #expect(throws: FileError.self) { _ = try TokenizerLoader.load(directory: folder.path) }
             let message = error.map { "\($0)" } ?? "no error"
             #expect(message.contains(row.says), "\(message)")
         }

@@ -2,78 +2,106 @@ import CSystem
 import Dispatch
 import Glibc
 
-/// One client: reads a request, hands it over, writes its answer, and so on. Every property belongs to the server's loop
-/// queue, and every entry checks that it is on it: that, and not the compiler, makes this class safe to send.
+/// A connection of a client: it reads requests, has them handled and writes the responses, in order. Every property
+/// belongs to the loop of its owner, and every entry checks that it is on it: that, not the compiler, makes the class
+/// `Sendable`.
 final class HTTPConnection: @unchecked Sendable {
-    enum State {
-        case reading
-        /// A request is with the handler.
-        case handling
-        case writing
-        /// The last answer is written and the write side shut; what still comes is dropped.
+    /// The phases of a connection, each with what it needs.
+    private enum State {
+        /// Reads a request. While its body arrives, the request has been accepted by its head.
+        case reading((any AcceptedRequest)?)
+        /// Waits for the response to a request.
+        case handling(Exchange)
+        /// Writes a response.
+        case writing(Answer)
+        /// Drops what the client still sends, after the last response has been written and the write side shut.
         case lingering
         case closed
     }
 
+    /// A request that waits for its response: what the form of the response depends on.
+    private struct Exchange {
+        let method: String
+        /// The x of HTTP/1.x.
+        let minorVersion: Int
+        /// The path of the request; `nil` if its request line never became complete.
+        let path: String?
+        /// Whether the connection ends after the response.
+        let isLast: Bool
+        /// The flag that tells the handler of the client's end; `nil` if the request never reached one.
+        var cancellation: CancellationFlag?
+    }
+
+    /// A response that is being written.
+    private struct Answer {
+        let minorVersion: Int
+        let isLast: Bool
+        /// The rest of the body, which is still to be made; `nil` if all of it is in `output`.
+        var stream: Stream?
+    }
+
+    private struct Stream {
+        let body: any BodyStream
+        let cancellation: CancellationFlag?
+        var awaitsPiece = false
+    }
+
     let descriptor: Int32
-    /// Tells this connection from an earlier one of the same descriptor.
+    /// A number that tells the connection from earlier ones of the same descriptor.
     let generation: UInt32
-    /// In seconds of the server's clock.
+    /// The time of acceptance, in seconds of the owner's clock.
     let arrival: Double
-    private(set) var state = State.reading
-    /// In ticks of the server's clock; `Int.max` for none.
+    private var state = State.reading(nil)
+    /// The tick at which the current wait ends; `Int.max` for none.
     private(set) var deadline = Int.max
-    /// Where the server's timer wheel holds this connection.
+    /// The tick under which the owner's timer wheel holds this connection.
     var wheelTick = Int.max
 
-    private let server: HTTPServer
+    let owner: any ConnectionOwner
     private let transport: any HTTPTransport
-    private var limits: HTTPLimits { server.limits }
+    private var limits: HTTPLimits { owner.limits }
     private var parser: HTTPParser
-    /// What was read while an answer was outstanding: the beginning of the next requests.
+    /// The bytes of the next requests that were read while a response was outstanding.
     private var readAhead: [UInt8] = []
     private var output = OutputQueue()
     private var interest: UInt32 = 0
     private var isEstablished = false
     private var peerEnded = false
-    private var closeAfterAnswer = false
     private var requestNumber: UInt64 = 0
-    /// The request whose body is arriving, as its handler accepted it.
-    private var accepted: (any AcceptedRequest)?
-    /// What the answer's form depends on, of the request that is being answered.
-    private var answering = (method: "", minorVersion: 1, path: String?.none)
-    private var cancellation: CancellationFlag?
-    /// What makes the rest of the answer that is being written.
-    private var stream: (any BodyStream)?
-    private var awaitsPiece = false
     private var answeredInARow = 0
-    /// When it began to be idle, or its head or body to arrive, or its answer to leave, or it to linger.
+    /// The time at which it became idle, its head or body began to arrive, its response to leave, or it to linger.
     private var phaseStart = 0.0
     private var droppedBytes = 0
-    /// What this connection was last counted with in the server's sum.
+    /// The number of bytes of this connection in the owner's sum.
     private(set) var countedBytes = 0
 
-    init(descriptor: Int32, generation: UInt32, transport: any HTTPTransport, server: HTTPServer) {
+    init(descriptor: Int32, generation: UInt32, transport: any HTTPTransport, owner: any ConnectionOwner) {
         self.descriptor = descriptor
         self.generation = generation
         self.transport = transport
-        self.server = server
-        arrival = server.now
-        parser = HTTPParser(limits: server.limits)
+        self.owner = owner
+        arrival = owner.now
+        parser = HTTPParser(limits: owner.limits)
     }
 
-    /// Its name in epoll, on the timer wheel and wherever else it may be gone before it is met.
+    /// The name in epoll, on the timer wheel and wherever else the connection may be gone before it is looked up.
     var token: UInt64 { UInt64(generation) << 32 | UInt64(UInt32(bitPattern: descriptor)) }
 
-    /// Whether it came when there was no room.
+    // MARK: State
+
+    /// Whether it was accepted over the limit of connections, to be refused.
     private(set) var isRefused = false
-    /// Whether its first request's head has not come whole.
-    var isNewcomer: Bool { state == .reading && requestNumber == 0 && parser.phase != .body }
+    private var isClosed: Bool { if case .closed = state { true } else { false } }
+    private var isReading: Bool { if case .reading = state { true } else { false } }
+    private var isWriting: Bool { if case .writing = state { true } else { false } }
+    /// Whether the head of its first request is not complete.
+    var hasNoRequest: Bool { isReading && requestNumber == 0 && parser.phase != .body }
     /// Whether no request has begun.
-    var isIdle: Bool { state == .reading && parser.phase == .start && readAhead.isEmpty }
+    var isIdle: Bool { isReading && parser.phase == .start && readAhead.isEmpty }
     var hasServed: Bool { requestNumber > 0 }
-    /// Since when it has been taking a place for no more than the end of one request and the head of another; nil while
-    /// there is something to do, and where it takes none.
+
+    /// The time since which it holds a place only for the end of one request and the head of another; `nil` if it has work,
+    /// or no place.
     var idleSince: Double? {
         if isRefused { return nil }
         switch state {
@@ -82,8 +110,9 @@ final class HTTPConnection: @unchecked Sendable {
         case .handling, .writing, .closed: return nil
         }
     }
-    /// Since when a body has been arriving, or an answer leaving; nil where less is held for it than each connection may.
-    var holdsSince: Double? {
+
+    /// The time since which a body arrives or a response leaves; `nil` if it holds no more than each connection may.
+    var bufferingSince: Double? {
         guard countedBytes > HTTPLimits.smallBytes else { return nil }
         switch state {
         case .reading, .writing: return phaseStart
@@ -91,31 +120,45 @@ final class HTTPConnection: @unchecked Sendable {
         }
     }
 
+    /// Whether the connection ends after the response that is outstanding or being written; `nil` if there is none.
+    private var isLastResponse: Bool? {
+        switch state {
+        case .handling(let exchange): exchange.isLast
+        case .writing(let answer): answer.isLast
+        case .reading, .lingering, .closed: nil
+        }
+    }
+
+    private var stream: Stream? {
+        if case .writing(let answer) = state { answer.stream } else { nil }
+    }
+
+    // MARK: Events
+
     func open() {
-        server.assertOnLoop()
+        owner.assertOnLoop()
         isEstablished = transport.isEstablished
         setDeadline(isEstablished ? limits.firstByteSeconds : limits.handshakeSeconds)
         updateInterest()
     }
 
-    /// Answers 503 to a connection over the cap, whatever it asks.
+    /// Answers 503 to a connection over the limit, whatever it asks.
     func refuse() {
-        server.assertOnLoop()
+        owner.assertOnLoop()
         isRefused = true
-        server.refusals += 1
         fail(HTTPParseError(503, "too_many_connections", "The server has as many connections as it takes."))
         if !isEstablished { setDeadline(limits.handshakeSeconds) }
         updateInterest()
     }
 
     func handleEvents(_ events: UInt32) {
-        server.assertOnLoop()
+        owner.assertOnLoop()
         answeredInARow = 0
-        // EPOLLHUP is a reset, or both sides shut: no answer can arrive any more.
+        // EPOLLHUP is a reset, or both sides shut: no response can arrive any more.
         if events & (EPOLLERR.rawValue | EPOLLHUP.rawValue) != 0 { return close() }
         if events & EPOLLIN.rawValue != 0 { readAvailable() }
-        // What waited for a handshake can go now.
-        if events & EPOLLOUT.rawValue != 0 || (!output.isEmpty && state == .writing) {
+        // A response that waited for a handshake can leave now.
+        if events & EPOLLOUT.rawValue != 0 || (!output.isEmpty && isWriting) {
             flush()
             readBuffered()
         }
@@ -126,11 +169,8 @@ final class HTTPConnection: @unchecked Sendable {
 
     private var wantsToRead: Bool {
         if peerEnded { return false }
-        switch state {
-        case .reading, .lingering: return true
-        case .handling, .writing: return closeAfterAnswer || readAhead.count < limits.maxReadAheadBytes
-        case .closed: return false
-        }
+        if let isLastResponse { return isLastResponse || readAhead.count < limits.maxReadAheadBytes }
+        return !isClosed
     }
 
     /// Reads until nothing is left, or a fair share: epoll is level-triggered and reports the rest again.
@@ -139,16 +179,16 @@ final class HTTPConnection: @unchecked Sendable {
         while wantsToRead {
             guard share > 0 else {
                 if transport.hasBufferedInput {
-                    server.queue.async { [self] in if state != .closed { handleEvents(EPOLLIN.rawValue) } }
+                    owner.enqueue { [self] in if !isClosed { handleEvents(EPOLLIN.rawValue) } }
                 }
                 return
             }
             share -= 1
             switch read() {
             case .bytes(let count):
-                receive(UnsafeBufferPointer(rebasing: server.readBuffer.bindMemory(to: UInt8.self)[..<count]))
-                // A short read has most likely emptied the socket: what else comes is reported.
-                if count < server.readBuffer.count, !transport.hasBufferedInput { return }
+                receive(UnsafeBufferPointer(rebasing: owner.readBuffer.bindMemory(to: UInt8.self)[..<count]))
+                // A short read has most likely emptied the socket: epoll reports further bytes.
+                if count < owner.readBuffer.count, !transport.hasBufferedInput { return }
             case .end:
                 peerEnded = true
                 peerDidEnd()
@@ -160,37 +200,36 @@ final class HTTPConnection: @unchecked Sendable {
         }
     }
 
-    /// Goes on reading after an answer, where reading stopped for it: epoll does not know of bytes that lie in the transport.
+    /// Continues reading after a response, for which reading may have stopped: epoll does not report the transport's bytes.
     private func readBuffered() { if transport.hasBufferedInput { readAvailable() } }
 
     private func read() -> IOResult {
-        // What a client says after the last answer is of no interest, encrypted or not.
-        if state == .lingering { return PlainTransport(descriptor: descriptor).read(into: server.readBuffer) }
-        let result = transport.read(into: server.readBuffer)
+        // Bytes after the last response are dropped, encrypted or not.
+        if case .lingering = state { return PlainTransport(descriptor: descriptor).read(into: owner.readBuffer) }
+        let result = transport.read(into: owner.readBuffer)
         if !isEstablished, transport.isEstablished {
             isEstablished = true
-            if state == .reading { setDeadline(limits.firstByteSeconds) }
+            if isReading { setDeadline(limits.firstByteSeconds) }
         }
         return result
     }
 
     private func receive(_ bytes: UnsafeBufferPointer<UInt8>) {
-        if state == .reading, readAhead.isEmpty {
+        if isReading, readAhead.isEmpty {
             let used = parse(bytes)
-            guard used < bytes.count, state == .handling || state == .writing, !closeAfterAnswer else { return }
-            readAhead.append(contentsOf: bytes[used...])
-        } else if state == .lingering || closeAfterAnswer {
+            if used < bytes.count, isLastResponse == false { readAhead.append(contentsOf: bytes[used...]) }
+        } else if isReading || isLastResponse == false {
+            readAhead.append(contentsOf: bytes)
+        } else {
             droppedBytes += bytes.count
             if droppedBytes > limits.lingerBytes { close() }
-        } else {
-            readAhead.append(contentsOf: bytes)
         }
     }
 
     /// Parses up to the end of a request, or of the bytes; returns how many were used.
     private func parse(_ bytes: UnsafeBufferPointer<UInt8>) -> Int {
         var used = 0
-        while state == .reading, used < bytes.count {
+        while isReading, used < bytes.count {
             let before = parser.phase
             do throws(HTTPParseError) {
                 used += try parser.parse(UnsafeBufferPointer(rebasing: bytes[used...]))
@@ -208,12 +247,10 @@ final class HTTPConnection: @unchecked Sendable {
         let bytes = readAhead
         readAhead = []
         let used = bytes.withUnsafeBufferPointer { parse($0) }
-        if used < bytes.count, state == .handling || state == .writing, !closeAfterAnswer {
-            readAhead = Array(bytes[used...])
-        }
+        if used < bytes.count, isLastResponse == false { readAhead = Array(bytes[used...]) }
     }
 
-    /// The client says nothing more. What it asked for is answered (RFC 9112, 9.6): it may have shut one side only.
+    /// Handles the end of the client's bytes. Its request is still answered (RFC 9112, 9.6): it may have shut one side only.
     private func peerDidEnd() {
         switch state {
         case .lingering: close()
@@ -228,20 +265,19 @@ final class HTTPConnection: @unchecked Sendable {
     private func advance(from before: HTTPParser.Phase, isLast: Bool) {
         switch parser.phase {
         case .complete:
-            if let accepted {
-                self.accepted = nil
-                dispatch(.accept(accepted, maxBodyBytes: nil), parser.request)
+            let request = parser.request
+            if case .reading(let accepted?) = state {
+                dispatch(.accept(accepted, maxBodyBytes: nil), request)
             } else {
-                let request = parser.request
-                dispatch(server.handler.begin(request), request)
+                dispatch(owner.handler.begin(request), request)
             }
         case .body:
             if before != .body {
-                phaseStart = server.now
-                switch server.handler.begin(parser.request) {
+                phaseStart = owner.now
+                switch owner.handler.begin(parser.request) {
                 case .respond(let response): return refuse(response)
                 case .accept(let accepted, let maxBodyBytes):
-                    self.accepted = accepted
+                    state = .reading(accepted)
                     if let maxBodyBytes {
                         do throws(HTTPParseError) { try parser.limitBody(to: maxBodyBytes) } catch {
                             return fail(error)
@@ -250,10 +286,10 @@ final class HTTPConnection: @unchecked Sendable {
                 }
                 if parser.expectsContinue, isLast { sendContinue() }
             }
-            if state == .reading { setBodyDeadline() }
+            if isReading { setBodyDeadline() }
         case .requestLine, .fields:
             if before == .start {
-                phaseStart = server.now
+                phaseStart = owner.now
                 setDeadline(limits.headSeconds)
             }
         case .start:
@@ -261,13 +297,12 @@ final class HTTPConnection: @unchecked Sendable {
         }
     }
 
-    /// Before its body is read; the client may still be sending it, so the connection ends.
+    /// Answers a request before its body is read. The client may still be sending it, so the connection ends.
     private func refuse(_ response: HTTPResponse) {
-        closeAfterAnswer = true
-        answering = (parser.method, parser.minorVersion, parser.path)
+        let exchange = Exchange(
+            method: parser.method, minorVersion: parser.minorVersion, path: parser.path, isLast: true)
         parser = HTTPParser(limits: limits)
-        state = .handling
-        send(response)
+        send(response, for: exchange)
     }
 
     private func sendContinue() {
@@ -275,176 +310,180 @@ final class HTTPConnection: @unchecked Sendable {
         flush()
     }
 
-    /// The earlier of: no byte for a while; the bytes so far are slower than the least rate.
+    /// Sets the deadline at which no byte has come for a while, or the bytes so far are slower than the least rate.
     private func setBodyDeadline() {
-        let rate = limits.minimumBodyRate > 0 ? Double(parser.body.count) / limits.minimumBodyRate : .infinity
-        setDeadline(min(limits.bodyIdleSeconds, phaseStart + limits.bodyIdleSeconds + rate - server.now))
+        let rate = limits.minBodyRate > 0 ? Double(parser.body.count) / limits.minBodyRate : .infinity
+        setDeadline(min(limits.bodyIdleSeconds, phaseStart + limits.bodyIdleSeconds + rate - owner.now))
     }
 
-    /// Keeps the server's sum of bytes that clients make it hold.
+    /// Updates the owner's sum of the bytes that clients make the server hold.
     private func countBytes(isLimited: Bool = false) throws(HTTPParseError) {
         let held =
-            state == .closed ? 0 : parser.body.count + readAhead.count + output.byteCount + (stream?.heldBytes ?? 0)
+            isClosed ? 0 : parser.body.count + readAhead.count + output.byteCount + (stream?.body.heldBytes ?? 0)
         let grows = held > countedBytes
-        server.bufferedBytes += held - countedBytes
+        owner.addBuffered(held - countedBytes)
         countedBytes = held
-        if isLimited, grows, held > HTTPLimits.smallBytes, !server.hasRoom(for: 0, of: self) { throw .busy }
+        if isLimited, grows, held > HTTPLimits.smallBytes, !owner.hasRoom(for: 0, of: self) { throw .busy }
     }
 
+    /// Handles a complete request as was decided at its head.
     private func dispatch(_ decision: RequestDecision, _ request: HTTPRequest) {
-        state = .handling
         deadline = .max
         requestNumber += 1
-        closeAfterAnswer = !parser.keepAlive
-        answering = (request.method, parser.minorVersion, request.path)
+        var exchange = Exchange(
+            method: request.method, minorVersion: parser.minorVersion, path: request.path, isLast: !parser.keepAlive)
         parser.startOver()
-        if peerEnded { setDeadline(limits.probeSeconds) }
         switch decision {
-        case .respond(let response): answerEarly(response)
+        case .respond(let response):
+            state = .handling(exchange)
+            answerEarly(response, for: exchange)
         case .accept(let accepted, _):
             let flag = CancellationFlag()
-            cancellation = flag
-            let writer = HTTPResponseWriter(
-                server: server, connection: self, requestNumber: requestNumber, cancellation: flag)
+            exchange.cancellation = flag
+            state = .handling(exchange)
+            if peerEnded { setDeadline(limits.probeSeconds) }
+            let writer = HTTPResponseWriter(connection: self, requestNumber: requestNumber, cancellation: flag)
             accepted.handle(request, writer)
-            if let response = writer.takeEarly() { answerEarly(response) }
+            if let response = writer.takeEarly() { answerEarly(response, for: exchange) }
         }
     }
 
     // MARK: Answering
 
-    /// Answers at once a request that took no waiting, and goes on with the next one read. One client's pipeline does not
-    /// hold the loop for long, though; and what the last answer is can be told only when all that was read is kept.
-    private func answerEarly(_ response: HTTPResponse) {
+    /// Answers at once a request whose response is there, and continues with the next request that has been read. The pipeline
+    /// of one client does not hold the loop for long, though; and which response is the last is known only when all bytes
+    /// are read.
+    private func answerEarly(_ response: HTTPResponse, for exchange: Exchange) {
         answeredInARow += 1
-        if answeredInARow < 32, !server.isDraining, !peerEnded { return send(response) }
+        if answeredInARow < 32, !owner.isDraining, !peerEnded { return send(response, for: exchange) }
         let number = requestNumber
-        server.queue.async { self.answer(response, to: number) }
+        owner.enqueue { self.answer(response, to: number) }
     }
 
     func answer(_ response: HTTPResponse, to number: UInt64) {
-        server.assertOnLoop()
+        owner.assertOnLoop()
         answeredInARow = 0
-        guard state == .handling, number == requestNumber else { return }
-        // Whether this answer is the last depends on whether another request has come.
-        if server.isDraining {
+        guard case .handling(let exchange) = state, number == requestNumber else { return }
+        // Whether this response is the last depends on whether another request has come.
+        if owner.isDraining {
             readAvailable()
-            guard state == .handling else { return }
+            guard case .handling = state else { return }
         }
-        send(response)
+        send(response, for: exchange)
         readBuffered()
         updateInterest()
     }
 
-    /// The handler let go of a request without a word.
+    /// Answers 500 to a request whose handler released it without a response.
     func answerMissing(to number: UInt64) {
-        answer(
-            server.handler.failure(
-                status: 500, code: "internal_error", message: "The server made no answer to this request.",
-                path: answering.path),
-            to: number)
+        var path: String?
+        if case .handling(let exchange) = state, number == requestNumber { path = exchange.path }
+        let response = owner.handler.failure(
+            status: 500, code: "internal_error", message: "The server made no answer to this request.", path: path)
+        answer(response, to: number)
     }
 
+    /// Answers a request that cannot be read, or not to its end, and ends the connection.
     private func fail(_ error: HTTPParseError) {
-        closeAfterAnswer = true
-        accepted = nil
-        answering = (parser.method, 1, parser.phase == .start || parser.phase == .requestLine ? nil : parser.path)
+        let hasPath = parser.phase != .start && parser.phase != .requestLine
+        let exchange = Exchange(
+            method: parser.method, minorVersion: 1, path: hasPath ? parser.path : nil, isLast: true)
         parser = HTTPParser(limits: limits)
         readAhead = []
-        state = .handling
         send(
-            server.handler.failure(
-                status: error.status, code: error.code, message: error.message, path: answering.path))
+            owner.handler.failure(
+                status: error.status, code: error.code, message: error.message, path: exchange.path),
+            for: exchange)
     }
 
-    /// Whether an answer may be held until its client has read it.
+    /// Whether a response may be held until its client has read it.
     private func hasRoom(for response: HTTPResponse) -> Bool {
         let bytes = response.stream?.heldBytes ?? response.byteCount ?? 0
-        return bytes <= HTTPLimits.smallBytes || server.hasRoom(for: bytes, of: self)
+        return bytes <= HTTPLimits.smallBytes || owner.hasRoom(for: bytes, of: self)
     }
 
-    private func send(_ answer: HTTPResponse) {
+    private func send(_ answer: HTTPResponse, for exchange: Exchange) {
         var response = answer
         if !hasRoom(for: answer) {
             let error = HTTPParseError.busy
-            response = server.handler.failure(
-                status: error.status, code: error.code, message: error.message, path: answering.path,
+            response = owner.handler.failure(
+                status: error.status, code: error.code, message: error.message, path: exchange.path,
                 insteadOf: answer)
         }
-        let hasBody = HTTPResponseEncoder.hasBody(status: response.status, method: answering.method)
-        stream = hasBody ? response.stream : nil
-        if stream == nil { cancellation = nil }
-        // HTTP/1.0 knows no chunks: the body ends with the connection.
-        if stream != nil, answering.minorVersion == 0 { closeAfterAnswer = true }
-        // Requests that came before this answer are accepted too.
-        if server.isDraining, readAhead.isEmpty { closeAfterAnswer = true }
-        var head = server.encoder.head(of: response, close: closeAfterAnswer, minorVersion: answering.minorVersion)
+        let hasBody = HTTPResponseEncoder.hasBody(status: response.status, method: exchange.method)
+        let stream = hasBody ? response.stream.map { Stream(body: $0, cancellation: exchange.cancellation) } : nil
+        // A streamed body ends with the connection in HTTP/1.0, which has no chunks. A draining server still answers the
+        // requests that came before this response.
+        let isLast =
+            exchange.isLast || (stream != nil && exchange.minorVersion == 0) || (owner.isDraining && readAhead.isEmpty)
+        var head = owner.head(of: response, close: isLast, minorVersion: exchange.minorVersion)
         let body = hasBody && stream == nil ? response.body : []
         // A short body goes in one piece with the head.
         let isShort = response.byteCount.map { $0 <= 4096 } == true
         if isShort { for segment in body { segment.withBytes { head.append(contentsOf: $0) } } }
         output.append(ArraySegment(head))
         if !isShort { for segment in body { output.append(segment) } }
-        state = .writing
-        phaseStart = server.now
+        state = .writing(Answer(minorVersion: exchange.minorVersion, isLast: isLast, stream: stream))
+        phaseStart = owner.now
         setDeadline(limits.writeIdleSeconds)
         flush()
     }
 
     private func flush() {
         // The descriptor may be another's by now.
-        guard state != .closed else { return }
+        guard !isClosed else { return }
         var share = 8
         while share > 0, !output.isEmpty || transport.hasPendingOutput {
             share -= 1
             switch transport.hasPendingOutput ? transport.flush() : output.write(to: transport) {
             case .bytes:
-                if state == .writing { setDeadline(limits.writeIdleSeconds) }
+                if isWriting { setDeadline(limits.writeIdleSeconds) }
             case .wouldBlock:
                 return
             case .end, .failed:
                 return close()
             }
         }
-        if output.isEmpty, !transport.hasPendingOutput, state == .writing {
-            if let stream { awaitPiece(of: stream) } else { finishAnswer() }
+        if output.isEmpty, !transport.hasPendingOutput, case .writing(let answer) = state {
+            if answer.stream == nil { finish(answer) } else { awaitPiece(of: answer) }
         }
     }
 
-    /// Has the next piece made when the last has gone out: a slow reader never makes the server hold more than one.
-    private func awaitPiece(of stream: any BodyStream) {
-        if awaitsPiece { return }
-        awaitsPiece = true
+    /// Asks for the next piece when the last has been sent: a slow reader never makes the server hold more than one.
+    private func awaitPiece(of answer: Answer) {
+        guard let stream = answer.stream, !stream.awaitsPiece else { return }
+        var answer = answer
+        answer.stream?.awaitsPiece = true
+        state = .writing(answer)
         // The workers' time is not the client's.
         deadline = .max
-        stream.next { [self] piece in server.enterLoop { self.take(piece) } }
+        stream.body.next { [self] piece in owner.executeOnLoop { self.take(piece) } }
     }
 
     private func take(_ piece: BodyPiece) {
-        server.assertOnLoop()
+        owner.assertOnLoop()
         answeredInARow = 0
-        guard state == .writing, awaitsPiece else { return }
-        awaitsPiece = false
-        if case .failed = piece { return close() }
-        if case .end = piece {
-            stream = nil
-            cancellation = nil
+        guard case .writing(var answer) = state, answer.stream?.awaitsPiece == true else { return }
+        switch piece {
+        case .failed: return close()
+        case .end: answer.stream = nil
+        case .bytes: answer.stream?.awaitsPiece = false
         }
-        for segment in piece.segments(isChunked: answering.minorVersion > 0) { output.append(segment) }
+        state = .writing(answer)
+        for segment in piece.segments(isChunked: answer.minorVersion > 0) { output.append(segment) }
         setDeadline(limits.writeIdleSeconds)
         flush()
         readBuffered()
         updateInterest()
     }
 
-    private func finishAnswer() {
-        phaseStart = server.now
-        if closeAfterAnswer || (server.isDraining && readAhead.isEmpty) { return linger() }
-        state = .reading
-        answering.path = nil
+    private func finish(_ answer: Answer) {
+        phaseStart = owner.now
+        if answer.isLast || (owner.isDraining && readAhead.isEmpty) { return linger() }
+        state = .reading(nil)
         setDeadline(readAhead.isEmpty ? limits.keepAliveSeconds : limits.headSeconds)
         if !readAhead.isEmpty { parseReadAhead() }
-        if state == .reading, peerEnded { peerDidEnd() }
+        if isReading, peerEnded { peerDidEnd() }
         if isIdle {
             transport.releaseBuffers()
             parser.releaseBuffers()
@@ -453,7 +492,8 @@ final class HTTPConnection: @unchecked Sendable {
 
     // MARK: Ending
 
-    /// Closing with unread bytes would reset the connection and destroy the answer on its way.
+    /// Shuts the write side and waits for the client's end: closing with unread bytes would reset the connection and destroy
+    /// the response on its way.
     private func linger() {
         transport.finishWriting()
         _ = shutdown(descriptor, Int32(SHUT_WR))
@@ -465,40 +505,41 @@ final class HTTPConnection: @unchecked Sendable {
 
     /// Closes a connection on which nothing is under way.
     func end() {
-        if state != .closed { transport.finishWriting() }
+        if !isClosed { transport.finishWriting() }
         close()
     }
 
-    /// Ends what is under way, so that others find room.
-    func giveWay() {
-        if state == .reading { fail(.busy) } else { close() }
+    /// Breaks off the body or response that is under way, to free its memory.
+    func evict() {
+        if isReading { fail(.busy) } else { close() }
         updateInterest()
     }
 
     func close() {
-        guard state != .closed else { return }
+        switch state {
+        case .closed: return
+        case .handling(let exchange): exchange.cancellation?.set()
+        case .writing(let answer): answer.stream?.cancellation?.set()
+        case .reading, .lingering: break
+        }
         state = .closed
-        cancellation?.set()
-        cancellation = nil
-        accepted = nil
-        stream = nil
         // A handler may keep this object for some time more: not its memory.
         output.removeAll()
         readAhead = []
         parser = HTTPParser(limits: limits)
         try? countBytes()
         deadline = .max
-        server.forget(self)
+        owner.remove(self)
         // An alert that says why, if the socket takes it.
         _ = transport.flush()
         _ = Glibc.close(descriptor)
     }
 
-    /// Gives a fresh connection that much longer for its first byte.
+    /// Sets the deadline of a fresh connection's first byte anew.
     func shortenFirstByte(to seconds: Double) { if isIdle { setDeadline(seconds) } }
 
     func deadlinePassed() {
-        server.assertOnLoop()
+        owner.assertOnLoop()
         switch state {
         case .reading where parser.phase == .start:
             end()
@@ -506,11 +547,11 @@ final class HTTPConnection: @unchecked Sendable {
             fail(HTTPParseError(408, "body_timeout", "The request's body came too slowly."))
         case .reading:
             fail(HTTPParseError(408, "head_timeout", "The request's head came too slowly."))
-        case .handling:
+        case .handling(let exchange):
             deadline = .max
-            // The client has shut its side. An interim answer, which HTTP/1.1 clients must understand (RFC 9110, 15.2),
-            // tells which: one that has closed the connection answers with a reset, which cancels its work.
-            if answering.minorVersion == 1 { sendContinue() }
+            // The client has shut its write side. An interim response, which HTTP/1.1 clients must understand (RFC 9110,
+            // 15.2), is answered with a reset if it has closed the connection, which cancels its work.
+            if exchange.minorVersion == 1 { sendContinue() }
         case .writing, .lingering:
             close()
         case .closed:
@@ -520,19 +561,19 @@ final class HTTPConnection: @unchecked Sendable {
     }
 
     private func setDeadline(_ seconds: Double) {
-        deadline = server.tick(after: max(0, seconds))
-        server.schedule(self)
+        deadline = owner.tick(after: max(0, seconds))
+        owner.schedule(self)
     }
 
     private func updateInterest() {
         try? countBytes()
-        guard state != .closed else { return }
+        guard !isClosed else { return }
         var wanted: UInt32 = 0
         if wantsToRead { wanted |= EPOLLIN.rawValue }
         if transport.hasPendingOutput || (!output.isEmpty && isEstablished) { wanted |= EPOLLOUT.rawValue }
         // Also without any interest: EPOLLHUP and EPOLLERR are always reported.
         guard wanted != interest else { return }
-        server.setInterest(of: self, to: wanted)
+        owner.setInterest(of: self, to: wanted)
         interest = wanted
     }
 }

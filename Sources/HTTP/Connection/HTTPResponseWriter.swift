@@ -1,31 +1,34 @@
 import Dispatch
 import Synchronization
 
-/// Set by the loop when a client has gone, read by workers.
+/// A flag that the loop sets when a client has gone, and workers read.
 final class CancellationFlag: Sendable {
     private let flag = Atomic(false)
     var isSet: Bool { flag.load(ordering: .acquiring) }
     func set() { flag.store(true, ordering: .releasing) }
 }
 
-/// Carries one answer from any thread to the connection's loop. One that is there before the handler returns is taken from
-/// here by the loop, which was waiting for nothing else; a later one is brought to it.
+/// The writer of one response, from any thread. The loop takes a response that is there when the handler returns; a later
+/// one is handed to the loop.
 final class HTTPResponseWriter: ResponseWriter, @unchecked Sendable {
     private enum Stage: UInt8, AtomicRepresentable {
-        case handling, answeredEarly, waiting
+        /// The handler has not returned.
+        case handling
+        /// The response came before the handler returned.
+        case answeredEarly
+        /// The handler has returned without a response.
+        case waiting
     }
 
-    private let server: HTTPServer
     private let connection: HTTPConnection
     private let requestNumber: UInt64
     private let cancellation: CancellationFlag
     private let answered = Atomic(false)
     private let stage = Atomic(Stage.handling)
-    /// Written before the stage becomes `answeredEarly`, and read after.
+    /// The early response, written before the stage becomes `answeredEarly` and read after.
     private var early: HTTPResponse?
 
-    init(server: HTTPServer, connection: HTTPConnection, requestNumber: UInt64, cancellation: CancellationFlag) {
-        self.server = server
+    init(connection: HTTPConnection, requestNumber: UInt64, cancellation: CancellationFlag) {
         self.connection = connection
         self.requestNumber = requestNumber
         self.cancellation = cancellation
@@ -41,11 +44,10 @@ final class HTTPResponseWriter: ResponseWriter, @unchecked Sendable {
             early = nil
         }
         let (connection, requestNumber) = (connection, requestNumber)
-        server.enterLoop { connection.answer(response, to: requestNumber) }
+        connection.owner.executeOnLoop { connection.answer(response, to: requestNumber) }
     }
 
-    /// To be called on the loop when the handler has returned: the answer, if there is one. Otherwise it is brought when it
-    /// comes.
+    /// Takes the early response, on the loop, when the handler has returned; `nil` if the response is to come.
     func takeEarly() -> HTTPResponse? {
         if become(.waiting) { return nil }
         defer { early = nil }
@@ -59,6 +61,6 @@ final class HTTPResponseWriter: ResponseWriter, @unchecked Sendable {
     deinit {
         guard !answered.load(ordering: .acquiring) else { return }
         let (connection, requestNumber) = (connection, requestNumber)
-        server.queue.async { connection.answerMissing(to: requestNumber) }
+        connection.owner.enqueue { connection.answerMissing(to: requestNumber) }
     }
 }

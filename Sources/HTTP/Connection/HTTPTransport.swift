@@ -9,25 +9,25 @@ enum IOResult {
     case failed
 }
 
-/// How a connection's bytes reach the socket: where encryption goes, between the connection and its descriptor.
+/// The path of a connection's bytes to its socket, with or without encryption.
 protocol HTTPTransport {
-    /// Whether requests can come: false until a handshake has ended.
+    /// Whether requests can arrive: false until the handshake has ended.
     var isEstablished: Bool { get }
-    /// Whether bytes have left the socket that `read` has not handed over: epoll will not report them.
+    /// Whether bytes have left the socket that `read` has not returned: epoll will not report them.
     var hasBufferedInput: Bool { get }
-    /// Whether bytes that `write` took, or the transport's own, wait for the socket.
+    /// Whether bytes that `write` took, or bytes of the transport's own, wait for the socket.
     var hasPendingOutput: Bool { get }
     func read(into buffer: UnsafeMutableRawBufferPointer) -> IOResult
     func write(_ vectors: [iovec]) -> IOResult
-    /// Writes what waits for the socket.
+    /// Writes the bytes that wait for the socket.
     func flush() -> IOResult
     /// Tells the peer that nothing more is written.
     func finishWriting()
-    /// Gives memory back while the connection is idle.
+    /// Frees memory while the connection is idle.
     func releaseBuffers()
 }
 
-/// The bytes as they are.
+/// A transport without encryption.
 struct PlainTransport: HTTPTransport {
     let descriptor: Int32
 

@@ -1,16 +1,16 @@
 import Glibc
 
-/// Segments on their way out, written from where they lie.
+/// The segments that wait to be written. They are written from their own memory, without a copy.
 struct OutputQueue {
     private var segments: [any ByteSegment] = []
     private var index = 0
     private var offset = 0
     private static let maxVectors = 16
-    /// Keeps one fast reader from holding the loop.
+    /// The most bytes of one write, so that a fast reader does not hold the loop.
     private static let maxBytesPerWrite = 1 << 20
 
     var isEmpty: Bool { segments.isEmpty }
-    /// What is still to be written.
+    /// The number of bytes that are still to be written.
     private(set) var byteCount = 0
 
     mutating func append(_ segment: any ByteSegment) {
@@ -35,7 +35,7 @@ struct OutputQueue {
         return result
     }
 
-    /// Nests one `withBytes` in another, so that all pointers are valid while `write` runs.
+    /// Calls `write` with the segments' bytes. One `withBytes` nests in another, so that all pointers are valid meanwhile.
     private func gather(
         _ index: Int, _ offset: Int, _ budget: Int, _ vectors: inout [iovec], _ write: ([iovec]) -> Void
     ) {

@@ -5,22 +5,19 @@ package struct AcceptEncoding: Equatable {
     /// Whether no coding is allowed.
     package var identity = true
 
+    /// - Parameter field: the value of the field; `nil` if the request has none.
     package init(_ field: String?) {
         guard let field else { return }
-        var qualities: [String: Double] = [:]
-        for item in field.split(separator: ",") {
-            let parts = item.split(separator: ";").map { $0.filter { $0 != " " && $0 != "\t" }.lowercased() }
-            guard let coding = parts.first, !coding.isEmpty else { continue }
-            let weight = parts.dropFirst().first { $0.hasPrefix("q=") }
-            // A weight that is no number from 0 to 1 asks for nothing.
-            let quality = weight.map { Double($0.dropFirst(2)) ?? 0 } ?? 1
-            qualities[coding == "x-gzip" ? "gzip" : coding] = (0...1).contains(quality) ? quality : 0
+        var weights: [String: Double] = [:]
+        for item in WeightedList(field).items where !item.name.isEmpty {
+            // A weight that is not a number from 0 to 1 excludes the coding.
+            weights[item.name == "x-gzip" ? "gzip" : item.name] = (0...1).contains(item.weight) ? item.weight : 0
         }
-        let any = qualities["*"]
-        let ofGzip = qualities["gzip"] ?? any ?? 0
-        let ofIdentity = qualities["identity"] ?? (any == 0 ? 0 : nil)
-        gzip = ofGzip > 0 && ofGzip >= ofIdentity ?? 0
-        identity = ofIdentity != 0
+        let any = weights["*"]
+        let gzipWeight = weights["gzip"] ?? any ?? 0
+        let identityWeight = weights["identity"] ?? (any == 0 ? 0 : nil)
+        gzip = gzipWeight > 0 && gzipWeight >= identityWeight ?? 0
+        identity = identityWeight != 0
     }
 }
 

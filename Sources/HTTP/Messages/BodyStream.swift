@@ -1,20 +1,21 @@
-/// A body that is made while it is sent, so that no more than a piece of it is ever held.
+/// A body that is made while it is sent, so that only one piece of it is held at a time.
 package protocol BodyStream: Sendable {
-    /// Has the next piece made, and handed over once, from any thread. Called again only after that.
+    /// Starts to make the next piece. Calls `deliver` once with it, from any thread. Not called again before that.
     func next(_ deliver: @escaping @Sendable (BodyPiece) -> Void)
-    /// About how many bytes the rest is made of, all of which stay until the end.
+    /// The approximate size in bytes of the values that the rest is made of. All of them stay in memory until the end.
     var heldBytes: Int { get }
 }
 
+/// A piece of a streamed body.
 package enum BodyPiece: Sendable {
     case bytes([UInt8])
     case end
-    /// The rest cannot be made: the connection breaks off, which tells the client.
+    /// The rest cannot be made. The connection breaks off, which tells the client.
     case failed
 }
 
 extension BodyPiece {
-    /// As it stands in a message: a chunk (RFC 9112, section 7.1), or just the bytes, which the connection's end ends.
+    /// Returns the piece as it is sent: as a chunk (RFC 9112, section 7.1), or its bytes alone.
     func segments(isChunked: Bool) -> [any ByteSegment] {
         switch self {
         case .bytes(let bytes):

@@ -1,5 +1,5 @@
-/// Decodes the chunked transfer coding (RFC 9112, 7.1) incrementally and strictly: hex digits only, CRLF only, no white
-/// space anywhere in a chunk's first line, bounded extensions and trailers, which are checked and dropped.
+/// An incremental decoder of the chunked transfer coding (RFC 9112, 7.1). It is strict: hex digits only, CRLF only, no white
+/// space in a chunk's first line. Extensions and trailers are bounded, checked and dropped.
 struct ChunkDecoder {
     private enum State {
         case sizeStart, size, extensionStart, extensionName, extensionValueStart, extensionValue
@@ -16,7 +16,7 @@ struct ChunkDecoder {
     private var trailerLine: [UInt8] = []
     private let limits: HTTPLimits
 
-    /// Of the decoded body.
+    /// The largest decoded body in bytes.
     var maxBodyBytes: Int
 
     init(limits: HTTPLimits) {
@@ -26,7 +26,7 @@ struct ChunkDecoder {
 
     var isDone: Bool { state == .done }
 
-    /// Appends what `bytes` decode to onto `body`; returns how many bytes were taken (all, unless the body ended).
+    /// Decodes `bytes` and appends the result to `body`. Returns the number of bytes used: all, unless the body ended.
     mutating func decode(
         _ bytes: UnsafeBufferPointer<UInt8>, into body: inout [UInt8]
     ) throws(HTTPParseError) -> Int {
@@ -87,8 +87,8 @@ struct ChunkDecoder {
         state = byte == 0x0D ? .sizeLF : .extensionStart
     }
 
-    /// chunk-ext = *( ";" chunk-ext-name [ "=" ( token / quoted-string ) ] ), without the bad white space that RFC 9112
-    /// lets a recipient forgive.
+    /// Decodes chunk-ext = *( ";" chunk-ext-name [ "=" ( token / quoted-string ) ] ), without the bad white space that
+    /// RFC 9112 lets a recipient accept.
     private mutating func stepExtension(_ byte: UInt8) throws(HTTPParseError) {
         extensionBytes += 1
         guard extensionBytes <= limits.maxChunkExtensionBytes else {
@@ -126,8 +126,8 @@ struct ChunkDecoder {
                 _ = try HTTPGrammar.field(line[...])
             }
             trailerFields += 1
-            guard trailerFields <= limits.maxHeaderFields else {
-                throw HTTPParseError(431, "too_many_headers", "There are more than \(limits.maxHeaderFields) trailers.")
+            guard trailerFields <= limits.maxHeaders else {
+                throw HTTPParseError(431, "too_many_headers", "There are more than \(limits.maxHeaders) trailers.")
             }
             trailerLine.removeAll(keepingCapacity: true)
             state = .trailer

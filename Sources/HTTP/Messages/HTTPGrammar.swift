@@ -1,8 +1,8 @@
-/// Bytes where they were read into: parsing copies nothing but what it keeps.
+/// A slice of the read buffer: parsing copies only what it keeps.
 typealias ByteSlice = Slice<UnsafeBufferPointer<UInt8>>
 
-/// Character classes and small productions of RFC 9110 and RFC 3986.
-enum HTTPGrammar {
+/// The character classes and small productions of RFC 9110 and RFC 3986.
+package enum HTTPGrammar {
     /// tchar = "!" / "#" / "$" / "%" / "&" / "'" / "*" / "+" / "-" / "." / "^" / "_" / "`" / "|" / "~" / DIGIT / ALPHA
     /// (RFC 9110, 5.6.2)
     static func isTokenByte(_ byte: UInt8) -> Bool {
@@ -18,8 +18,9 @@ enum HTTPGrammar {
     /// HTAB / SP / VCHAR / obs-text (RFC 9110, 5.5)
     static func isFieldByte(_ byte: UInt8) -> Bool { byte == 0x09 || (byte >= 0x20 && byte != 0x7F) }
 
-    static func isDigit(_ byte: UInt8) -> Bool { 0x30...0x39 ~= byte }
+    package static func isDigit(_ byte: UInt8) -> Bool { 0x30...0x39 ~= byte }
 
+    /// Returns the value of a hex digit; `nil` for another byte.
     static func hexValue(_ byte: UInt8) -> UInt8? {
         switch byte {
         case 0x30...0x39: byte - 0x30
@@ -99,7 +100,7 @@ enum HTTPGrammar {
         }
     }
 
-    /// The characters of an IPv6 address: this server never connects to one.
+    /// Whether the bytes are characters of an IPv6 address. No stricter check: this server never connects to one.
     private static func isIPv6(_ bytes: ByteSlice) -> Bool {
         guard bytes.contains(0x3A), bytes.allSatisfy({ hexValue($0) != nil || $0 == 0x3A || $0 == 0x2E }) else {
             return false
@@ -115,24 +116,28 @@ enum HTTPGrammar {
             && rest.allSatisfy { isNameByte($0) || $0 == 0x3A }
     }
 
-    /// The bytes that a path stands for; nil when an escape is broken, or they are not UTF-8 or hold a NUL.
-    static func percentDecoded(_ bytes: ByteSlice) -> String? {
+    /// Decodes a percent-encoded path. `nil` if an escape is malformed, or the result is not UTF-8 or contains a NUL.
+    static func decodedPath(_ bytes: ByteSlice) -> String? {
         guard bytes.contains(0x25) else { return String(validating: bytes, as: UTF8.self) }
+        guard let decoded = percentDecoded(bytes), !decoded.contains(0) else { return nil }
+        return String(validating: decoded, as: UTF8.self)
+    }
+
+    /// Undoes percent-encoding (RFC 3986, 2.1). `nil` if an escape is malformed.
+    package static func percentDecoded(_ bytes: some Collection<UInt8>) -> [UInt8]? {
         var decoded: [UInt8] = []
         decoded.reserveCapacity(bytes.count)
-        var index = bytes.startIndex
-        while index < bytes.endIndex {
-            if bytes[index] == 0x25 {
-                guard index + 2 < bytes.endIndex, let high = hexValue(bytes[index + 1]),
-                    let low = hexValue(bytes[index + 2])
-                else { return nil }
+        var rest = bytes.makeIterator()
+        while let byte = rest.next() {
+            if byte == 0x25 {
+                guard let high = rest.next().flatMap(hexValue), let low = rest.next().flatMap(hexValue) else {
+                    return nil
+                }
                 decoded.append(high << 4 | low)
-                index += 3
             } else {
-                decoded.append(bytes[index])
-                index += 1
+                decoded.append(byte)
             }
         }
-        return decoded.contains(0) ? nil : String(validating: decoded, as: UTF8.self)
+        return decoded
     }
 }

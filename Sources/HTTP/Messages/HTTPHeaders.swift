@@ -1,14 +1,13 @@
-/// Header fields in the order they came; names compare without regard to case. All of them lie in one buffer, and become
-/// strings only when they are asked for.
+/// Header fields in order of arrival, with case-insensitive names. One buffer holds them all; strings are made only on access.
 package struct HTTPHeaders: Sendable, Equatable, ExpressibleByDictionaryLiteral {
     private struct Field: Equatable {
         var start: Int
-        /// Where the name ends and the value begins.
+        /// The end of the name and start of the value.
         var middle: Int
         var end: Int
     }
 
-    /// Names and values, one behind the other.
+    /// The names and values, without separators.
     private var bytes: [UInt8] = []
     private var places: [Field] = []
 
@@ -16,10 +15,10 @@ package struct HTTPHeaders: Sendable, Equatable, ExpressibleByDictionaryLiteral 
     package init(dictionaryLiteral elements: (String, String)...) { for (name, value) in elements { add(name, value) } }
 
     package var count: Int { places.count }
-    /// Of the buffer, in bytes.
+    /// The capacity of the buffer in bytes.
     var capacity: Int { bytes.capacity }
 
-    /// A copy of all of them.
+    /// The fields as strings.
     package var fields: [(name: String, value: String)] {
         places.map { (text($0.start..<$0.middle), text($0.middle..<$0.end)) }
     }
@@ -38,29 +37,29 @@ package struct HTTPHeaders: Sendable, Equatable, ExpressibleByDictionaryLiteral 
         places.append(Field(start: start, middle: middle, end: bytes.count))
     }
 
-    /// Puts one field in the place of all of that name.
+    /// Replaces all fields of a name by one.
     package mutating func set(_ name: String, _ value: String) {
         places = places.filter { !isName(name, $0) }
         add(name, value)
     }
 
-    /// Forgets the fields, not the memory they lay in, unless somebody else still has it.
+    /// Removes all fields and keeps their memory, unless a copy still uses it.
     mutating func removeAll() {
         bytes.removeAll(keepingCapacity: true)
         places.removeAll(keepingCapacity: true)
     }
 
-    /// The first field of that name.
+    /// The value of the first field of a name.
     package subscript(name: String) -> String? {
         places.first { isName(name, $0) }.map { text($0.middle..<$0.end) }
     }
 
-    /// All fields of that name.
+    /// Returns the values of all fields of a name.
     func values(_ name: String) -> [String] {
         places.filter { isName(name, $0) }.map { text($0.middle..<$0.end) }
     }
 
-    /// All fields of that name as the one list they stand for (RFC 9110, section 5.3).
+    /// Returns the values of all fields of a name as one list (RFC 9110, section 5.3); `nil` if there are none.
     package func list(_ name: String) -> String? {
         let values = values(name)
         return values.isEmpty ? nil : values.joined(separator: ",")

@@ -1,7 +1,7 @@
-/// Why bytes are not a request this server takes. After one, nothing more of the connection is parsed.
+/// The reason why bytes are not a request that this server takes. After one, no more of the connection is parsed.
 struct HTTPParseError: Error, Equatable {
     var status: Int
-    /// Stable, snake_case.
+    /// The stable name of the reason, in snake case.
     var code: String
     var message: String
 

@@ -1,23 +1,23 @@
-/// Parses one request after another (RFC 9112), incrementally: every decision depends only on the bytes before it, so the
-/// answer is the same whether they come at once or one by one. Strict where requests are smuggled: what two readers could
-/// frame differently is refused. A line that arrives whole is parsed where it lies, and from one request to the next the
-/// memory of the headers is used again, so that a request without a body whose lines are not torn allocates nothing.
+/// An incremental parser of one request after another (RFC 9112). Every decision depends only on the bytes before it, so that
+/// the result is the same if they arrive at once or one by one. It is strict against request smuggling: framing that two
+/// readers could understand differently is refused. A line that arrives whole is parsed in place, and the memory of the
+/// headers is reused, so that a request without a body and with whole lines allocates nothing.
 struct HTTPParser {
     enum Phase { case start, requestLine, fields, body, complete }
 
     private(set) var phase = Phase.start
     private(set) var method = ""
     private(set) var path = ""
-    /// Whether the client lets the connection live on after the answer.
+    /// Whether the client lets the connection persist after the response.
     private(set) var keepAlive = false
-    /// HTTP/1.x's x, at most 1.
+    /// The x of HTTP/1.x, at most 1.
     private(set) var minorVersion = 1
-    /// The client waits for an interim answer before it sends its body.
+    /// Whether the client waits for an interim response before it sends the body.
     private(set) var expectsContinue = false
     private(set) var body: [UInt8] = []
 
     private let limits: HTTPLimits
-    /// A line that has not ended yet, with its CR when that was the last byte.
+    /// The beginning of a line that has not ended yet, with its CR if that was the last byte.
     private var line: [UInt8] = []
     private var skippedEmptyLine = false
     private var headBytes = 0
@@ -38,13 +38,13 @@ struct HTTPParser {
         var keepAlive = false
     }
 
-    /// Longer methods than any known one are answered before their end is seen.
+    /// The length in bytes from which a method is refused before its end is seen; every known one is shorter.
     private static let longestMethod = 32
     private static let methods: Set<String> = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"]
 
     init(limits: HTTPLimits) { self.limits = limits }
 
-    /// Made ready for the next request.
+    /// Prepares for the next request.
     mutating func startOver() {
         var next = HTTPParser(limits: limits)
         // Emptied when the next request line comes: by then its handler has most likely let go of this one's.
@@ -52,15 +52,15 @@ struct HTTPParser {
         self = next
     }
 
-    /// Called between requests: keeps no more than a small head takes.
+    /// Frees memory between requests, but for that of a small head.
     mutating func releaseBuffers() { if headers.capacity > 1024 { headers = HTTPHeaders() } }
 
-    /// The request, once `phase` is `complete`; before that without (all of) its body.
+    /// The request, whole once `phase` is `complete`; before that with the part of its body that has arrived.
     var request: HTTPRequest {
         HTTPRequest(method: method, path: path, query: query, headers: headers, body: body)
     }
 
-    /// Takes bytes up to the end of the head or of the request, whichever comes first; returns how many.
+    /// Parses up to the end of the head or of the request, whichever comes first. Returns the number of bytes used.
     mutating func parse(_ bytes: UnsafeBufferPointer<UInt8>) throws(HTTPParseError) -> Int {
         switch phase {
         case .start, .requestLine, .fields: return try parseHead(bytes)
@@ -92,8 +92,8 @@ struct HTTPParser {
         return start
     }
 
-    /// Where the line that starts at `start` (or started earlier) ends, behind its CRLF; nil when it does not yet: then
-    /// its bytes are kept.
+    /// Finds the end, behind its CRLF, of the line that starts at `start` or has started earlier. `nil` if it has not arrived:
+    /// then the bytes are kept.
     private mutating func scanLine(
         _ bytes: UnsafeBufferPointer<UInt8>, from start: Int
     ) throws(HTTPParseError) -> Int? {
@@ -141,7 +141,8 @@ struct HTTPParser {
         HTTPParseError(414, "target_too_long", "The target is longer than \(limits.maxTargetBytes) bytes.")
     }
 
-    /// - Parameter line: without its CRLF.
+    /// Parses a line.
+    /// - Parameter line: the line without its CRLF.
     private mutating func endLine(_ line: ByteSlice) throws(HTTPParseError) {
         switch phase {
         case .start where line.isEmpty:
@@ -174,7 +175,7 @@ struct HTTPParser {
         try parseTarget(target)
     }
 
-    /// HTTP-version = "HTTP/" DIGIT "." DIGIT (RFC 9112, 2.3)
+    /// Parses HTTP-version = "HTTP/" DIGIT "." DIGIT (RFC 9112, 2.3)
     private mutating func parseVersion(_ version: ByteSlice) throws(HTTPParseError) {
         let digits = version.dropFirst(5)
         guard version.count == 8, version.starts(with: "HTTP/".utf8), let major = digits.first, let minor = digits.last,
@@ -187,7 +188,7 @@ struct HTTPParser {
         minorVersion = minor == 0x30 ? 0 : 1
     }
 
-    /// request-target = origin-form / absolute-form / asterisk-form (RFC 9112, 3.2)
+    /// Parses request-target = origin-form / absolute-form / asterisk-form (RFC 9112, 3.2)
     private mutating func parseTarget(_ target: ByteSlice) throws(HTTPParseError) {
         guard target.allSatisfy({ 0x21...0x7E ~= $0 && $0 != 0x23 }) else {
             throw .malformed("The target has a character that must be percent-encoded, or a fragment.")
@@ -212,7 +213,7 @@ struct HTTPParser {
         if rawPath.endIndex < rest.endIndex {
             query = String(decoding: rest[(rawPath.endIndex + 1)...], as: UTF8.self)
         }
-        guard let decoded = HTTPGrammar.percentDecoded(rawPath) else {
+        guard let decoded = HTTPGrammar.decodedPath(rawPath) else {
             throw .malformed("The target's path is not percent-encoded UTF-8.")
         }
         // RFC 9110, 7.1: OPTIONS of an address without a path is of the server as a whole.
@@ -223,8 +224,8 @@ struct HTTPParser {
 
     private mutating func parseField(_ line: ByteSlice) throws(HTTPParseError) {
         let (name, value) = try HTTPGrammar.field(line)
-        guard headers.count < limits.maxHeaderFields else {
-            throw HTTPParseError(431, "too_many_headers", "There are more than \(limits.maxHeaderFields) headers.")
+        guard headers.count < limits.maxHeaders else {
+            throw HTTPParseError(431, "too_many_headers", "There are more than \(limits.maxHeaders) headers.")
         }
         headers.add(UnsafeBufferPointer(rebasing: name), UnsafeBufferPointer(rebasing: value))
         switch name.count {
@@ -255,7 +256,7 @@ struct HTTPParser {
         }
     }
 
-    /// Content-Length = 1*DIGIT (RFC 9110, 8.6), once.
+    /// Parses Content-Length = 1*DIGIT (RFC 9110, 8.6).
     private func contentLength(_ value: ByteSlice) throws(HTTPParseError) -> Int {
         guard !value.isEmpty, value.allSatisfy(HTTPGrammar.isDigit) else {
             throw .framing("The Content-Length header is not a number.")
@@ -270,7 +271,7 @@ struct HTTPParser {
         return length
     }
 
-    /// Transfer-Encoding = #transfer-coding (RFC 9112, 6.1), where nothing but `chunked` is known.
+    /// Parses Transfer-Encoding = #transfer-coding (RFC 9112, 6.1). Only `chunked` is known.
     private func transferCoding(_ value: ByteSlice) throws(HTTPParseError) -> Framing.Coding {
         let codings = value.split(separator: 0x2C, omittingEmptySubsequences: false).map(HTTPGrammar.trimmed)
         guard codings.allSatisfy({ HTTPGrammar.isToken($0) }) else {
@@ -314,7 +315,7 @@ struct HTTPParser {
 
     // MARK: Body
 
-    /// Takes no more of the body than that, which is less than the server's own limit. To be called at the end of the head.
+    /// Lowers the limit of the body's size in bytes. Called at the end of the head.
     mutating func limitBody(to bytes: Int) throws(HTTPParseError) {
         guard remaining <= bytes else { throw .bodyTooLarge(bytes) }
         chunks?.maxBodyBytes = min(bytes, limits.maxBodyBytes)

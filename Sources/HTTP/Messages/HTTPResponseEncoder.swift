@@ -1,19 +1,20 @@
 import Glibc
 
-/// Writes the head of a response: what the handler set, and what only the connection knows.
+/// An encoder of response heads: the header fields that the handler set, and those that only the connection knows.
 struct HTTPResponseEncoder {
     private var dateSecond = 0
     private var dateLine: [UInt8] = []
 
+    /// Encodes the head of a response.
     /// - Parameters:
-    ///   - close: whether this is the connection's last answer.
-    ///   - minorVersion: the request's; HTTP/1.0 must be told that the connection lives on.
+    ///   - close: whether this is the last response of the connection.
+    ///   - minorVersion: the minor version of the request; HTTP/1.0 must be told that the connection persists.
     mutating func head(of response: HTTPResponse, close: Bool, minorVersion: Int) -> [UInt8] {
         let status = 100...999 ~= response.status ? response.status : 500
         var bytes: [UInt8] = []
         bytes.reserveCapacity(512)
         bytes.append(contentsOf: "HTTP/1.1 ".utf8)
-        Self.append(status, to: &bytes)
+        bytes.append(decimal: status)
         bytes.append(0x20)
         bytes.append(contentsOf: Self.reason(status).utf8)
         Self.endLine(&bytes)
@@ -34,7 +35,7 @@ struct HTTPResponseEncoder {
         if status >= 200, status != 204, status != 304 {
             if response.stream == nil {
                 bytes.append(contentsOf: "Content-Length: ".utf8)
-                Self.append(response.byteCount ?? 0, to: &bytes)
+                bytes.append(decimal: response.byteCount ?? 0)
                 Self.endLine(&bytes)
             } else if minorVersion > 0 {
                 bytes.append(contentsOf: "Transfer-Encoding: chunked\r\n".utf8)
@@ -55,11 +56,6 @@ struct HTTPResponseEncoder {
         bytes.append(0x0A)
     }
 
-    private static func append(_ number: Int, to bytes: inout [UInt8]) {
-        if number >= 10 { append(number / 10, to: &bytes) }
-        bytes.append(0x30 + UInt8(truncatingIfNeeded: number % 10))
-    }
-
     static func hasBody(status: Int, method: String) -> Bool {
         method != "HEAD" && status >= 200 && status != 204 && status != 304
     }
@@ -74,7 +70,7 @@ struct HTTPResponseEncoder {
         }
     }
 
-    /// Date: IMF-fixdate (RFC 9110, 5.6.7), made once a second.
+    /// Appends the Date field, an IMF-fixdate (RFC 9110, 5.6.7) that is made once a second.
     private mutating func appendDate(_ bytes: inout [UInt8]) {
         let now = Glibc.time(nil)
         if now != dateSecond { dateLine = Self.dateLine(now) }
@@ -95,7 +91,7 @@ struct HTTPResponseEncoder {
         return Array("Date: \(day), \(two(parts.tm_mday)) \(month) \(parts.tm_year + 1900) \(clock) GMT\r\n".utf8)
     }
 
-    /// RFC 9110, 15
+    /// Returns the reason phrase of a status (RFC 9110, 15).
     private static func reason(_ status: Int) -> String {
         reasons[status] ?? ""
     }

@@ -1,16 +1,16 @@
 import Glibc
 
-/// How many descriptors this process may have (getrlimit(2), RLIMIT_NOFILE). Shells and systemd allow 1,024 softly, for the
-/// sake of select(2), and far more where a process asks.
+/// The limit of this process's descriptors (getrlimit(2), RLIMIT_NOFILE). Shells and systemd set a soft limit of 1,024, for
+/// the sake of select(2), and a far higher hard one.
 package struct DescriptorLimit: Sendable, Equatable {
-    /// What a server needs with all the connections it takes.
+    /// The number of descriptors that a server needs for all its connections.
     package let wanted: Int
-    /// What it has.
+    /// The number of descriptors that it may have.
     package let allowed: Int
 
     package var isEnough: Bool { allowed >= wanted }
 
-    /// Raises the soft limit as far as the server needs it and the hard one allows it; it is never lowered.
+    /// Raises the soft limit as far as the server needs and the hard limit allows. Never lowers it.
     package static func raise(for limits: HTTPLimits) -> DescriptorLimit {
         // Connections that are being refused, listeners, epoll, models' files.
         let wanted = limits.maxConnections + HTTPLimits.maxRefusals + 64

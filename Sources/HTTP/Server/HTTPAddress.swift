@@ -1,16 +1,16 @@
 import Glibc
 
-/// Where a server listens.
+/// An address that a server listens on.
 package enum HTTPAddress: Sendable, Equatable, CustomStringConvertible {
     /// Port 0 takes a free one.
     case tcp(host: String, port: Int)
-    /// As `tcp`, but never TLS, also where there is a certificate: for probes and scrapers on the inside.
+    /// A TCP address without TLS even if the server has a certificate: for probes and scrapers on the inside.
     case plain(host: String, port: Int)
     case unix(path: String)
-    /// A stream socket that listens already, handed over by whoever started the process.
+    /// A stream socket that listens already, inherited from the process that started this one.
     case inherited(descriptor: Int32)
 
-    /// `HOST:PORT`, `[::1]:PORT`, `:PORT` (all addresses), any of them after `http://`, or `unix:PATH`.
+    /// Parses `HOST:PORT`, `[::1]:PORT`, `:PORT` (all addresses), any of them after `http://`, or `unix:PATH`.
     package init?(_ text: String) {
         if text.hasPrefix("unix:") {
             let path = String(text.dropFirst(5))
@@ -39,8 +39,8 @@ package enum HTTPAddress: Sendable, Equatable, CustomStringConvertible {
         }
     }
 
-    /// The sockets that systemd hands over (sd_listen_fds(3)): descriptors from 3 on. Asked once: children do not inherit
-    /// them.
+    /// Returns the sockets that systemd hands over (sd_listen_fds(3)): descriptors from 3 on. Called once: it unsets the
+    /// variables, so that children do not use them.
     package static func inheritedSockets() -> [HTTPAddress] {
         func number(_ name: String) -> Int32? { getenv(name).flatMap { Int32(String(cString: $0)) } }
         guard number("LISTEN_PID") == getpid(), let count = number("LISTEN_FDS"), 1...1000 ~= count else { return [] }

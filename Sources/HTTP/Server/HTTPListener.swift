@@ -4,11 +4,11 @@ import Glibc
 /// A listening socket.
 struct HTTPListener {
     let descriptor: Int32
-    /// With the port that was taken.
+    /// The address with the port that was taken.
     let address: HTTPAddress
-    /// Whether clients are on this machine, behind a path of its file system.
+    /// Whether it is a Unix-domain socket, whose clients are on this machine.
     let isLocal: Bool
-    /// Of a Unix-domain socket, the file that was made for it.
+    /// The file that was made for a Unix-domain socket; `nil` for other sockets.
     private var file: FileIdentity?
 
     private struct FileIdentity: Equatable {
@@ -29,7 +29,7 @@ struct HTTPListener {
         }
     }
 
-    /// Whether its clients speak TLS where the server has a certificate.
+    /// Whether its connections are encrypted if the server has a certificate.
     var speaksTLS: Bool {
         if case .plain = address { false } else { !isLocal }
     }
@@ -45,7 +45,7 @@ struct HTTPListener {
         }
     }
 
-    /// Removes its file too, unless another server has put one of its own in that place.
+    /// Closes the socket and removes its file, unless another server has replaced that by its own.
     func close() {
         if case .unix(let path) = address, let file, Self.socketFile(at: path) == file { unlink(path) }
         _ = Glibc.close(descriptor)
@@ -54,7 +54,7 @@ struct HTTPListener {
     // MARK: TCP
 
     /// Listens on the first of the host's addresses that can be bound.
-    /// - Parameter address: of a host and the port that was taken.
+    /// - Parameter address: makes the address of a host and the port that was taken.
     private static func open(
         host: String, port: Int, backlog: Int32, address: (String, Int) -> HTTPAddress
     ) throws(HTTPServerError) -> HTTPListener {
@@ -93,7 +93,7 @@ struct HTTPListener {
         throw HTTPServerError(description: "cannot listen on \(host), port \(port): \(reason)")
     }
 
-    /// The descriptor, or -1 with `errno` set.
+    /// Opens a listening socket. Returns its descriptor, or -1 with `errno` set.
     private static func listen(_ info: addrinfo, backlog: Int32) -> Int32 {
         let descriptor = socket(
             info.ai_family, info.ai_socktype | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue),
@@ -109,7 +109,7 @@ struct HTTPListener {
         return bind(descriptor, info.ai_addr, info.ai_addrlen, backlog)
     }
 
-    /// Closes the descriptor where that fails.
+    /// Binds a socket and listens. Returns its descriptor, or closes it and returns -1 with `errno` set.
     private static func bind(
         _ descriptor: Int32, _ address: UnsafePointer<sockaddr>?, _ size: socklen_t, _ backlog: Int32
     ) -> Int32 {
@@ -153,7 +153,7 @@ struct HTTPListener {
         func make() -> Int32 {
             socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
         }
-        // What a server that is gone has left behind is no obstacle; a live one, or another kind of file, is.
+        // A file that a dead server has left is removed; that of a live one, or of another kind, is an error.
         let probe = make()
         if probe >= 0 {
             if socketFile(at: path) != nil, with({ connect(probe, $0, size) }) != 0, errno == ECONNREFUSED {

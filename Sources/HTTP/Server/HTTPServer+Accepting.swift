@@ -2,14 +2,15 @@ import CSystem
 import Dispatch
 import Glibc
 
-/// Taking clients, and turning away those for whom there is no room.
+/// Acceptance of new connections.
 extension HTTPServer {
+    /// Accepts the connections that wait, a fair share at most.
     func acceptAll(from listener: HTTPListener) {
         for _ in 0..<256 {
             let descriptor = encoderd_accept4(
                 listener.descriptor, Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue))
             if descriptor >= 0 {
-                take(descriptor, from: listener)
+                add(accepted: descriptor, from: listener)
                 continue
             }
             switch errno {
@@ -20,9 +21,9 @@ extension HTTPServer {
         }
     }
 
-    private func take(_ descriptor: Int32, from listener: HTTPListener) {
-        if isFull { makeRoom() }
-        // The refusals' answers need descriptors too; past those, nothing but closing is left.
+    private func add(accepted descriptor: Int32, from listener: HTTPListener) {
+        if isFull { evict() }
+        // A refusal with a response needs a descriptor too: beyond so many, a connection is just closed.
         guard !isFull || refusals < HTTPLimits.maxRefusals else {
             _ = Glibc.close(descriptor)
             return
@@ -36,7 +37,7 @@ extension HTTPServer {
 
     // MARK: Descriptors
 
-    /// Out of descriptors: the one in reserve takes a client off the backlog, and accepting rests for a moment.
+    /// Pauses accepting because no descriptor is left. The one in reserve takes a client off the backlog, to be closed.
     private func pauseAccepting(_ listener: HTTPListener) {
         if reserve >= 0 {
             _ = Glibc.close(reserve)
@@ -51,6 +52,7 @@ extension HTTPServer {
         }
     }
 
+    /// Starts or stops the delivery of new connections.
     func watchListeners(_ on: Bool) {
         for listener in listeners {
             if on {

@@ -4,39 +4,41 @@ import Dispatch
 import Glibc
 import Synchronization
 
-/// An HTTP/1.1 server: one event loop on a serial Dispatch queue. All state belongs to the loop queue: entries check that
-/// they are on it. A poller's one epoll descriptor holds the listeners and all sockets; so no socket ever has a Dispatch
-/// source of its own, with the rules on their order of cancelling and closing.
-package final class HTTPServer: @unchecked Sendable {
+/// An HTTP/1.1 server: one event loop on a serial Dispatch queue. All state belongs to the loop, and every entry checks
+/// that it is on it. One epoll descriptor holds the listeners and all sockets, so that no socket needs a Dispatch source,
+/// with its rules about the order of canceling and closing.
+package final class HTTPServer: ConnectionOwner, @unchecked Sendable {
     package let limits: HTTPLimits
     let handler: any RequestHandler
     let queue = DispatchQueue(label: "encoderd.http")
     let readBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 64)
     private let cipherBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 64)
-    var encoder = HTTPResponseEncoder()
+    private var encoder = HTTPResponseEncoder()
     private(set) var isDraining = false
-    /// What all connections hold of requests and answers.
-    var bufferedBytes = 0
+    /// The number of bytes that all connections hold of requests and responses.
+    private(set) var bufferedBytes = 0
 
     private(set) var poller: Poller?
     var listeners: [HTTPListener] = []
-    /// What is spoken with clients that come over the network.
+    /// The certificate and key of connections over the network; `nil` if they are not encrypted.
     private(set) var tls: TLSContext?
-    /// Given up when descriptors run out, so that one client can be turned away.
+    /// A spare descriptor, given up when the process has no other left, so that a client can be accepted and closed.
     var reserve: Int32 = -1
     private(set) var connections: [Int32: HTTPConnection] = [:]
     private(set) var generation: UInt32 = 0
-    /// In the order in which they came, those that may not have asked for anything yet.
-    var newcomers = FIFO<UInt64>()
-    /// Those that have been idle for longest since a request, and that hold bytes for longest.
-    var (idlers, holders) = (Candidates(), Candidates())
-    /// Connections over the cap that are being told so.
-    var refusals = 0
+    /// The tokens of the connections whose first request may not have arrived, in order of arrival.
+    var withoutRequest = FIFO<UInt64>()
+    /// The connections that are idle.
+    var idle = EvictionCandidates()
+    /// The connections that hold bytes of a body or response.
+    var buffering = EvictionCandidates()
+    /// The number of connections over the limit that are being refused.
+    private(set) var refusals = 0
     private var wheel = TimerWheel()
     private var drainCompletion: (@Sendable () -> Void)?
     private let openConnections = Atomic(0)
-    private let mailbox = Locked(Mailbox())
-    /// Marks the loop queue.
+    private let pendingTasks = Locked(PendingTasks())
+    /// The key of a value that only the loop queue has.
     private let loopKey = DispatchSpecificKey<Void>()
     private var hasStarted = false
 
@@ -53,60 +55,64 @@ package final class HTTPServer: @unchecked Sendable {
         cipherBuffer.deallocate()
     }
 
-    /// How many connections are open; from any thread.
+    /// The number of open connections. Safe to read from any thread.
     package var connectionCount: Int { openConnections.load(ordering: .relaxed) }
 
     func assertOnLoop() { dispatchPrecondition(condition: .onQueue(queue)) }
 
     // MARK: Entering the loop
 
-    private struct Mailbox {
-        /// Whether somebody is in the loop who will look in here before leaving it.
-        var isAttended = false
-        var letters: [@Sendable () -> Void] = []
+    private struct PendingTasks {
+        /// Whether a thread is in the loop that runs the tasks before it leaves.
+        var hasRunner = false
+        var tasks: [@Sendable () -> Void] = []
     }
 
-    /// Runs a closure on the loop queue, soon: on this very thread when nobody is there, since waking another one for it may
-    /// take longer than all else that a short answer costs; else on that of whoever is.
-    func enterLoop(_ body: @escaping @Sendable () -> Void) {
-        let isTaken = mailbox.withLock { box in
-            if box.isAttended { box.letters.append(body) }
-            return box.isAttended
+    /// Runs a closure on the loop soon. If no thread is in the loop, the calling one runs it, since waking another may take
+    /// longer than all else that a short response costs. Else the thread in the loop runs it.
+    func executeOnLoop(_ body: @escaping @Sendable () -> Void) {
+        let isTaken = pendingTasks.withLock { pending in
+            if pending.hasRunner { pending.tasks.append(body) }
+            return pending.hasRunner
         }
         if isTaken { return }
         if DispatchQueue.getSpecific(key: loopKey) != nil { return queue.async(execute: body) }
-        queue.sync { attendingMailbox(body) }
+        queue.sync { runPendingTasks(after: body) }
     }
 
-    private func attendingMailbox(_ body: () -> Void) {
-        mailbox.withLock { $0.isAttended = true }
+    func enqueue(_ body: @escaping @Sendable () -> Void) { queue.async(execute: body) }
+
+    /// Runs a closure, and then the tasks that other threads add meanwhile.
+    private func runPendingTasks(after body: () -> Void) {
+        pendingTasks.withLock { $0.hasRunner = true }
         body()
-        for _ in 0..<Self.roundsInARow {
-            let letters = mailbox.withLock { box in
-                box.isAttended = !box.letters.isEmpty
-                defer { box.letters = [] }
-                return box.letters
+        for _ in 0..<Self.maxRounds {
+            let tasks = pendingTasks.withLock { pending in
+                pending.hasRunner = !pending.tasks.isEmpty
+                defer { pending.tasks = [] }
+                return pending.tasks
             }
-            if letters.isEmpty { return }
-            for letter in letters { letter() }
+            if tasks.isEmpty { return }
+            for task in tasks { task() }
         }
-        // Letters that never end do not keep the poller out. Until this runs, those that come are left here.
-        queue.async { [self] in attendingMailbox {} }
+        // Tasks without end do not keep the poller out. Until this runs, further ones are added to those pending.
+        queue.async { [self] in runPendingTasks(after: {}) }
     }
 
-    private static let roundsInARow = 16
+    private static let maxRounds = 16
 
     // MARK: Starting
 
     /// Listens on an address or host name; port 0 takes a free one. A server starts once.
-    /// - Returns: the port that is listened on.
+    /// - Returns: the port of the listener.
     package func start(host: String, port: Int) throws(HTTPServerError) -> Int {
         try start([.tcp(host: host, port: port)])
         return queue.sync { listeners.first?.port ?? 0 }
     }
 
-    /// Listens on all of some addresses, or on none; on none too when it has been told to drain before. A server starts once.
-    /// - Returns: what clients call them, such as `http://127.0.0.1:8080`.
+    /// Listens on all of the addresses, or throws and listens on none. Listens on none as well if the server is draining. A
+    /// server starts once.
+    /// - Returns: the names of the addresses for clients, such as `http://127.0.0.1:8080`.
     @discardableResult
     package func start(_ addresses: [HTTPAddress]) throws(HTTPServerError) -> [String] {
         signal(SIGPIPE, SIG_IGN)
@@ -135,8 +141,8 @@ package final class HTTPServer: @unchecked Sendable {
         }
     }
 
-    /// Speaks TLS with all clients but those of plain addresses and Unix-domain sockets, from the next connection on. Files
-    /// that cannot be used change nothing.
+    /// Encrypts all connections from the next one on, but those to plain addresses and Unix-domain sockets. Changes nothing
+    /// if the files cannot be used.
     package func useTLS(_ files: TLSFiles) throws(HTTPServerError) {
         let context = try TLSContext(files)
         queue.async { [self] in tls = context }
@@ -144,7 +150,7 @@ package final class HTTPServer: @unchecked Sendable {
 
     private func startLoop() throws(HTTPServerError) {
         let poller = Poller(queue: queue, tickSeconds: limits.timerTickSeconds) { [self] events in
-            attendingMailbox {
+            runPendingTasks {
                 // It may have been stopped while it waited for the queue.
                 guard self.poller != nil else { return }
                 handle(events)
@@ -181,7 +187,7 @@ package final class HTTPServer: @unchecked Sendable {
             return
         }
         let connection = HTTPConnection(
-            descriptor: descriptor, generation: generation, transport: transport, server: self)
+            descriptor: descriptor, generation: generation, transport: transport, owner: self)
         let isFull = isFull
         connections[descriptor] = connection
         openConnections.store(connections.count, ordering: .relaxed)
@@ -189,7 +195,12 @@ package final class HTTPServer: @unchecked Sendable {
             return connection.close()
         }
         connection.open()
-        if isFull { connection.refuse() } else { rememberNewcomer(connection) }
+        if isFull {
+            refusals += 1
+            connection.refuse()
+        } else {
+            rememberWithoutRequest(connection)
+        }
     }
 
     private func transport(_ descriptor: Int32, _ listener: HTTPListener) -> (any HTTPTransport)? {
@@ -197,10 +208,10 @@ package final class HTTPServer: @unchecked Sendable {
         return TLSTransport(descriptor: descriptor, context: tls, scratch: cipherBuffer)
     }
 
-    /// A listener's name in epoll: unlike a connection's it has no generation.
+    /// The token of a listener in epoll: unlike a connection's, it has no generation.
     func token(_ listener: HTTPListener) -> UInt64 { UInt64(UInt32(bitPattern: listener.descriptor)) }
 
-    /// The connection of that name, unless it has been closed.
+    /// The connection with a token; `nil` if it has been closed.
     func connection(named token: UInt64) -> HTTPConnection? {
         guard let connection = connections[Int32(truncatingIfNeeded: token & 0xFFFF_FFFF)],
             connection.generation == UInt32(truncatingIfNeeded: token >> 32)
@@ -212,7 +223,7 @@ package final class HTTPServer: @unchecked Sendable {
         poller?.set(connection.descriptor, to: events, token: connection.token)
     }
 
-    func forget(_ connection: HTTPConnection) {
+    func remove(_ connection: HTTPConnection) {
         assertOnLoop()
         connections[connection.descriptor] = nil
         if connection.isRefused { refusals -= 1 }
@@ -220,15 +231,21 @@ package final class HTTPServer: @unchecked Sendable {
         if connections.isEmpty { queue.async { [self] in finishDrainIfDone() } }
     }
 
+    func addBuffered(_ bytes: Int) { bufferedBytes += bytes }
+
+    func head(of response: HTTPResponse, close: Bool, minorVersion: Int) -> [UInt8] {
+        encoder.head(of: response, close: close, minorVersion: minorVersion)
+    }
+
     // MARK: Time
 
-    /// Seconds of the monotonic clock.
+    /// The time of the monotonic clock in seconds.
     var now: Double { Double(DispatchTime.now().uptimeNanoseconds) * 1e-9 }
     private var currentTick: Int { Int(now / limits.timerTickSeconds) }
     func tick(after seconds: Double) -> Int { Int((now + min(seconds, 1e6)) / limits.timerTickSeconds) + 1 }
 
-    /// Puts a connection on the wheel, unless it already comes up early enough: a deadline that moves away, as almost
-    /// all do, costs nothing.
+    /// Puts a connection on the timer wheel, unless its slot there comes up early enough. A deadline that moves away, as
+    /// almost all do, costs nothing.
     func schedule(_ connection: HTTPConnection) {
         let tick = wheel.slot(for: connection.deadline)
         guard tick < connection.wheelTick else { return }
@@ -254,9 +271,9 @@ package final class HTTPServer: @unchecked Sendable {
 
     // MARK: Draining
 
-    /// Ends in good order: from now on every answer closes its connection; after `acceptSeconds` no connection is taken
-    /// any more and idle ones are closed; what was accepted is finished, but not after `deadlineSeconds` from now.
-    /// - Parameter completion: called once, on the loop queue, when nothing is left.
+    /// Shuts down gracefully. From now on every response closes its connection. After `acceptSeconds` no connection is
+    /// accepted and idle ones are closed. Accepted requests are finished within `deadlineSeconds` from now.
+    /// - Parameter completion: called once, on the loop, when no connection is left.
     package func drain(
         acceptSeconds: Double = 0, deadlineSeconds: Double = 25, completion: @escaping @Sendable () -> Void
     ) {
@@ -273,12 +290,12 @@ package final class HTTPServer: @unchecked Sendable {
         }
     }
 
-    /// Takes no more clients, at once.
+    /// Stops accepting connections at once.
     package func stopListening() { queue.sync { stopAccepting() } }
 
     private func stopAccepting() {
         guard !listeners.isEmpty else { return finishDrainIfDone() }
-        // Whoever is in the backlog has a connection already.
+        // A client in the backlog has a connection already.
         var known = UInt32.max
         while known != generation {
             known = generation

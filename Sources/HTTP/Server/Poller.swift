@@ -4,34 +4,35 @@ import Dispatch
 import Glibc
 import Synchronization
 
-/// Waits for sockets on a thread of its own, in epoll, and has what happened handled on a Dispatch queue: by `sync`, which
-/// runs on the waiting thread itself when the queue is free. A Dispatch source would wake two threads one after the other,
-/// its manager's and one of the pool's.
+/// A thread that waits for events of sockets in epoll. It has them handled on a Dispatch queue by `sync`, which runs on the
+/// waiting thread itself if the queue is free. A Dispatch source would wake two threads one after the other: its manager's and
+/// one of the pool's.
 ///
-/// All but `stop` is to be called on the queue.
+/// All methods but `stop` are called on the queue.
 final class Poller: @unchecked Sendable {
     private let descriptor: Int32
-    /// An eventfd, which ends the wait.
-    private let bell: Int32
-    /// In milliseconds.
+    /// An eventfd that ends the wait.
+    private let wakeSignal: Int32
+    /// The longest wait in milliseconds.
     private let timeout: Int32
     private let isStopped = Atomic(false)
     private static let maxEvents = 256
-    /// What the bell is called in epoll: no connection and no listener.
-    private static let bellToken = UInt64.max
+    /// The token of the wake signal in epoll, which no connection or listener has.
+    private static let wakeToken = UInt64.max
 
-    /// nil, with `errno`, when descriptors or threads have run out.
+    /// Starts the thread. Fails, with `errno` set, if no descriptor or thread is left.
     /// - Parameters:
-    ///   - tickSeconds: how long to wait for events at most.
-    ///   - handle: called on `queue` with at most 256 events, or none when a tick has passed, and kept until `stop`.
+    ///   - tickSeconds: the longest wait for events.
+    ///   - handle: is called on `queue` with at most 256 events, or none when a tick has passed; kept until `stop`.
     init?(
         queue: DispatchQueue, tickSeconds: Double,
         handle: @escaping @Sendable (UnsafeBufferPointer<epoll_event>) -> Void
     ) {
         timeout = Int32(max(1, min(tickSeconds * 1000, 60_000)))
         descriptor = epoll_create1(Int32(EPOLL_CLOEXEC))
-        bell = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
-        guard descriptor >= 0, bell >= 0, set(bell, to: EPOLLIN.rawValue, token: Self.bellToken, isNew: true),
+        wakeSignal = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
+        guard descriptor >= 0, wakeSignal >= 0,
+            set(wakeSignal, to: EPOLLIN.rawValue, token: Self.wakeToken, isNew: true),
             let thread = POSIXThread({ [self] in wait(queue, handle) })
         else {
             let error = errno
@@ -42,23 +43,23 @@ final class Poller: @unchecked Sendable {
         thread.detach()
     }
 
-    /// Watches a descriptor for events, which come with its token; false, with `errno`, where that cannot be.
+    /// Watches a descriptor for events, which are reported with its token. Returns false, with `errno` set, on failure.
     @discardableResult
     func set(_ socket: Int32, to events: UInt32, token: UInt64, isNew: Bool = false) -> Bool {
         var event = epoll_event(events: events, data: epoll_data_t(u64: token))
         return epoll_ctl(descriptor, isNew ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, socket, &event) == 0
     }
 
-    /// Watches it no more; closing a descriptor does that too.
+    /// Stops watching a descriptor, as closing it does too.
     func remove(_ socket: Int32) {
         var event = epoll_event()
         epoll_ctl(descriptor, EPOLL_CTL_DEL, socket, &event)
     }
 
-    /// Ends the thread; from any. It closes the bell as soon as it is marked as stopped, which is therefore rung before: nobody
-    /// hears it out, so it rings until then.
+    /// Ends the thread. Any thread may call this. The thread closes the wake signal as soon as it sees `isStopped`, so the signal
+    /// comes first: it stays set until the thread has seen it.
     func stop() {
-        eventfd_write(bell, 1)
+        eventfd_write(wakeSignal, 1)
         isStopped.store(true, ordering: .releasing)
     }
 
@@ -76,6 +77,6 @@ final class Poller: @unchecked Sendable {
 
     private func closeAll() {
         if descriptor >= 0 { close(descriptor) }
-        if bell >= 0 { close(bell) }
+        if wakeSignal >= 0 { close(wakeSignal) }
     }
 }

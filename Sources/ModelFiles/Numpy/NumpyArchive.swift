@@ -8,18 +8,18 @@ struct NumpyArchive: WeightFile {
     let names: [String]
     private let tensors: [String: Tensor]
 
-    /// - Throws: `ModelError` naming the array that cannot be read, and why. Object arrays (pickles) are refused.
-    init(_ archive: ZipArchive) throws(ModelError) {
+    /// - Throws: `FileError` naming the array that cannot be read, and why. Object arrays (pickles) are refused.
+    init(_ archive: ZipArchive) throws(FileError) {
         path = archive.file.path
         var names: [String] = []
         var tensors: [String: Tensor] = [:]
         for member in archive.members where member.name.hasSuffix(".npy") {
             let name = String(member.name.dropLast(4))
-            tensors[name] = try archive.read(member) { (bytes, owner) throws(ModelError) in
+            tensors[name] = try archive.read(member) { (bytes, owner) throws(FileError) in
                 do throws(NumpyHeader.Refusal) {
                     return try NumpyArchive.tensor(name, bytes, owner)
                 } catch {
-                    throw ModelError(file: archive.file.path, "array \(quoted(name)) \(error.reason)")
+                    throw FileError(file: archive.file.path, "array \(quoted(name)) \(error.reason)")
                 }
             }
             names.append(name)

@@ -17,25 +17,25 @@ struct PyTorchFile: WeightFile {
     static let legacyMagic: [UInt8] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19]
 
     /// The zipped form: `NAME/data.pkl`, and `NAME/data/KEY` for each storage.
-    init(_ archive: ZipArchive) throws(ModelError) {
+    init(_ archive: ZipArchive) throws(FileError) {
         path = archive.file.path
         format = "pytorch (zip)"
         guard let main = archive.members.first(where: { $0.name == "data.pkl" || $0.name.hasSuffix("/data.pkl") })
-        else { throw ModelError(file: path, "holds neither a data.pkl nor .npy arrays") }
+        else { throw FileError(file: path, "holds neither a data.pkl nor .npy arrays") }
         let prefix = String(main.name.dropLast("data.pkl".count))
         if let order = archive.member(prefix + "byteorder") {
             let isLittle = try archive.read(order) { bytes, _ in bytes.elementsEqual("little".utf8) }
             guard isLittle else {
-                throw ModelError(file: path, "is not little-endian; save it on a little-endian machine")
+                throw FileError(file: path, "is not little-endian; save it on a little-endian machine")
             }
         }
-        let pickle = try archive.read(main) { (bytes, _) throws(ModelError) in
+        let pickle = try archive.read(main) { (bytes, _) throws(FileError) in
             try PyTorchFile.pickle(bytes, archive.file.path)
         }
         var storages: [String: Bytes] = [:]
         for storage in pickle.storages where storages[storage.key] == nil {
             guard let member = archive.member(prefix + "data/" + storage.key) else {
-                throw ModelError(file: path, "lacks the storage \(quoted(prefix + "data/" + storage.key))")
+                throw FileError(file: path, "lacks the storage \(quoted(prefix + "data/" + storage.key))")
             }
             storages[storage.key] = try archive.read(member) { ($0, $1) }
         }
@@ -44,54 +44,54 @@ struct PyTorchFile: WeightFile {
 
     /// The legacy form: pickles of the magic number, the protocol, the system, the object and the storages' keys; then
     /// for each key an i64 count and that many elements.
-    init(legacy file: MappedFile) throws(ModelError) {
+    init(legacy file: MappedFile) throws(FileError) {
         path = file.path
         format = "pytorch (legacy)"
         var position = 0
-        func next() throws(ModelError) -> Pickle {
+        func next() throws(FileError) -> Pickle {
             guard let rest = file.bytes.slice(position, file.bytes.count - position) else {
-                throw ModelError(file: file.path, "is truncated")
+                throw FileError(file: file.path, "is truncated")
             }
             let pickle = try PyTorchFile.pickle(rest, file.path)
             position += pickle.length
             return pickle
         }
         guard case .longInteger(PyTorchFile.legacyMagic) = try next().root else {
-            throw ModelError(file: path, "does not start with the magic number of a legacy PyTorch file")
+            throw FileError(file: path, "does not start with the magic number of a legacy PyTorch file")
         }
         guard case .integer(1001) = try next().root else {
-            throw ModelError(file: path, "is not of version 1001, the only one of legacy PyTorch files")
+            throw FileError(file: path, "is not of version 1001, the only one of legacy PyTorch files")
         }
         let system = try next()
         if case .container(let at) = system.root {
             let items = system.containers[at].items
             for (key, value) in zip(items, items.dropFirst()) {
                 if case .string("little_endian") = key, case .bool(false) = value {
-                    throw ModelError(file: path, "is not little-endian; save it on a little-endian machine")
+                    throw FileError(file: path, "is not little-endian; save it on a little-endian machine")
                 }
             }
         }
         let pickle = try next()
         let keys = try next()
         guard let keyList = keys.list(keys.root) else {
-            throw ModelError(file: path, "has no list of storage keys")
+            throw FileError(file: path, "has no list of storage keys")
         }
         var declared: [String: PickleStorage] = [:]
         for storage in pickle.storages { declared[storage.key] = storage }
         var storages: [String: Bytes] = [:]
         for value in keyList {
             guard case .string(let key) = value, let storage = declared[key], storages[key] == nil else {
-                throw ModelError(file: path, "lists a storage key that is unknown or repeated")
+                throw FileError(file: path, "lists a storage key that is unknown or repeated")
             }
             guard let count = file.bytes.integer(position, as: Int64.self) else {
-                throw ModelError(file: path, "is truncated before storage \(quoted(key))")
+                throw FileError(file: path, "is truncated before storage \(quoted(key))")
             }
             guard Int(count) == storage.count, let size = checkedByteCount([storage.count], storage.type) else {
-                throw ModelError(
+                throw FileError(
                     file: path, "storage \(quoted(key)) has \(count) elements, but the pickle says \(storage.count)")
             }
             guard let data = file.bytes.slice(position + 8, size) else {
-                throw ModelError(file: path, "is truncated in storage \(quoted(key)), which needs \(size) bytes")
+                throw FileError(file: path, "is truncated in storage \(quoted(key)), which needs \(size) bytes")
             }
             storages[key] = (data, file)
             position += 8 + size
@@ -101,18 +101,18 @@ struct PyTorchFile: WeightFile {
 
     func tensor(_ name: String) -> Tensor? { tensors[name] }
 
-    private static func pickle(_ bytes: UnsafeRawBufferPointer, _ path: String) throws(ModelError) -> Pickle {
+    private static func pickle(_ bytes: UnsafeRawBufferPointer, _ path: String) throws(FileError) -> Pickle {
         do throws(Pickle.Refusal) {
             return try Pickle(bytes)
         } catch {
-            throw ModelError(file: path, error.reason)
+            throw FileError(file: path, error.reason)
         }
     }
 
     /// Walks the pickled object, in order, for its tensors.
-    private mutating func collect(_ pickle: Pickle, _ storages: [String: Bytes], limit: Int) throws(ModelError) {
+    private mutating func collect(_ pickle: Pickle, _ storages: [String: Bytes], limit: Int) throws(FileError) {
         guard case .container = pickle.root else {
-            throw ModelError(file: path, "does not hold a dict of tensors; save a state_dict")
+            throw FileError(file: path, "does not hold a dict of tensors; save a state_dict")
         }
         var pending: [(name: String, value: PickleValue, depth: Int)] = [("", pickle.root, 0)]
         var visited = 0
@@ -120,7 +120,7 @@ struct PyTorchFile: WeightFile {
         while let (name, value, depth) = pending.popLast() {
             visited += 1
             guard visited <= PyTorchFile.nodeLimit, depth <= PyTorchFile.depthLimit else {
-                throw ModelError(
+                throw FileError(
                     file: path,
                     "is nested more than \(PyTorchFile.depthLimit) deep or holds more than \(PyTorchFile.nodeLimit) values"
                 )
@@ -131,17 +131,17 @@ struct PyTorchFile: WeightFile {
                 do throws(Pickle.Refusal) {
                     tensor = try PyTorchFile.view(name, pickle.tensors[at], pickle, storages, &copied, limit: limit)
                 } catch {
-                    throw ModelError(file: path, "tensor \(quoted(name)) \(error.reason)")
+                    throw FileError(file: path, "tensor \(quoted(name)) \(error.reason)")
                 }
                 guard tensors.updateValue(tensor, forKey: name) == nil else {
-                    throw ModelError(file: path, "holds tensor \(quoted(name)) twice")
+                    throw FileError(file: path, "holds tensor \(quoted(name)) twice")
                 }
                 names.append(name)
             case .container(let at):
                 let container = pickle.containers[at]
                 guard !PyTorchFile.isOptimizer(container) else { continue }
                 guard container.items.count <= PyTorchFile.nodeLimit else {
-                    throw ModelError(file: path, "holds more than \(PyTorchFile.nodeLimit) values")
+                    throw FileError(file: path, "holds more than \(PyTorchFile.nodeLimit) values")
                 }
                 var children: [(String, PickleValue, Int)] = []
                 for index in 0..<container.items.count {
@@ -160,18 +160,18 @@ struct PyTorchFile: WeightFile {
                     default: continue
                     }
                     guard name.utf8.count + key.utf8.count < PyTorchFile.nameLimit else {
-                        throw ModelError(file: path, "has a tensor name of more than \(PyTorchFile.nameLimit) bytes")
+                        throw FileError(file: path, "has a tensor name of more than \(PyTorchFile.nameLimit) bytes")
                     }
                     children.append((name.isEmpty ? key : name + "." + key, child, depth + 1))
                 }
                 guard pending.count + children.count <= PyTorchFile.nodeLimit else {
-                    throw ModelError(file: path, "holds more than \(PyTorchFile.nodeLimit) values")
+                    throw FileError(file: path, "holds more than \(PyTorchFile.nodeLimit) values")
                 }
                 pending += children.reversed()
             default: continue
             }
         }
-        guard !names.isEmpty else { throw ModelError(file: path, "holds no tensors; save a state_dict") }
+        guard !names.isEmpty else { throw FileError(file: path, "holds no tensors; save a state_dict") }
     }
 
     /// What torch.optim.Optimizer.state_dict returns: its tensors are no weights.

@@ -24,10 +24,10 @@ struct SafetensorsFile: WeightFile {
         let end: Int
     }
 
-    /// - Throws: `ModelError` naming the tensor and which rule of the format the file breaks.
-    init(_ file: MappedFile) throws(ModelError) {
+    /// - Throws: `FileError` naming the tensor and which rule of the format the file breaks.
+    init(_ file: MappedFile) throws(FileError) {
         path = file.path
-        func fail(_ message: String) -> ModelError { ModelError(file: file.path, message) }
+        func fail(_ message: String) -> FileError { FileError(file: file.path, message) }
         guard let length = file.bytes.integer(0, as: UInt64.self) else {
             throw fail("holds \(file.bytes.count) bytes, fewer than the 8 of a safetensors header's length")
         }

@@ -24,10 +24,10 @@ struct ZipArchive {
     /// Inflated bytes of all members together: as many times the archive's size, and a mebibyte more.
     static let inflationLimit = 100
 
-    /// - Throws: `ModelError` naming the member and what is wrong with it.
-    init(_ file: MappedFile) throws(ModelError) {
+    /// - Throws: `FileError` naming the member and what is wrong with it.
+    init(_ file: MappedFile) throws(FileError) {
         self.file = file
-        func fail(_ message: String) -> ModelError { ModelError(file: file.path, "as a zip archive \(message)") }
+        func fail(_ message: String) -> FileError { FileError(file: file.path, "as a zip archive \(message)") }
         let bytes = file.bytes
         guard let directory = ZipArchive.endOfDirectory(bytes) else {
             throw fail("has no valid end of central directory: the file is truncated or damaged")
@@ -86,16 +86,16 @@ struct ZipArchive {
 
     /// Calls `body` with a member's bytes and what keeps them valid beyond the call: the mapping, or the memory inflated
     /// into. Nothing else does: memory is freed after its owner's last use, whatever pointers into it are left.
-    /// - Throws: `ModelError` where the data does not inflate to the size and CRC-32 that the directory gives.
+    /// - Throws: `FileError` where the data does not inflate to the size and CRC-32 that the directory gives.
     func read<Result>(
-        _ member: Member, _ body: (_ bytes: UnsafeRawBufferPointer, _ owner: AnyObject) throws(ModelError) -> Result
-    ) throws(ModelError) -> Result {
+        _ member: Member, _ body: (_ bytes: UnsafeRawBufferPointer, _ owner: AnyObject) throws(FileError) -> Result
+    ) throws(FileError) -> Result {
         var bytes = member.raw
         var owner: AnyObject = file
         if member.isDeflated {
             let memory = OwnedBytes(count: member.size)
             guard ZipArchive.inflate(member.raw, into: memory.bytes, count: member.size) else {
-                throw ModelError(
+                throw FileError(
                     file: file.path, "member \(quoted(member.name)) does not inflate to its \(member.size) bytes")
             }
             bytes = UnsafeRawBufferPointer(start: memory.bytes.baseAddress, count: member.size)
@@ -103,10 +103,10 @@ struct ZipArchive {
         }
         let crc = UInt32(truncatingIfNeeded: crc32_z(0, bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count))
         guard crc == member.crc else {
-            throw ModelError(
+            throw FileError(
                 file: file.path, "member \(quoted(member.name)) has a CRC-32 that its bytes do not: it is damaged")
         }
-        return try withExtendedLifetime(owner) { () throws(ModelError) in try body(bytes, owner) }
+        return try withExtendedLifetime(owner) { () throws(FileError) in try body(bytes, owner) }
     }
 
     private struct Directory {
@@ -164,9 +164,9 @@ struct ZipArchive {
 
     /// One central directory entry, section 4.3.12, with the zip64 extra field of 4.5.3.
     private static func entry(
-        _ header: UnsafeRawBufferPointer, _ extra: UnsafeRawBufferPointer, _ fail: (String) -> ModelError,
+        _ header: UnsafeRawBufferPointer, _ extra: UnsafeRawBufferPointer, _ fail: (String) -> FileError,
         _ name: String
-    ) throws(ModelError) -> Entry {
+    ) throws(FileError) -> Entry {
         guard let flags = header.integer(8, as: UInt16.self), let method = header.integer(10, as: UInt16.self),
             let crc = header.integer(16, as: UInt32.self), let packed32 = header.integer(20, as: UInt32.self),
             let size32 = header.integer(24, as: UInt32.self), let disk = header.integer(34, as: UInt16.self),
@@ -185,7 +185,7 @@ struct ZipArchive {
             }
             at += 4 + Int(length)
         }
-        func widened(_ value: UInt32) throws(ModelError) -> Int {
+        func widened(_ value: UInt32) throws(FileError) -> Int {
             if value != .max { return Int(value) }
             guard !wide.isEmpty, let number = Int(exactly: wide.removeFirst()) else {
                 throw fail("member \(quoted(name)) has a size or position beyond what its zip64 field gives")

@@ -1,43 +1,91 @@
 import Diagnostics
+import Kernels
 import ModelFiles
 
-/// The families of networks there are, by config.json's `model_type`.
+/// The families of networks that a model directory can hold.
 enum ModelRegistry {
-    /// Encoders of transformers: each reads its configuration and tensor names into the parts that all share.
-    static let encoders: [(name: String, parts: @Sendable (Checkpoint) throws(ModelError) -> EncoderDefinition)] = [
-        ("bert", Bert.parts), ("distilbert", DistilBert.parts), ("electra", Electra.parts), ("albert", Albert.parts),
-        ("roberta", Roberta.parts), ("xlm-roberta", Roberta.parts), ("camembert", Roberta.parts),
-        ("data2vec-text", Roberta.parts), ("xlm-roberta-xl", XLMRobertaXL.parts),
-        ("mpnet", MPNet.parts), ("deberta", Deberta.parts), ("deberta-v2", DebertaV2.parts),
-        ("nomic_bert", NomicBert.parts), ("modernbert", ModernBert.parts), ("gemma3_text", Gemma3.parts),
-        ("t5", T5.parts), ("mt5", T5.parts), ("umt5", T5.parts),
-        ("llama", Llama.parts), ("mistral", Llama.parts), ("qwen2", Llama.parts), ("qwen3", Llama.parts),
-    ]
-
-    /// Families with a directory format of this project's own.
-    static let own: [(name: String, make: @Sendable (Checkpoint) throws(ModelError) -> any Network)] = [
-        ("transformer_encoder", { source throws(ModelError) in try TorchEncoder.network(source) }),
-        ("self_attention", { source throws(ModelError) in try SelfAttentionNetwork(source: source) }),
-        ("rnn", recurrent), ("gru", recurrent), ("lstm", recurrent),
-    ]
-    private static let recurrent: @Sendable (Checkpoint) throws(ModelError) -> any Network = {
-        source throws(ModelError) in try RecurrentNetwork(source: source)
+    /// A family: the configurations that are its own, and the function that reads their network.
+    struct Entry: Sendable {
+        /// `model_type` of config.json.
+        let name: String
+        /// Whether a configuration with this `model_type` is the family's. `nil` accepts any.
+        var accepts: (@Sendable (ConfigurationFile) -> Bool)?
+        let make: @Sendable (Checkpoint, SentenceTransformersConfiguration) throws(FileError) -> any Network
     }
 
+    /// All families. The first entry with the configuration's `model_type` that accepts the configuration is taken, so an
+    /// entry for a variant stands before that of its base.
+    static let entries: [Entry] = [
+        encoder("bert", Bert.definition), encoder("distilbert", DistilBert.definition),
+        encoder("electra", Electra.definition), encoder("albert", Albert.definition),
+        encoder("roberta", Roberta.definition), encoder("xlm-roberta", Roberta.definition),
+        encoder("camembert", Roberta.definition), encoder("data2vec-text", Roberta.definition),
+        encoder("xlm-roberta-xl", XLMRobertaXL.definition), encoder("mpnet", MPNet.definition),
+        encoder("deberta", Deberta.definition), encoder("deberta-v2", DebertaV2.definition),
+        encoder("nomic_bert", NomicBert.definition), encoder("modernbert", ModernBert.definition),
+        encoder("gemma3_text", Gemma3.definition), encoder("t5", T5.definition), encoder("mt5", T5.definition),
+        encoder("umt5", T5.definition), encoder("llama", Llama.definition), encoder("mistral", Llama.definition),
+        encoder("qwen2", Llama.definition), encoder("qwen3", Llama.definition),
+        native("transformer_encoder") { source throws(FileError) in try TorchEncoder.network(source) },
+        native("self_attention") { source throws(FileError) in try SelfAttentionNetwork(source: source) },
+        native("rnn") { source throws(FileError) in try RecurrentNetwork(source: source) },
+        native("gru") { source throws(FileError) in try RecurrentNetwork(source: source) },
+        native("lstm") { source throws(FileError) in try RecurrentNetwork(source: source) },
+    ]
+
+    /// A Transformer encoder of transformers, whose configuration and tensor names become an `EncoderDefinition`.
+    private static func encoder(
+        _ name: String, where accepts: (@Sendable (ConfigurationFile) -> Bool)? = nil,
+        _ definition: @escaping @Sendable (Checkpoint) throws(FileError) -> EncoderDefinition
+    ) -> Entry {
+        Entry(name: name, accepts: accepts) { source, sentence throws(FileError) in
+            try EncoderNetwork(source, sentence, definition(source))
+        }
+    }
+
+    /// A family with a directory format of this project's own, whose config.json says how to pool.
+    private static func native(
+        _ name: String, _ make: @escaping @Sendable (Checkpoint) throws(FileError) -> any Network
+    ) -> Entry {
+        Entry(name: name) { source, sentence throws(FileError) in
+            try checkAgreement(source.configuration, sentence)
+            return try make(source)
+        }
+    }
+
+    /// Refuses a directory whose config.json and modules.json name different vectors.
+    private static func checkAgreement(
+        _ c: ConfigurationFile, _ sentence: SentenceTransformersConfiguration
+    ) throws(FileError) {
+        let pooling = sentence.pooling.map(\.rawValue).joined(separator: "+")
+        if let own = try c.string("pooling"), !sentence.pooling.isEmpty, own != pooling {
+            throw FileError(
+                file: c.file,
+                "'pooling' is \(quoted(own)), but modules.json asks for \(quoted(pooling)); remove one of them")
+        }
+        let own = try c.bool("normalize", default: sentence.normalize ?? false)
+        if let normalize = sentence.normalize, own != normalize {
+            throw FileError(
+                file: c.file,
+                "'normalize' is \(own), but modules.json \(normalize ? "ends with" : "does not end with") a Normalize "
+                    + "module; remove one of them")
+        }
+    }
+
+    /// Reads the network of a model directory, with the settings of sentence-transformers' files.
     static func make(
         _ source: Checkpoint, _ sentence: SentenceTransformersConfiguration
-    ) throws(ModelError) -> any Network {
-        let known = (encoders.map(\.name) + own.map(\.name)).joined(separator: ", ")
-        let file = source.configuration.file
-        guard let name = try source.configuration.string("model_type") else {
-            throw ModelError(file: file, "'model_type' is missing; it should be one of \(known)")
+    ) throws(FileError) -> any Network {
+        let c = source.configuration
+        var known: [String] = []
+        for entry in entries where !known.contains(entry.name) { known.append(entry.name) }
+        let expected = "it should be one of \(known.joined(separator: ", "))"
+        guard let name = try c.string("model_type") else {
+            throw FileError(file: c.file, "'model_type' is missing; \(expected)")
         }
-        if let family = encoders.first(where: { $0.name == name }) {
-            return try EncoderNetwork(source, sentence, family.parts(source))
+        guard let entry = entries.first(where: { $0.name == name && $0.accepts?(c) ?? true }) else {
+            throw FileError(file: c.file, "'model_type' is \(quoted(name)); \(expected)")
         }
-        guard let family = own.first(where: { $0.name == name }) else {
-            throw ModelError(file: file, "'model_type' is \(quoted(name)); it should be one of \(known)")
-        }
-        return try family.make(source)
+        return try SentenceTransformersNetwork(entry.make(source, sentence), source, sentence)
     }
 }

@@ -1,7 +1,7 @@
 import Glibc
 import Kernels
 
-/// The derivatives of one cell's step along one sequence, and how tangents go through a step: forward-mode
+/// The derivatives of one cell's steps along one sequence, by which tangents pass through a step: forward-mode
 /// differentiation of torch.nn.RNN, GRU and LSTM (https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html).
 ///
 /// With a = W_ih x̃_t and b = W_hh h̃_{t−1}, the tangents of the two projections, and s_k the slopes by number:
@@ -13,7 +13,7 @@ import Kernels
 struct CellTangents {
     private let cell: RecurrentCell
     private let hidden: Int
-    /// [length, slopes of the cell · hidden]
+    /// The slopes of every step, [length, slopes of the cell · hidden].
     private let slopes: [Float]
 
     private static func count(_ cell: RecurrentCell) -> Int {
@@ -24,12 +24,12 @@ struct CellTangents {
         }
     }
 
-    /// Reads the slopes off what a pass over one direction of one layer just left.
+    /// Computes the slopes from the memory of a pass over one direction of one layer.
     /// - Parameters:
-    ///   - gates: the sequence's activated gates, [length, gates · hidden].
-    ///   - cells: LSTM: the sequence's c_t, [length, hidden].
-    ///   - states: the sequence's h_t of this direction, row t at `states + t * stride`.
-    ///   - index: layer · directions + direction, the row of `initial`.
+    ///   - gates: The sequence's activated gates, [length, gates · hidden].
+    ///   - cells: The sequence's c_t, [length, hidden]; read for an LSTM only.
+    ///   - states: The sequence's h_t of this direction, row t at `states + t * stride`.
+    ///   - index: The row of `initial`: layer · directions + direction.
     init(
         _ network: RecurrentNetwork, _ weights: RecurrentDirection, reverse: Bool, length: Int,
         gates: UnsafePointer<Float>, cells: UnsafePointer<Float>, states: UnsafePointer<Float>, stride: Int,
@@ -41,7 +41,7 @@ struct CellTangents {
         self.hidden = hidden
         let width = Self.count(cell) * hidden
         let gateSize = network.configuration.gateSize
-        // GRU: W_hh h_{t−1} by the kernel that the pass used, so q is what stood in the pass.
+        // GRU: W_hh h_{t−1} by the kernel of the pass, so that q has the same value.
         var previous: [Float] = []
         var products: [Float] = []
         if cell == .gru {
@@ -101,7 +101,8 @@ struct CellTangents {
         }
     }
 
-    /// What each step started from, [length, size]: the step before it in the direction's order, or the initial state.
+    /// Returns the state before each step, [length, size]: that of the step before it in the direction's order, or the
+    /// initial one.
     private static func previousStates(
         _ states: UnsafePointer<Float>, stride: Int, size: Int, length: Int, reverse: Bool, initial: Matrix?, index: Int
     ) -> [Float] {
@@ -120,11 +121,11 @@ struct CellTangents {
         return rows
     }
 
-    /// One tangent through the step at position t.
+    /// Carries one tangent through the step at position t.
     /// - Parameters:
-    ///   - a, b: [gates · hidden]
-    ///   - h: [hidden], h̃_{t−1} (GRU) on entry; the new tangent on return, for an LSTM the m̃ that is still to project.
-    ///   - c: LSTM, [hidden]: c̃_{t−1} on entry, c̃_t on return.
+    ///   - a, b: [gates · hidden].
+    ///   - h: [hidden]: h̃_{t−1} on entry (GRU); the new tangent on return, for an LSTM the m̃ before the projection.
+    ///   - c: [hidden]: c̃_{t−1} on entry, c̃_t on return (LSTM).
     func step(
         at t: Int, a: UnsafePointer<Float>, b: UnsafePointer<Float>, h: UnsafeMutablePointer<Float>,
         c: UnsafeMutablePointer<Float>

@@ -3,21 +3,20 @@ import JSON
 import Kernels
 import ModelFiles
 
-/// What config.json says of a model of type `rnn`, `gru` or `lstm`; sizes are torch.nn's.
+/// The configuration of a model of type `rnn`, `gru` or `lstm`, with the sizes of torch.nn.
 ///
-/// An output layer (`output_size`) serves one of two ends, told apart by `output_activation`:
-/// - present (`identity` included): a projection whose result is the embedding. `last` pooling applies it to the final
-///   states, the others pool y_t. The model answers `embedding` when not told.
-/// - absent: a head, y_t = W h_t + b. The embedding pools the hidden states, and the model answers `logits` when not
-///   told.
+/// An output layer (`output_size`) has one of two purposes, by `output_activation`:
+/// - Present (`identity` included): a projection y_t whose result is the embedding. `last` pooling applies it to the
+///   final states, the others pool y_t. The default output is `embedding`.
+/// - Absent: a head, y_t = W h_t + b. The embedding pools the hidden states. The default output is `logits`.
 struct RecurrentConfiguration: Sendable {
     enum Nonlinearity: String, CaseIterable { case tanh, relu }
 
-    /// Softmax runs over each row of y.
+    /// The function of the output layer; the softmax runs over each row of y.
     enum OutputActivation: String, CaseIterable {
         case identity, relu, tanh, sigmoid, softmax
 
-        /// What the dense layer's epilogue applies; softmax follows it.
+        /// The activation in the dense layer. The softmax follows as a step of its own.
         var epilogue: Activation {
             switch self {
             case .identity, .softmax: .identity
@@ -33,14 +32,14 @@ struct RecurrentConfiguration: Sendable {
     let inputSize: Int
     let vocabularySize: Int?
     let hiddenSize: Int
-    /// The LSTM's `proj_size`; nil where h is as wide as the cell.
+    /// Width of h, the LSTM's `proj_size`. `nil` if h is as wide as the cell.
     let projectionSize: Int?
     let layers: Int
     let directions: Int
     let bias: Bool
     let outputSize: Int?
     let outputActivation: OutputActivation
-    /// The output layer's result is the embedding.
+    /// Whether the output layer's result is the embedding.
     let embedsOutput: Bool
     let pooling: Pooling
     let normalize: Bool
@@ -55,10 +54,10 @@ struct RecurrentConfiguration: Sendable {
 
     private static let sizes = 1...65_536
 
-    init(_ configuration: Configuration) throws(ModelError) {
+    init(_ configuration: ConfigurationFile) throws(FileError) {
         let object = configuration.object
         func isPresent(_ key: String) -> Bool { object[key].map { $0 != .null } ?? false }
-        func fail(_ message: String) -> ModelError { ModelError(file: configuration.file, message) }
+        func fail(_ message: String) -> FileError { FileError(file: configuration.file, message) }
 
         family = object["model_type"]?.string ?? ""
         switch family {

@@ -1,70 +1,70 @@
 import Kernels
 
-/// ‖∂h_t/∂x_s‖_F: h of the last layer, all directions joined, by the network's input at position s (for ids: by the
-/// embedding vector). The norm, over both vectors, of what torch.autograd.functional.jacobian gives for torch.nn.RNN, GRU
-/// or LSTM; for one plain layer ‖A_t ⋯ A_{s+1} D_s‖_F with A = diag(φ') W_hh, D = diag(φ') W_ih.
+/// The norms ‖∂h_t/∂x_s‖_F of the derivatives of h_t of the last layer, all directions joined, with respect to the
+/// network's input x_s (for ids, the embedding vector): the norm over both vectors of
+/// torch.autograd.functional.jacobian for torch.nn.RNN, GRU or LSTM. For one plain layer it is ‖A_t ⋯ A_{s+1} D_s‖_F
+/// with A = diag(φ') W_hh, D = diag(φ') W_ih.
 ///
-/// Forward mode: each component of each x_s has a tangent, and the tangents go through the layers as rows of one dense
-/// layer. Where x_s cannot reach a state (of later positions, for a direction that reads forward), none are carried.
-struct RecurrentJacobian {
+/// It is computed in forward mode: each component of each x_s has a tangent, and the tangents pass through the layers
+/// as rows of one dense layer. States that x_s cannot reach, such as earlier ones of a forward direction, carry no
+/// tangents.
+struct RecurrentJacobian: RecurrentAttribution {
+    static let method = AttentionMethod.jacobian
+
     private let network: RecurrentNetwork
     private let selection: AttentionSelection
     private let initialState: RecurrentState?
     private let length: Int
-    /// By layer · directions + direction, filled as the pass goes.
+    /// The derivatives of the cells recorded so far, at index layer · directions + direction.
     private var cells: [CellTangents] = []
 
-    /// Floats of tangents of whole layers that are kept at once, about (32 MB), and the most tangents carried together.
+    /// The number of floats, 32 MB, that the tangents of whole layers take at once, about.
     private static let keptFloats = 8 << 20
     private static let mostTangents = 1024
-    /// Multiplications for one map, at most: about 20 s of one Zen 4 core with AVX-512.
+    /// The most multiplications for one map: about 20 s of one Zen 4 core with AVX-512.
     private static let mostMultiplications = 1e12
 
-    /// Steps for which a map takes no more work than `mostMultiplications`, at least 1.
-    static func maxLength(_ c: RecurrentConfiguration) -> Int {
+    /// Returns the steps, at least 1, for which a map takes no more work than `mostMultiplications`.
+    static func maxLength(_ c: RecurrentConfiguration) -> Int? {
         let (gates, state) = (Double(c.gateSize), Double(c.stateSize))
         let projection = c.projectionSize == nil ? 0 : state * Double(c.hiddenSize)
         var perTangent = 0.0
         for layer in 0..<c.layers {
             let work = gates * (state + (layer > 0 ? Double(c.layerSize) : 0)) + projection
-            // On average half of the positions have tangents, where what is read later has none yet.
+            // On average half of the positions have tangents, since positions that are read later have none yet.
             perTangent += Double(c.directions) * work * (layer == 0 || c.directions == 1 ? 0.5 : 1)
         }
         let steps = (mostMultiplications / (Double(c.inputSize) * perTangent)).squareRoot()
         return max(1, Int(min(steps, 1e9)))
     }
 
-    /// nil where the request wants no such map.
+    static func isSupported(by configuration: RecurrentConfiguration) -> Bool { true }
+
     init?(_ request: SequenceRequest, _ network: RecurrentNetwork) {
-        guard let selection = request.outputs.attention, selection.method == .jacobian else { return nil }
+        guard let selection = Self.selection(request) else { return nil }
         self.selection = selection
         self.network = network
         initialState = request.outputs.initialState
         length = request.length
     }
 
-    /// Takes what the map needs of a layer's direction; in the pass's order, the forward direction first.
-    /// - Parameters:
-    ///   - memory: what the pass just left: gates and cells by row.
-    ///   - first: the sequence's first row.
-    ///   - states: this direction's h_t, row r at `states + r * stride`.
-    mutating func add(
-        layer: Int, direction: Int, memory: RecurrentPass.Memory, first: Int, states: UnsafePointer<Float>, stride: Int
-    ) {
-        guard let gates = memory.gates, let cellStates = memory.cells else { return }
+    /// Keeps the derivatives of a layer's direction; in the pass's order, the forward direction first.
+    mutating func record(_ trace: RecurrentTrace) {
+        guard let gates = trace.memory.gates, let cellStates = trace.memory.cells else { return }
         let c = network.configuration
+        let (layer, direction, first) = (trace.layer, trace.direction, trace.firstRow)
         cells.append(
             CellTangents(
                 network, network.weights.layers[layer][direction], reverse: direction == 1, length: length,
                 gates: gates + first * c.gateSize, cells: cellStates + first * c.hiddenSize,
-                states: states + first * stride, stride: stride, initial: initialState,
+                states: trace.states + first * trace.stride, stride: trace.stride, initial: initialState,
                 index: layer * c.directions + direction))
     }
 
     var maps: AttentionMaps {
         let c = network.configuration
         let queries = selection.queries ?? Array(0..<length)
-        // Reading forward only, positions behind the last query change nothing.
+        // If the network reads forward only, positions behind the last query change nothing.
         let needed = c.directions == 1 ? (queries.max() ?? 0) + 1 : length
         var weights = [Float](repeating: 0, count: queries.count * length)
         var rowOfQuery = [Int](repeating: -1, count: length)
@@ -92,14 +92,14 @@ struct RecurrentJacobian {
         }
         for i in weights.indices { weights[i] = weights[i].squareRoot() }
         return AttentionMaps(
-            axes: ["query", "key"], shape: [queries.count, length], weights: weights, reconstructionMaxError: nil,
+            axes: Self.method.axes, shape: [queries.count, length], weights: weights, reconstructionMaxError: nil,
             rowSumMaxError: nil)
     }
 
     /// Carries tangents through one direction of one layer.
     /// - Parameters:
-    ///   - tangents: which: number s · inputSize + n is that of component n of x_s.
-    ///   - finish: of the last layer, told each position t whose h̃_t are in memory, and which of `tangents` they are.
+    ///   - tangents: The tangents' numbers; that of component n of x_s is s · inputSize + n.
+    ///   - finish: Called in the last layer for each position t once h̃_t of the tangents `active` are in memory.
     private func run(
         _ layer: Int, _ direction: Int, _ tangents: Range<Int>, _ length: Int, _ memory: Memory,
         finish: (_ t: Int, _ active: Range<Int>) -> Void
@@ -114,7 +114,7 @@ struct RecurrentJacobian {
         memory.c.update(repeating: 0, count: rows * hidden)
         for step in 0..<length {
             let t = direction == 0 ? step : length - 1 - step
-            // Those of positions that this direction has read by now; above a bidirectional layer, all.
+            // The tangents of positions that this direction has read; above a bidirectional layer, all.
             var active = 0..<rows
             if layer == 0 || c.directions == 1 {
                 let first = min(max(t * inputs - tangents.lowerBound, 0), rows)
@@ -134,7 +134,7 @@ struct RecurrentJacobian {
                 let place = row - active.lowerBound
                 var a = UnsafePointer(memory.a + place * gates)
                 if layer == 0 {
-                    // x̃ is a unit vector where the position is the tangent's own, else zero.
+                    // x̃ is a unit vector at the tangent's own position, else zero.
                     let (position, component) = (tangents.lowerBound + row).quotientAndRemainder(dividingBy: inputs)
                     if position == t {
                         memory.unit[component] = 1
@@ -166,23 +166,23 @@ struct RecurrentJacobian {
 }
 
 extension RecurrentJacobian {
-    /// What tangents are carried in.
+    /// The memory for the tangents.
     private final class Memory {
-        /// [rows, state] and [rows, hidden]: h̃ and c̃.
+        /// h̃, [rows, state], and c̃, [rows, hidden].
         let h: UnsafeMutablePointer<Float>
         let c: UnsafeMutablePointer<Float>
-        /// [rows, gates · hidden]: the projections of x̃ and of h̃.
+        /// The projections of x̃ and of h̃, [rows, gates · hidden] each.
         let a: UnsafeMutablePointer<Float>
         let b: UnsafeMutablePointer<Float>
-        /// LSTM with a projection: [rows, hidden].
+        /// m̃ of an LSTM with a projection, [rows, hidden].
         let projected: UnsafeMutablePointer<Float>
-        /// [gates · hidden]
+        /// Zeros, [gates · hidden].
         let zeros: UnsafeMutablePointer<Float>
-        /// [inputs]: zero but where a tangent begins.
+        /// The unit vector where a tangent begins, else zeros, [inputs].
         let unit: UnsafeMutablePointer<Float>
-        /// Where dense layers convert rows.
+        /// The scratch of dense layers, for converted rows.
         let words: UnsafeMutablePointer<Float>
-        /// [length, rows, layerSize]: the tangents of the layer below and of this one; of one layer, none.
+        /// The tangents of the layer below and of this one, [length, rows, layerSize] each; empty for a single layer.
         private(set) var x: UnsafeMutablePointer<Float>
         private(set) var y: UnsafeMutablePointer<Float>
         private let length: Int
@@ -208,14 +208,15 @@ extension RecurrentJacobian {
             self.length = length
         }
 
-        /// Tangents that a layer does not carry are zero for the layer above.
+        /// Clears this layer's output, since tangents that it does not carry are zero for the layer above.
         func clearOutput(rows: Int, _ c: RecurrentConfiguration) {
             y.update(repeating: 0, count: length * rows * c.layerSize)
         }
 
         func swapLayers() { swap(&x, &y) }
 
-        /// Σ h̃² of the tangents in `active`, whose first in all is number `first`, by the position they belong to.
+        /// Returns Σ h̃² of the tangents in `active` by their position s.
+        /// - Parameter first: The number of the first tangent in memory.
         func squares(_ active: Range<Int>, from first: Int, _ c: RecurrentConfiguration) -> [(s: Int, sum: Float)] {
             var sums: [(s: Int, sum: Float)] = []
             var row = active.lowerBound

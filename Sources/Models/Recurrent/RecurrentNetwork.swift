@@ -1,33 +1,35 @@
 import Kernels
 import ModelFiles
 
-/// torch.nn.RNN, GRU or LSTM (https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html) with an optional embedding
-/// before and an optional output layer behind.
+/// A recurrent network: torch.nn.RNN, GRU or LSTM (https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html)
+/// with an optional embedding before and an optional output layer behind.
 ///
-/// Layer 0's states are the inputs; layer l's are h_t of its directions, joined.
+/// The states of layer 0 are the inputs; those of layer l are h_t of its directions, joined.
 public struct RecurrentNetwork: Network {
     public let description: ModelDescription
     let configuration: RecurrentConfiguration
     let weights: RecurrentWeights
     let kernels: KernelTable
 
-    public init(source: Checkpoint) throws(ModelError) {
+    public init(source: Checkpoint) throws(FileError) {
         let c = try RecurrentConfiguration(source.configuration)
         configuration = c
         weights = try RecurrentWeights(c, source.weights)
         kernels = source.weights.kernels
-        let isGated = c.cell == .gru || c.cell == .lstm
         description = ModelDescription(
-            family: c.family, input: c.input, hiddenSize: c.layerSize,
-            embeddingSize: c.embedsOutput ? c.outputSize ?? c.layerSize : c.layerSize,
-            stateSizes: [c.inputSize] + Array(repeating: c.layerSize, count: c.layers), layers: c.layers, heads: 0,
-            directions: c.directions, maxLength: nil, logitsSize: c.outputSize, logitsPerToken: true, labels: c.labels,
-            answersLogits: c.outputSize != nil && !c.embedsOutput, pooling: c.pooling, normalize: c.normalize,
-            attentionMethods: isGated ? [.writeContribution, .jacobian] : [.jacobian],
-            stateShape: (c.layers * c.directions, c.stateSize, c.cell == .lstm ? c.hiddenSize : 0),
-            parameters: weights.parameters, precision: source.weights.precision.rawValue,
-            instructionSet: kernels.instructionSet,
-            maxJacobianLength: RecurrentJacobian.maxLength(c))
+            architecture: .init(
+                family: c.family, input: c.input,
+                stateSizes: [c.inputSize] + Array(repeating: c.layerSize, count: c.layers), heads: 0,
+                directions: c.directions,
+                stateShape: RecurrentStateShape(
+                    rows: c.layers * c.directions, hidden: c.stateSize, cell: c.cell == .lstm ? c.hiddenSize : 0),
+                parameters: weights.parameters),
+            outputs: .init(
+                defaultOutput: c.outputSize != nil && !c.embedsOutput ? .logits : .embedding,
+                pooledWidth: c.embedsOutput ? c.outputSize ?? c.layerSize : c.layerSize, pooling: [c.pooling],
+                normalize: c.normalize, logitsSize: c.outputSize, logitsPerToken: true, labels: c.labels),
+            attribution: RecurrentNetwork.attributionDescription(c),
+            runtime: .init(precision: source.weights.precision.rawValue, instructionSet: kernels.instructionSet))
     }
 
     public func forward(_ requests: [SequenceRequest], scratch: Scratch) -> [SequenceResult] {
@@ -51,8 +53,7 @@ public struct RecurrentNetwork: Network {
 
         var results = batch.emptyResults()
         var states = requests.map { $0.outputs.finalState ? emptyState : nil }
-        var contributions = requests.map { WriteContribution($0, c) }
-        var jacobians = requests.map { RecurrentJacobian($0, self) }
+        var attributions = requests.map(attribution)
         if let embedding = weights.embedding {
             batch.gatherTokens(embedding, x)
         } else {
@@ -68,12 +69,10 @@ public struct RecurrentNetwork: Network {
                 guard wantsMaps else { continue }
                 let states = y + direction * c.stateSize
                 for (i, first) in batch.offsets.enumerated() {
-                    contributions[i]?.add(
-                        layer: layer, direction: direction, memory: memory, first: first, states: states,
-                        stride: c.layerSize)
-                    jacobians[i]?.add(
-                        layer: layer, direction: direction, memory: memory, first: first, states: states,
-                        stride: c.layerSize)
+                    attributions[i]?.record(
+                        RecurrentTrace(
+                            layer: layer, direction: direction, memory: memory, firstRow: first, states: states,
+                            stride: c.layerSize))
                 }
             }
             collect(batch, layer + 1, y, &results)
@@ -82,7 +81,7 @@ public struct RecurrentNetwork: Network {
         applyOutput(batch, x, scratch, &results)
         for i in requests.indices {
             results[i].finalState = states[i]
-            results[i].attention = contributions[i]?.maps ?? jacobians[i]?.maps
+            results[i].attention = attributions[i]?.maps
         }
         return results
     }
@@ -99,26 +98,29 @@ public struct RecurrentNetwork: Network {
 
     // MARK: Outputs
 
-    /// As `RaggedBatch.collect`, but `last` means each direction's own last step, and an embedding that the output layer
-    /// makes is left to `applyOutput`.
+    /// Puts a layer's states and pooled vectors into the results. Above the input, `last` takes each direction's own last
+    /// step. An embedding that the output layer makes is left to `applyOutput`.
     private func collect(
         _ batch: RaggedBatch, _ layer: Int, _ x: UnsafePointer<Float>, _ results: inout [SequenceResult]
     ) {
-        let width = description.stateSizes[layer]
-        batch.collect(layer, x, width: width, into: &results)
-        for (i, request) in batch.requests.enumerated()
-        where request.outputs.embedding == .last && request.outputs.embeddingLayer == layer && layer > 0 {
-            var final = [Float](repeating: 0, count: width)
-            final.withUnsafeMutableBufferPointer { final in
-                if let base = final.baseAddress {
-                    copyFinalStates(x + batch.offsets[i] * width, length: batch.lengths[i], base)
-                }
-            }
-            results[i].embedding = final
-        }
+        let width = description.architecture.stateSizes[layer]
+        batch.collect(
+            layer, x, width: width, into: &results,
+            last: layer == 0
+                ? nil
+                : { sequence in
+                    var final = [Float](repeating: 0, count: width)
+                    final.withUnsafeMutableBufferPointer { final in
+                        if let base = final.baseAddress {
+                            copyFinalStates(x + batch.offsets[sequence] * width, length: batch.lengths[sequence], base)
+                        }
+                    }
+                    return final
+                })
     }
 
-    /// The forward direction's h at the last position, and the reverse direction's at the first.
+    /// Copies each direction's h after its last step: the forward one's at the last position, the reverse one's at the
+    /// first.
     private func copyFinalStates(_ rows: UnsafePointer<Float>, length: Int, _ out: UnsafeMutablePointer<Float>) {
         let size = configuration.stateSize
         let width = configuration.layerSize
@@ -126,45 +128,50 @@ public struct RecurrentNetwork: Network {
         if configuration.directions == 2 { (out + size).update(from: rows + size, count: size) }
     }
 
-    /// y = activation(W h + b): of all steps where logits or a pooled output are asked for; of the final states where
-    /// `last` makes the embedding.
+    /// Computes y = activation(W h + b) for logits and for embeddings that pool y: of all steps where one needs them, and of
+    /// the final states where `last` is pooled.
     private func applyOutput(
         _ batch: RaggedBatch, _ x: UnsafePointer<Float>, _ scratch: Scratch, _ results: inout [SequenceResult]
     ) {
         guard let output = weights.output else { return }
-        let layers = configuration.layers
-        func embeds(_ request: SequenceRequest) -> Bool {
-            configuration.embedsOutput && request.outputs.embedding != nil && request.outputs.embeddingLayer == layers
+        /// The ways of pooling y that a request wants.
+        func pooling(_ request: SequenceRequest) -> [Pooling] {
+            configuration.embedsOutput && request.outputs.embeddingLayer == configuration.layers
+                ? request.outputs.pooling : []
         }
-        if batch.requests.contains(where: { $0.outputs.logits || (embeds($0) && $0.outputs.embedding != .last) }) {
+        var all: UnsafeMutablePointer<Float>?
+        if batch.requests.contains(where: { $0.outputs.logits || pooling($0).contains { $0 != .last } }) {
             let y = scratch.take(batch.rows * output.outputs)
             project(output, x, y, rows: batch.rows)
-            for (i, request) in batch.requests.enumerated() {
-                let start = y + batch.offsets[i] * output.outputs
-                let length = batch.lengths[i]
-                if request.outputs.logits {
-                    results[i].logits = Matrix(
-                        rows: length, columns: output.outputs,
-                        values: Array(UnsafeBufferPointer(start: start, count: length * output.outputs)))
-                }
-                if embeds(request), let pooling = request.outputs.embedding {
-                    results[i].embedding = pooling.pool(start, length: length, width: output.outputs)
-                }
+            all = y
+        }
+        let lasts = batch.requests.indices.filter { pooling(batch.requests[$0]).contains(.last) }
+        var final: [Int: [Float]] = [:]
+        if !lasts.isEmpty {
+            let width = configuration.layerSize
+            let states = scratch.take(lasts.count * width)
+            let y = scratch.take(lasts.count * output.outputs)
+            for (row, i) in lasts.enumerated() {
+                copyFinalStates(x + batch.offsets[i] * width, length: batch.lengths[i], states + row * width)
+            }
+            project(output, states, y, rows: lasts.count)
+            for (row, i) in lasts.enumerated() {
+                final[i] = Array(UnsafeBufferPointer(start: y + row * output.outputs, count: output.outputs))
             }
         }
-        let lasts = batch.requests.indices.filter {
-            embeds(batch.requests[$0]) && batch.requests[$0].outputs.embedding == .last
-        }
-        if lasts.isEmpty { return }
-        let width = configuration.layerSize
-        let finals = scratch.take(lasts.count * width)
-        let y = scratch.take(lasts.count * output.outputs)
-        for (row, i) in lasts.enumerated() {
-            copyFinalStates(x + batch.offsets[i] * width, length: batch.lengths[i], finals + row * width)
-        }
-        project(output, finals, y, rows: lasts.count)
-        for (row, i) in lasts.enumerated() {
-            results[i].embedding = Array(UnsafeBufferPointer(start: y + row * output.outputs, count: output.outputs))
+        for (i, request) in batch.requests.enumerated() {
+            if request.outputs.logits, let all {
+                results[i].logits = Matrix(
+                    rows: batch.lengths[i], columns: output.outputs,
+                    values: Array(
+                        UnsafeBufferPointer(
+                            start: all + batch.offsets[i] * output.outputs, count: batch.lengths[i] * output.outputs)))
+            }
+            if !pooling(request).isEmpty {
+                results[i].embedding = batch.pooled(i, all.map { UnsafePointer($0) } ?? x, width: output.outputs) {
+                    final[$0] ?? []
+                }
+            }
         }
     }
 

@@ -1,42 +1,43 @@
 import Kernels
 
-/// One direction of one layer over a ragged batch: the input projections of a stretch of steps by one dense layer, then
-/// these steps, all running sequences together.
+/// The pass of one direction of one layer over a ragged batch: the input projections of a chunk of steps by one dense
+/// layer, then these steps, all running sequences together.
 struct RecurrentPass {
     let configuration: RecurrentConfiguration
     let layout: RecurrentLayout
 
-    /// What a pass works in, taken from scratch once for all layers.
+    /// The working memory of a pass, taken from scratch once for all layers.
     struct Memory {
-        /// Rows of a stretch. Its input projections are read while they are still in the second level of cache; as many
-        /// rows as the dense layer needs to run at its full speed.
-        let stretch: Int
-        /// [stretch, inputs]: the inputs of a stretch's steps, one step after another.
+        /// Rows of a chunk of steps: as many as the dense layer needs for its full speed, and few enough that their
+        /// input projections are still in the second level of cache when they are read.
+        let chunk: Int
+        /// The inputs of a chunk's steps, step after step, [chunk, inputs].
         let inputs: UnsafeMutablePointer<Float>
-        /// [stretch, gates · hidden]: their projections.
+        /// The projections of the inputs, [chunk, gates · hidden].
         let projections: UnsafeMutablePointer<Float>
-        /// [2, count, state] and [count, hidden], by the layout's order.
+        /// h, [2, count, state], and c, [count, hidden], in the layout's order.
         let h: UnsafeMutablePointer<Float>
         let c: UnsafeMutablePointer<Float>
         let stepScratch: UnsafeMutablePointer<Float>
-        /// Where rows are converted, in bf16 and int8.
+        /// The scratch of dense layers, for rows converted to bf16 or int8.
         let words: UnsafeMutablePointer<Float>
-        /// [stretch]: where the batch has these rows.
+        /// The rows of the batch, [chunk].
         let rows: UnsafeMutablePointer<Int>
-        /// What maps are made of, or nil: [rows, gates · hidden] and [rows, hidden].
+        /// The activated gates, [rows, gates · hidden], and c, [rows, hidden], for attribution. `nil` if no request
+        /// wants maps.
         let gates: UnsafeMutablePointer<Float>?
         let cells: UnsafeMutablePointer<Float>?
 
-        private static func stretch(rows: Int, sequences: Int) -> Int { max(sequences, min(rows, 192)) }
+        private static func chunk(rows: Int, sequences: Int) -> Int { max(sequences, min(rows, 192)) }
 
         static func count(
             _ weights: RecurrentWeights, _ c: RecurrentConfiguration, rows: Int, sequences: Int, keepsGates: Bool
         ) -> Int {
-            let stretch = stretch(rows: rows, sequences: sequences)
-            var count = Scratch.rounded(stretch * max(c.inputSize, c.layerSize))
-            count += Scratch.rounded(stretch * c.gateSize) + Scratch.rounded(2 * sequences * c.stateSize)
-            count += Scratch.rounded(sequences * c.hiddenSize) + Scratch.rounded(weights.wordCount(rows: stretch))
-            count += Scratch.rounded(sequences * (c.cell.gates + 1) * c.hiddenSize) + Scratch.rounded(2 * stretch)
+            let chunk = chunk(rows: rows, sequences: sequences)
+            var count = Scratch.rounded(chunk * max(c.inputSize, c.layerSize))
+            count += Scratch.rounded(chunk * c.gateSize) + Scratch.rounded(2 * sequences * c.stateSize)
+            count += Scratch.rounded(sequences * c.hiddenSize) + Scratch.rounded(weights.wordCount(rows: chunk))
+            count += Scratch.rounded(sequences * (c.cell.gates + 1) * c.hiddenSize) + Scratch.rounded(2 * chunk)
             if keepsGates { count += Scratch.rounded(rows * c.gateSize) + Scratch.rounded(rows * c.hiddenSize) }
             return count
         }
@@ -45,24 +46,25 @@ struct RecurrentPass {
             _ weights: RecurrentWeights, _ c: RecurrentConfiguration, rows: Int, sequences: Int, keepsGates: Bool,
             _ scratch: Scratch
         ) {
-            stretch = Self.stretch(rows: rows, sequences: sequences)
-            inputs = scratch.take(stretch * max(c.inputSize, c.layerSize))
-            projections = scratch.take(stretch * c.gateSize)
+            chunk = Self.chunk(rows: rows, sequences: sequences)
+            inputs = scratch.take(chunk * max(c.inputSize, c.layerSize))
+            projections = scratch.take(chunk * c.gateSize)
             h = scratch.take(2 * sequences * c.stateSize)
             self.c = scratch.take(sequences * c.hiddenSize)
             stepScratch = scratch.take(sequences * (c.cell.gates + 1) * c.hiddenSize)
-            words = scratch.take(weights.wordCount(rows: stretch))
-            self.rows = UnsafeMutableRawPointer(scratch.take(2 * stretch)).bindMemory(to: Int.self, capacity: stretch)
+            words = scratch.take(weights.wordCount(rows: chunk))
+            self.rows = UnsafeMutableRawPointer(scratch.take(2 * chunk)).bindMemory(to: Int.self, capacity: chunk)
             gates = keepsGates ? scratch.take(rows * c.gateSize) : nil
             cells = keepsGates ? scratch.take(rows * c.hiddenSize) : nil
         }
     }
 
+    /// Runs all steps.
     /// - Parameters:
-    ///   - x: [rows, weights.input.inputs], the layer's input.
-    ///   - y: where this direction's h_t go: row r at `y + r * stride`.
-    ///   - index: layer · directions + direction: the row of states.
-    ///   - states: of the sequences that want them, the final h and c are put there.
+    ///   - x: The layer's input, [rows, weights.input.inputs].
+    ///   - y: This direction's h_t, written to row r at `y + r * stride`.
+    ///   - index: The row of states: layer · directions + direction.
+    ///   - states: The final h and c of the sequences that want them; `nil` for the others.
     func run(
         _ weights: RecurrentDirection, reverse: Bool, x: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>,
         stride: Int, index: Int, memory: Memory, states: inout [RecurrentState?]
@@ -84,7 +86,7 @@ struct RecurrentPass {
         var running = count
         while time < layout.batch.longest {
             let first = time
-            let rows = layout.rows(from: &time, running: running, limit: memory.stretch, reverse: reverse, memory.rows)
+            let rows = layout.rows(from: &time, running: running, limit: memory.chunk, reverse: reverse, memory.rows)
             project(weights, x, rows: rows, memory)
             var row = 0
             for time in first..<time {
@@ -106,7 +108,7 @@ struct RecurrentPass {
             }
         }
         for (r, sequence) in layout.order.enumerated() where states[sequence] != nil {
-            // A sequence's last step wrote the half that its length tells.
+            // The parity of a sequence's length tells which half its last step wrote.
             let h = layout.batch.lengths[sequence] % 2 == 0 ? halves.0 : halves.1
             for i in 0..<stateSize { states[sequence]?.hidden.values[index * stateSize + i] = h[r * stateSize + i] }
             guard isLSTM else { continue }
@@ -114,7 +116,7 @@ struct RecurrentPass {
         }
     }
 
-    /// The input projections of a stretch, from rows that are brought together unless they are so already.
+    /// Computes the input projections of a chunk, from rows that are gathered unless they are consecutive.
     private func project(_ weights: RecurrentDirection, _ x: UnsafePointer<Float>, rows: Int, _ memory: Memory) {
         let width = weights.input.inputs
         var inputs = x + memory.rows[0] * width
@@ -127,7 +129,7 @@ struct RecurrentPass {
             scratch: memory.words)
     }
 
-    /// h_0 and c_0: what the sequences bring, else zeros.
+    /// Sets h_0 and c_0 to the sequences' initial states, else to zeros.
     private func start(_ memory: Memory, index: Int) {
         func fill(_ target: UnsafeMutablePointer<Float>, _ size: Int, _ matrix: Matrix?) {
             guard let matrix, matrix.columns == size, (index + 1) * size <= matrix.values.count else {

@@ -2,41 +2,43 @@ import Diagnostics
 import Kernels
 import ModelFiles
 
-/// One direction of one layer.
+/// The weights of one direction of one layer.
 struct RecurrentDirection: Sendable {
-    /// weight_ih [gates·hidden, inputs]
+    /// weight_ih, [gates · hidden, inputs].
     let input: PackedWeight
-    /// weight_hh [gates·hidden, state]
+    /// weight_hh, [gates · hidden, state].
     let hidden: PackedWeight
-    /// [gates·hidden] of the input projection: b_ih + b_hh, but only b_ih for the GRU's n gate.
+    /// The bias of the input projection, [gates · hidden]: b_ih + b_hh, but only b_ih for the GRU's n gate. `nil` if
+    /// there is none.
     let bias: FloatTensor?
-    /// GRU: b_hh of the n gate, [hidden], which stays inside r ⊙ (…).
+    /// b_hh of the GRU's n gate, [hidden], which stays inside r ⊙ (…). `nil` if there is none.
     let hiddenBiasN: FloatTensor?
-    /// LSTM: weight_hr [state, hidden]
+    /// weight_hr of an LSTM, [state, hidden]. `nil` if there is none.
     let projection: PackedWeight?
 
-    /// Floats in which dense layers and steps convert rows, for at most `rows` of them; 0 in f32.
+    /// Returns the floats of scratch in which dense layers and steps convert up to `rows` rows; 0 in f32.
     func wordCount(rows: Int) -> Int {
         [input, hidden, projection].compactMap { $0 }.map { $0.dense.scratchCount(rows, $0.inputs) }.max() ?? 0
     }
 }
 
-/// All tensors of a recurrent model, under torch.nn's names (https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html)
-/// after `rnn.`: `weight_ih_l0`, `weight_hh_l0`, `bias_ih_l0`, `bias_hh_l0`, `weight_hr_l0`, …, `_reverse`.
+/// The tensors of a recurrent model under torch.nn's names
+/// (https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html) after `rnn.`: `weight_ih_l0`, `weight_hh_l0`,
+/// `bias_ih_l0`, `bias_hh_l0`, `weight_hr_l0`, …, `_reverse`.
 struct RecurrentWeights: Sendable {
-    /// [vocabulary, inputSize]
+    /// embedding.weight, [vocabulary, inputSize]. `nil` if the input is feature vectors.
     let embedding: EmbeddingTable?
-    /// [layer][direction]
+    /// The weights of the layers, [layer][direction].
     let layers: [[RecurrentDirection]]
-    /// output.weight [outputSize, layerSize], output.bias [outputSize]; no `output.bias` in the file: none.
+    /// output.weight, [outputSize, layerSize], and output.bias, [outputSize]. `nil` if there is none.
     let output: PackedWeight?
     let outputBias: FloatTensor?
-    /// Numbers in the tensors above, as torch counts them.
+    /// Values in the tensors above, as torch counts them.
     let parameters: Int
 
     func wordCount(rows: Int) -> Int { layers.joined().map { $0.wordCount(rows: rows) }.max() ?? 0 }
 
-    init(_ configuration: RecurrentConfiguration, _ reader: WeightReader) throws(ModelError) {
+    init(_ configuration: RecurrentConfiguration, _ reader: WeightReader) throws(FileError) {
         var parameters = 0
         if let size = configuration.vocabularySize {
             embedding = try reader.table(
@@ -66,9 +68,9 @@ struct RecurrentWeights: Sendable {
         }
         self.parameters = parameters
 
-        // A tensor of the network that the configuration leaves out would silently make another network of it.
+        // Ignoring a tensor of the network would silently make it another network.
         if let extra = reader.unused.first(where: { $0.hasPrefix("rnn.") }) {
-            throw ModelError(
+            throw FileError(
                 file: reader.file.path,
                 "tensor \(quoted(extra)) is not part of the network that config.json describes; check 'num_layers', "
                     + "'bidirectional', 'bias' and 'proj_size'")
@@ -78,7 +80,7 @@ struct RecurrentWeights: Sendable {
     private static func direction(
         _ configuration: RecurrentConfiguration, _ reader: WeightReader, _ suffix: String, inputs: Int,
         _ parameters: inout Int
-    ) throws(ModelError) -> RecurrentDirection {
+    ) throws(FileError) -> RecurrentDirection {
         let gateSize = configuration.gateSize
         let stateSize = configuration.stateSize
         let hiddenSize = configuration.hiddenSize

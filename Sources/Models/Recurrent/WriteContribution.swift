@@ -1,7 +1,7 @@
 import Kernels
 
-/// How much of what a gated cell wrote at step s is still in its state at step t, by unrolling the cell's own equation
-/// (Levy et al. 2018, https://arxiv.org/abs/1805.03716).
+/// The share of the write at step s in a gated cell's state at step t, by unrolling the cell's equation (Levy et al.
+/// 2018, https://arxiv.org/abs/1805.03716).
 ///
 /// - GRU: h_t = (Π_{j≤t} z_j) h_0 + Σ_s (Π_{s<j≤t} z_j) ⊙ (1 − z_s) ⊙ n_s. A weight is the mean over units of its
 ///   coefficients, which sum to 1 over the row.
@@ -9,7 +9,9 @@ import Kernels
 ///
 /// Column 0 is the initial state, column s + 1 the step at position s. Rows and columns are positions of the sequence in
 /// both directions; the reverse direction reads from the end, so its rows hold what later positions wrote.
-struct WriteContribution {
+struct WriteContribution: RecurrentAttribution {
+    static let method = AttentionMethod.writeContribution
+
     private let selection: AttentionSelection
     private let configuration: RecurrentConfiguration
     private let initialState: RecurrentState?
@@ -19,11 +21,16 @@ struct WriteContribution {
     private var reconstructionMaxError: Float = 0
     private var rowSumMaxError: Float = 0
 
-    /// nil where the request wants no such maps.
-    init?(_ request: SequenceRequest, _ configuration: RecurrentConfiguration) {
-        guard let selection = request.outputs.attention, selection.method == .writeContribution else { return nil }
+    static func isSupported(by configuration: RecurrentConfiguration) -> Bool {
+        configuration.cell == .gru || configuration.cell == .lstm
+    }
+
+    static func maxLength(_ configuration: RecurrentConfiguration) -> Int? { nil }
+
+    init?(_ request: SequenceRequest, _ network: RecurrentNetwork) {
+        guard let selection = Self.selection(request) else { return nil }
         self.selection = selection
-        self.configuration = configuration
+        configuration = network.configuration
         initialState = request.outputs.initialState
         length = request.length
         queries = selection.queries ?? Array(0..<length)
@@ -33,40 +40,37 @@ struct WriteContribution {
 
     var maps: AttentionMaps {
         AttentionMaps(
-            axes: ["layer", "direction", "query", "key"],
+            axes: Self.method.axes,
             shape: [selection.layers.count, selection.heads.count, queries.count, length + 1], weights: weights,
             reconstructionMaxError: reconstructionMaxError,
             rowSumMaxError: configuration.cell == .gru ? rowSumMaxError : nil)
     }
 
-    /// Adds the map of a layer's direction, where it was asked for.
-    /// - Parameters:
-    ///   - memory: what the pass just left: gates and cells by row.
-    ///   - first: the sequence's first row.
-    ///   - states: this direction's h_t, row r at `states + r * stride`.
-    mutating func add(
-        layer: Int, direction: Int, memory: RecurrentPass.Memory, first: Int, states: UnsafePointer<Float>, stride: Int
-    ) {
+    /// Writes the map of a layer's direction if it is asked for.
+    mutating func record(_ trace: RecurrentTrace) {
+        let (memory, first) = (trace.memory, trace.firstRow)
         guard let gates = memory.gates, let cells = memory.cells else { return }
         let columns = length + 1
-        for (i, wanted) in selection.layers.enumerated() where wanted == layer {
-            for (j, wantedDirection) in selection.heads.enumerated() where wantedDirection == direction {
+        for (i, wanted) in selection.layers.enumerated() where wanted == trace.layer {
+            for (j, wantedDirection) in selection.heads.enumerated() where wantedDirection == trace.direction {
                 let place = (i * selection.heads.count + j) * queries.count * columns
                 for (row, query) in queries.enumerated() {
                     let target = place + row * columns
                     let used =
                         configuration.cell == .gru
-                        ? states + (first + query) * stride
+                        ? trace.states + (first + query) * trace.stride
                         : UnsafePointer(cells) + (first + query) * configuration.hiddenSize
                     unroll(
-                        query, target, layer: layer, direction: direction, gates + first * configuration.gateSize,
+                        query, target, layer: trace.layer, direction: trace.direction,
+                        gates + first * configuration.gateSize,
                         used: used)
                 }
             }
         }
     }
 
-    /// One row: walks from the query's step back to the first one, keeping each unit's product of what was not forgotten.
+    /// Computes one row: walks from the query's step back to the first one and keeps each unit's product of the gates
+    /// that retain.
     private mutating func unroll(
         _ query: Int, _ target: Int, layer: Int, direction: Int, _ gates: UnsafePointer<Float>,
         used: UnsafePointer<Float>

@@ -1,27 +1,29 @@
-import Glibc
 import Kernels
 
-/// DeBERTa's disentangled attention (He et al. 2021, https://arxiv.org/abs/2006.03654, section 3.1; transformers'
-/// DisentangledSelfAttention): to the score of query i and key j come products of each with an embedding of their distance,
+/// The bias of DeBERTa's disentangled attention (He et al. 2021, https://arxiv.org/abs/2006.03654, section 3.1;
+/// transformers' DisentangledSelfAttention): the score of query i and key j has products of each with an embedding of
+/// their distance,
 ///
 ///     score(i, j) = scale · (q_i · k_j + q_i · keys[δ(i − j)] + k_j · queries[δ(i − j)])
 ///
-/// Neither embedding depends on the input: as projected for a layer's head they are weights, made and packed once, with the
-/// scale in them. A pass multiplies a sequence's keys by the one, [length, distances], and, a block of queries at a time,
-/// these by the other, and picks the bias of each pair from the two: memory grows with the length, not its square.
+/// The embeddings do not depend on the input. Projected for a head and scaled, they are weights that are packed once. A
+/// pass multiplies a sequence's keys by the one, [length, distances], and blocks of queries by the other, and picks the
+/// bias of each pair from the two products. Memory grows with the length, not with its square.
 struct DisentangledBias: Sendable {
     let distances: RelativeDistances
-    /// Of "content to position", a head each, [distances, headDim]; empty: without.
+    /// The embeddings that queries meet ("content to position"), one weight [distances, headDim] a head; empty for
+    /// none.
     let keys: [PackedWeight]
-    /// Of "position to content", likewise.
+    /// The embeddings that keys meet ("position to content"), one weight [distances, headDim] a head; empty for none.
     let queries: [PackedWeight]
 
-    /// Queries that go through scores, softmax and values together.
+    /// Queries that go through scores, softmax and values at once.
     fileprivate static let blockRows = 96
 }
 
-/// Attention of one head of one sequence with a disentangled bias, from dense layers alone: the sequence's keys and values
-/// are packed as weights, a block of queries meets the first, its biases as the residual, and the softmax the second.
+/// Attention of one head of one sequence with a disentangled bias, computed by dense layers. The sequence's keys and
+/// values are packed as weights; a block of queries is multiplied by the keys, with its biases as the residual, and the
+/// softmax by the values.
 struct DisentangledHead {
     let bias: DisentangledBias
     let kernels: KernelTable
@@ -29,27 +31,28 @@ struct DisentangledHead {
     let length: Int
     let headDim: Int
     let scale: Float
-    /// [length, headDim] each, rows `ld` floats apart.
+    /// The queries, keys and values, [length, headDim] each, rows `ld` floats apart.
     let q: UnsafePointer<Float>
     let k: UnsafePointer<Float>
     let v: UnsafePointer<Float>
     let ld: Int
     private let memory: Memory
-    /// The distances that this length has, from a whole panel on.
+    /// The distances within the sequence, from the start of a panel on.
     private let columns: Range<Int>
 
-    /// Where things lie in scratch, in floats.
+    /// The offsets of the areas of scratch, in floats.
     private struct Memory {
         private(set) var total = 0
-        /// Keys [length, headDim] and values [headDim, length], packed.
+        /// The packed keys [length, headDim] and values [headDim, length].
         var keys = 0, values = 0
-        /// [length, distances]: every key by every distance's query. While values are packed: those, [headDim, length].
+        /// The products of every key and every distance's query, [length, distances]. Before that, the transposed
+        /// values.
         var keyTerms = 0
-        /// [block, headDim]: queries, first as they are, then scaled.
+        /// The queries [block, headDim], first as they are, then scaled.
         var queries = 0
-        /// [block, distances]: every query by every distance's key.
+        /// The products of every query and every distance's key, [block, distances].
         var queryTerms = 0
-        /// [block, length]: biases, then scores, then weights.
+        /// The biases, then the scores, then the weights, [block, length].
         var scores = 0
 
         init(_ bias: DisentangledBias, _ kernels: KernelTable, length: Int, headDim: Int) {
@@ -69,14 +72,15 @@ struct DisentangledHead {
         }
     }
 
-    /// Floats of scratch for sequences of up to `longest` tokens.
+    /// Returns the floats of scratch for sequences of up to `longest` tokens.
     static func scratchCount(_ bias: DisentangledBias, _ kernels: KernelTable, longest: Int, headDim: Int) -> Int {
         Memory(bias, kernels, length: longest, headDim: headDim).total
     }
 
     private let scratch: UnsafeMutablePointer<Float>
 
-    /// - Parameter scratch: `scratchCount` floats, 64-byte aligned, while this lives.
+    /// Packs the keys and values of a head.
+    /// - Parameter scratch: `scratchCount` floats, 64-byte aligned, used while this value lives.
     init(
         _ bias: DisentangledBias, _ kernels: KernelTable, head: Int, length: Int, headDim: Int, scale: Float,
         q: UnsafePointer<Float>, k: UnsafePointer<Float>, v: UnsafePointer<Float>, ld: Int,
@@ -100,7 +104,8 @@ struct DisentangledHead {
         }
     }
 
-    /// All queries' results: `out` [length, headDim], rows `ldOut` floats apart.
+    /// Computes the results of all queries.
+    /// - Parameter out: [length, headDim], rows `ldOut` floats apart.
     func attend(_ out: UnsafeMutablePointer<Float>, ldOut: Int) {
         for first in stride(from: 0, to: length, by: DisentangledBias.blockRows) {
             let count = min(DisentangledBias.blockRows, length - first)
@@ -112,7 +117,7 @@ struct DisentangledHead {
         }
     }
 
-    /// Writes `out` [queries, length], the weights of some queries.
+    /// Writes the weights of some queries to `out`, [queries, length].
     func weights(_ queries: UnsafeBufferPointer<Int32>, _ out: UnsafeMutablePointer<Float>) {
         for first in stride(from: 0, to: queries.count, by: DisentangledBias.blockRows) {
             let count = min(DisentangledBias.blockRows, queries.count - first)
@@ -121,7 +126,7 @@ struct DisentangledHead {
         }
     }
 
-    /// The weights of a block of queries, [count, length]; good until the next call.
+    /// Computes the weights of a block of queries, [count, length], which are valid until the next call.
     private func weights(_ count: Int, _ position: (Int) -> Int) -> UnsafePointer<Float> {
         let queries = scratch + memory.queries
         for row in 0..<count { (queries + row * headDim).update(from: q + position(row) * ld, count: headDim) }
@@ -146,12 +151,12 @@ struct DisentangledHead {
         bias.distances.withRows { center, reach in
             for row in 0..<count {
                 let target = out + row * length
-                // Callers check lengths. NaN where one has not.
+                // Callers check lengths. A length out of range gives NaN.
                 guard length <= reach + 1 else {
                     target.update(repeating: .nan, count: length)
                     continue
                 }
-                // Backwards: the distance to a key shrinks as keys advance.
+                // The distance to a key shrinks as keys advance, so the rows are read backward.
                 let distance = center + position(row)
                 if let queryTerms {
                     let terms = queryTerms + row * width
@@ -168,16 +173,7 @@ struct DisentangledHead {
 }
 
 extension PackedWeight {
-    /// Packs `values` [outputs, inputs], rows `ld` floats apart.
-    convenience init(_ values: UnsafePointer<Float>, ld: Int? = nil, outputs: Int, inputs: Int, dense: DenseKernels) {
-        let storage = UnsafeMutableRawPointer.allocate(
-            byteCount: max(dense.packedCount(outputs, inputs), 1) * MemoryLayout<Float>.stride, alignment: 64
-        ).bindMemory(to: Float.self, capacity: max(dense.packedCount(outputs, inputs), 1))
-        dense.pack(values, ld ?? inputs, outputs, inputs, storage)
-        self.init(outputs: outputs, inputs: inputs, dense: dense, storage: storage)
-    }
-
-    /// out[rows, outputs] = a · Wᵀ for some columns; in f32.
+    /// Computes some columns of out = a · Wᵀ, [rows, outputs], in f32.
     fileprivate func multiply(
         _ a: UnsafePointer<Float>, _ lda: Int, rows: Int, _ columns: Range<Int>, _ out: UnsafeMutablePointer<Float>
     ) {
@@ -185,51 +181,5 @@ extension PackedWeight {
             DenseArguments(
                 a: a, lda: lda, packed: values, bias: nil, out: out, ldOut: outputs, m: rows, n: outputs, k: inputs,
                 columns: columns))
-    }
-}
-
-/// Which row of DeBERTa's table of relative embeddings the distance of a query and a key has: transformers'
-/// build_relative_position and make_log_bucket_position.
-struct RelativeDistances: Sendable {
-    /// Rows of the table.
-    let count: Int
-    /// Of −reach … reach.
-    private let rows: [Int32]
-    private let reach: Int
-
-    /// - Parameters:
-    ///   - positions: tokens a sequence may have.
-    ///   - span: half the rows of the table; distances beyond them share the last ones.
-    ///   - farthest: nil, or the distance up to which those beyond half the span are spread over buckets that widen as their
-    ///     logarithm; above half the span + 1.
-    init(positions: Int, span: Int, farthest: Int?) {
-        count = 2 * span
-        reach = positions - 1
-        // In f32, as torch: a bucket begins where a rounded logarithm says.
-        let middle = span / 2
-        let widest = Glibc.logf(Float(Double((farthest ?? 2) - 1) / Double(max(1, middle))))
-        func bucket(_ distance: Int) -> Int {
-            guard farthest != nil, distance > middle else { return distance }
-            let ratio = Glibc.logf(Float(distance) / Float(middle)) / widest
-            return Int((ratio * Float(middle - 1)).rounded(.up)) + middle
-        }
-        var rows = [Int32](repeating: 0, count: 2 * positions - 1)
-        for distance in 0..<positions {
-            let bucket = min(bucket(distance), span)
-            rows[positions - 1 + distance] = Int32(min(span + bucket, 2 * span - 1))
-            rows[positions - 1 - distance] = Int32(span - bucket)
-        }
-        self.rows = rows
-    }
-
-    /// Rows that the distances within a sequence have.
-    func range(_ length: Int) -> Range<Int> {
-        let most = min(length - 1, reach)
-        return Int(rows[reach - most])..<Int(rows[reach + most]) + 1
-    }
-
-    /// Calls `body` with a pointer to the row of distance 0, from −reach to reach.
-    func withRows(_ body: (_ center: UnsafePointer<Int32>, _ reach: Int) -> Void) {
-        rows.withUnsafeBufferPointer { if let base = $0.baseAddress { body(base + reach, reach) } }
     }
 }

@@ -1,33 +1,33 @@
 import Kernels
 
-/// What enters the first layer: [rows, hidden], from token ids or feature vectors.
+/// The input of the first layer, [rows, hidden], made of token ids or feature vectors.
 struct EncoderEmbeddings: Sendable {
     enum Input: Sendable {
-        /// [vocabulary, width], each vector multiplied by `scale`.
+        /// A table [vocabulary, width] for token ids; each vector is multiplied by `scale`.
         case tokens(EmbeddingTable, scale: Float = 1)
-        /// [width, inputSize], of feature vectors.
+        /// A layer [width, inputSize] for feature vectors.
         case features(Linear)
     }
 
     enum Positions: Sendable {
-        /// None here; layers may have their own.
+        /// No positions; layers may have their own.
         case none
         case sinusoidal(SinusoidalPositions)
-        /// [positions, width]
+        /// A table [positions, width].
         case learned(EmbeddingTable, PositionNumbering = .consecutive)
     }
 
     let input: Input
     var positions = Positions.none
-    /// [types, width]
+    /// The table of token types, [types, width]. `nil` if the model has none.
     var types: EmbeddingTable?
     var norm: Norm?
-    /// [hidden, width] in f32, where vectors are looked up in another width than the layers have.
+    /// The layer [hidden, width], in f32, that gives the vectors the layers' width. `nil` if they have it.
     var projection: Linear?
-    /// The norm's place: on vectors as looked up (ELECTRA, ALBERT), or as projected (DeBERTa).
+    /// Whether the norm follows the projection (DeBERTa), not the sum of the vectors (ELECTRA, ALBERT).
     var normAfterProjection = false
 
-    /// Of the vectors that are summed.
+    /// Width of the vectors that are summed.
     private var width: Int {
         switch input {
         case .tokens(let table, _): table.width
@@ -35,7 +35,7 @@ struct EncoderEmbeddings: Sendable {
         }
     }
 
-    /// Floats that `embed` takes from scratch.
+    /// Returns the floats that `embed` takes from scratch.
     func scratchCount(_ batch: RaggedBatch) -> Int {
         var count = Scratch.rounded(width)
         if case .features(let layer) = input { count += Scratch.rounded(batch.rows * layer.weight.inputs) }
@@ -43,7 +43,7 @@ struct EncoderEmbeddings: Sendable {
         return count
     }
 
-    /// Writes `out` [rows, hidden]: words, types and positions summed in transformers' order.
+    /// Writes the embeddings to `out`, [rows, hidden]: words, types and positions, summed in transformers' order.
     func embed(_ batch: RaggedBatch, _ out: UnsafeMutablePointer<Float>, scratch: Scratch, _ kernels: KernelTable) {
         let encoding = scratch.take(width)
         let x = projection == nil ? out : scratch.take(batch.rows * width)
@@ -86,7 +86,7 @@ struct EncoderEmbeddings: Sendable {
         switch positions {
         case .none: break
         case .sinusoidal(let sinusoidal):
-            // Position by position: each one's sines are computed once for all sequences.
+            // The sines of a position are computed once for all sequences.
             for position in 0..<batch.longest {
                 sinusoidal.write(position, to: encoding)
                 for i in batch.requests.indices where position < batch.lengths[i] {
@@ -103,15 +103,15 @@ struct EncoderEmbeddings: Sendable {
     }
 }
 
-/// Which row of the table of positions a token gets.
+/// The rule that gives each token its row of the table of positions.
 enum PositionNumbering: Sendable {
-    /// 0, 1, 2, …
+    /// Tokens have rows 0, 1, 2, ….
     case consecutive
-    /// fairseq's, as transformers' RobertaEmbeddings.create_position_ids_from_input_ids: tokens that are not `padding` count
-    /// on from `padding` + 1; `padding` itself gets `padding`.
+    /// Tokens other than `padding` count on from `padding` + 1; `padding` itself has row `padding`. This is fairseq's
+    /// rule, as transformers' RobertaEmbeddings.create_position_ids_from_input_ids has it.
     case afterPadding(Int)
 
-    /// Rows of the table that no sequence reaches.
+    /// Rows at the beginning of the table that no token has.
     var reserved: Int {
         switch self {
         case .consecutive: 0

@@ -1,26 +1,26 @@
 import Kernels
 
-/// Encoder layers over a ragged batch.
+/// The layers of an encoder, run over a ragged batch.
 struct EncoderStack: Sendable {
     let kernels: KernelTable
     let hidden: Int
     let heads: Int
-    /// Heads of keys and values; nil: as many as of queries.
+    /// Heads of keys and values. `nil` if there are as many as of queries.
     var keyValueHeads: Int?
     let headDim: Int
-    /// What attention's scores are multiplied by; nil: 1 / √headDim.
+    /// The factor of attention's scores. `nil` takes 1 / √headDim.
     var scale: Float?
     let layers: [EncoderLayer]
-    /// After the last layer.
+    /// The norm after the last layer. `nil` if there is none.
     var finalNorm: Norm?
-    /// Of the embeddings, beside the first layer.
-    var convolution: SequenceConvolution?
+    /// The convolution of the embeddings beside the first layer. `nil` if there is none.
+    var convolution: Conv1d?
 
-    /// The widest layer's.
+    /// Width of the widest feed-forward part.
     var feedForward: Int { layers.map(\.feedForward.width).max() ?? hidden }
 
-    /// Rows of whole sequences that go through a layer together, so that memory and caches hold the queries, keys and
-    /// values of few. On Zen 4, MiniLM's batches of 32 × 64 and more ran some 5 % faster in f32 than with the whole batch
+    /// Rows of whole sequences that go through a layer together, so that few rows of queries, keys and values are in memory
+    /// and caches. On Zen 4, MiniLM's batches of 32 × 64 and more ran some 5 % faster in f32 than with the whole batch
     /// at once, 128 to 512 measuring alike; in int8 96 to 128 were 2 % faster than 256.
     private static let groupRows = 128
 
@@ -29,21 +29,21 @@ struct EncoderStack: Sendable {
     /// 8 % (Zen 4, f32, 32 × 16).
     var blockRows: Int { min(240, max(24, CPUCaches.l2Bytes * 3 / 16 / feedForward / 12 * 12)) }
 
-    private var precision: Precision { layers.first?.attention.joined.weight.dense.precision ?? .f32 }
+    private var precision: Precision { layers.first?.attention.qkv.weight.dense.precision ?? .f32 }
 
-    /// Columns of attention's result.
+    /// Columns of attention's result: heads · headDim.
     var attentionWidth: Int { heads * headDim }
-    /// Columns of queries, keys and values.
-    var joinedWidth: Int { (heads + 2 * (keyValueHeads ?? heads)) * headDim }
+    /// Columns of queries, keys and values: (heads + 2 · keyValueHeads) · headDim.
+    var qkvWidth: Int { (heads + 2 * (keyValueHeads ?? heads)) * headDim }
 
-    /// A layer's attention over sequences of up to `longest` tokens.
+    /// Makes a layer's attention over sequences of up to `longest` tokens.
     private func attention(_ layer: EncoderLayer, longest: Int) -> SelfAttentionPass {
         var pass = bareAttention(layer)
         if case .relative(let bias) = layer.attention.bias { pass.relative = bias.rows(length: longest) }
         return pass
     }
 
-    /// Without what grows with the sequences.
+    /// Makes a layer's attention without the bias by distance, whose table grows with the sequences.
     private func bareAttention(_ layer: EncoderLayer) -> SelfAttentionPass {
         let part = layer.attention
         var pass = SelfAttentionPass(
@@ -55,64 +55,67 @@ struct EncoderStack: Sendable {
         return pass
     }
 
-    /// Floats that `run` takes from scratch.
+    /// Returns the floats that `run` takes from scratch.
     func scratchCount(_ batch: RaggedBatch, _ team: ThreadTeam) -> Int {
         let sizes = MemorySizes(self, batch, team)
-        return Scratch.rounded(sizes.y) + Scratch.rounded(sizes.group * joinedWidth)
-            + team.size * (sizes.inner + sizes.branch + sizes.working + sizes.words)
+        return Scratch.rounded(sizes.attended) + Scratch.rounded(sizes.group * qkvWidth)
+            + team.size * (sizes.feedForward + sizes.branch + sizes.attention + sizes.converted)
             + (convolution.map { Scratch.rounded(batch.rows * hidden) + $0.scratchCount(batch) } ?? 0)
     }
 
-    /// Of one member, in floats, but the rows of the largest group.
+    /// The sizes of the areas of `LayerExecution.Memory`.
     private struct MemorySizes {
+        /// Rows of the largest group.
         let group: Int
-        let y: Int
-        let inner: Int
+        /// Floats of the shared area.
+        let attended: Int
+        /// Floats of one member's areas.
+        let feedForward: Int
         let branch: Int
-        let working: Int
-        let words: Int
+        let attention: Int
+        let converted: Int
 
         init(_ stack: EncoderStack, _ batch: RaggedBatch, _ team: ThreadTeam) {
             group = min(max(stack.groupLimit(team), batch.longest), batch.rows)
             let block = min(stack.blockRows, group)
-            inner = Scratch.rounded(block * stack.feedForward)
-            y = group * max(stack.hidden, stack.attentionWidth)
+            feedForward = Scratch.rounded(block * stack.feedForward)
+            attended = group * max(stack.hidden, stack.attentionWidth)
             let usesBranch = stack.layers.contains { layer in
                 layer.attentionNorms.branch != nil || layer.feedForwardNorms.branch != nil
-                    || layer.feedForwardNorms.before != nil
+                    || layer.feedForwardNorms.pre != nil
             }
             branch = usesBranch ? Scratch.rounded(block * stack.hidden) : 0
-            working =
+            attention =
                 stack.layers.map { Scratch.rounded(stack.bareAttention($0).scratchCount(longest: batch.longest)) }
                 .max() ?? 0
             var most = 0
             for layer in stack.layers {
                 for part in [
-                    layer.attention.joined, layer.attention.output, layer.feedForward.up, layer.feedForward.down,
+                    layer.attention.qkv, layer.attention.output, layer.feedForward.up, layer.feedForward.down,
                 ] {
                     most = max(most, part.weight.dense.scratchCount(group, part.weight.inputs))
                 }
             }
-            words = Scratch.rounded(most)
+            converted = Scratch.rounded(most)
         }
     }
 
     private func groupLimit(_ team: ThreadTeam) -> Int { EncoderStack.groupRows * team.expectedMembers }
 
-    /// Runs all layers over `x` [rows, hidden], in place; it holds the embeddings on entry.
+    /// Runs all layers.
+    /// - Parameter x: [rows, hidden]: the embeddings on entry, the last layer's states on return.
     func run(
         _ batch: RaggedBatch, _ x: UnsafeMutablePointer<Float>, scratch: Scratch, results: inout [SequenceResult]
     ) {
         let team = scratch.team
         let sizes = MemorySizes(self, batch, team)
         let memory = LayerExecution.Memory(
-            y: scratch.take(sizes.y), joined: scratch.take(sizes.group * joinedWidth),
-            inner: scratch.take(team.size * sizes.inner), branch: scratch.take(team.size * sizes.branch),
-            working: scratch.take(team.size * sizes.working),
-            words: scratch.take(team.size * sizes.words), innerStride: sizes.inner, branchStride: sizes.branch,
-            workingStride: sizes.working,
-            packedStride: sizes.words)
-        var maps = batch.requests.map { RawAttention($0) }
+            qkv: scratch.take(sizes.group * qkvWidth), attended: scratch.take(sizes.attended),
+            feedForward: scratch.take(team.size * sizes.feedForward), branch: scratch.take(team.size * sizes.branch),
+            attention: scratch.take(team.size * sizes.attention),
+            converted: scratch.take(team.size * sizes.converted), feedForwardStride: sizes.feedForward,
+            branchStride: sizes.branch, attentionStride: sizes.attention, convertedStride: sizes.converted)
+        var maps = batch.requests.map(SelfAttention.attribution)
         var angles: [ObjectIdentifier: [RotaryAngles]] = [:]
 
         batch.collect(0, x, width: hidden, into: &results)
@@ -129,11 +132,11 @@ struct EncoderStack: Sendable {
                 var group = LayerExecution(
                     self, attention, batch, sequences, layer, memory, x + batch.offsets[first] * hidden)
                 group.angles = layer.attention.rotary.flatMap { angles[ObjectIdentifier($0)] } ?? []
-                let makesMaps = maps[sequences].contains { $0?.selection.layers.contains(index) ?? false }
+                let makesMaps = maps[sequences].contains { $0?.wants(layer: index) ?? false }
                 if makesMaps {
                     group.run(team) {
                         attention.run(
-                            batch, sequences, joined: memory.joined, out: memory.y, scratch: memory.working,
+                            batch, sequences, qkv: memory.qkv, out: memory.attended, scratch: memory.attention,
                             layer: index, maps: &maps)
                     }
                 } else {

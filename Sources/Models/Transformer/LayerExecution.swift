@@ -1,40 +1,55 @@
 import Kernels
 
-/// One layer over a group of sequences, in regions that a team shares out: the query, key and value projections; attention;
-/// and what follows it. Each is cut by rows, or by columns of the weights where rows are so few that every member would
-/// read all weights for less than a tile of them. No cut changes a bit of the results: a row's sums do not depend on its
-/// neighbors, nor a column's.
+/// The execution of one encoder layer over a group of sequences, shared by the members of a team.
+///
+///     h = pre(x)                                     project: chunks of rows
+///     qkv = h · Wqkvᵀ + bqkv
+///     q, k = rotary(queryNorm(q)), rotary(keyNorm(k))
+///     attended = softmax(scale · q·kᵀ + bias) · v    attend: chunks of sequences × heads
+///     x = post(x + branch(attended · Woᵀ + bo))      finish: chunks of rows
+///     h = pre(x)
+///     up = activation(h · Wupᵀ + bup), or activation(h · Wgateᵀ) ⊙ (h · Wupᵀ)
+///     x = post(x + branch(up · Wdownᵀ + bdown))
+///
+/// Norms that a family lacks are left out. Where rows are so few that every member would read all weights for less than a
+/// tile of them, dense layers are cut by columns of the weights instead, and the leader computes the norms. No cut changes a
+/// bit of the results: a row's sums do not depend on its neighbors, nor a column's.
 struct LayerExecution: ParallelWork {
     let stack: EncoderStack
     let attention: SelfAttentionPass
     let batch: RaggedBatch
+    /// The sequences of the group.
     let sequences: Range<Int>
     let layer: EncoderLayer
     let memory: Memory
-    /// [rows, hidden] of these sequences: the layer's input, then its output.
+    /// [rows, hidden]: the layer's input, then its output.
     let x: UnsafeMutablePointer<Float>
+    /// Rows of all sequences of the group.
     let rows: Int
-    /// Of each sequence of the batch, where the layer has rotary positions.
+    /// The rotary angles of every sequence of the batch, in batch order; empty if the layer has no rotary positions.
     var angles: [RotaryAngles] = []
-    private var region = Phase.project
-    private var parts = 1
+    private var phase = Phase.project
+    private var chunks = 1
 
-    /// Scratch. `joined` and `y` are everybody's; of the others each member has its own.
+    /// Scratch memory for a layer. The members share `qkv` and `attended`; of the other areas each has its own.
     struct Memory {
-        /// [group, the wider of hidden and attention's result] and [group, queries, keys and values]
-        let y: UnsafeMutablePointer<Float>
-        let joined: UnsafeMutablePointer<Float>
-        /// [members, ...]: activations of a block of rows, attention's scratch, rows converted by dense layers.
-        let inner: UnsafeMutablePointer<Float>
-        /// [members, block, hidden]: what a sublayer with norms before or on its branch reads or makes.
+        /// [rows, (heads + 2 · keyValueHeads) · headDim]: queries, keys and values.
+        let qkv: UnsafeMutablePointer<Float>
+        /// [rows, heads · headDim]: the result of attention. Before that, [rows, hidden]: the layer's input after `pre`.
+        let attended: UnsafeMutablePointer<Float>
+        /// [members, block, feedForward]: the activations between the two feed-forward layers.
+        let feedForward: UnsafeMutablePointer<Float>
+        /// [members, block, hidden]: the input of a sublayer after `pre`, or its result before `branch`.
         let branch: UnsafeMutablePointer<Float>
-        let working: UnsafeMutablePointer<Float>
-        let words: UnsafeMutablePointer<Float>
-        /// Floats from one member's to the next's.
-        let innerStride: Int
+        /// [members, `SelfAttentionPass.scratchCount`]: the scratch of attention.
+        let attention: UnsafeMutablePointer<Float>
+        /// [members, `DenseKernels.scratchCount`]: rows converted to the precision of a dense layer.
+        let converted: UnsafeMutablePointer<Float>
+        /// Floats from one member's area to the next.
+        let feedForwardStride: Int
         let branchStride: Int
-        let workingStride: Int
-        let packedStride: Int
+        let attentionStride: Int
+        let convertedStride: Int
     }
 
     private enum Phase {
@@ -52,7 +67,7 @@ struct LayerExecution: ParallelWork {
         let out: UnsafeMutablePointer<Float>
     }
 
-    /// Rows a member should have at least, or else columns are shared out: a tile of the widest kernels.
+    /// Rows of a member below which columns are shared instead: a tile of the widest kernels.
     private static let leastRows = 12
 
     init(
@@ -70,16 +85,17 @@ struct LayerExecution: ParallelWork {
     }
 
     private var hidden: Int { stack.hidden }
-    private var columns: Int { stack.joinedWidth }
+    private var qkvWidth: Int { stack.qkvWidth }
     private var kernels: KernelTable { stack.kernels }
-    /// What the query, key and value projections read.
-    private var input: UnsafeMutablePointer<Float> { layer.attentionNorms.before == nil ? x : memory.y }
+    /// The input of the query, key and value projections.
+    private var input: UnsafeMutablePointer<Float> { layer.attentionNorms.pre == nil ? x : memory.attended }
 
-    // MARK: Regions
+    // MARK: Phases
 
-    /// - Parameter attend: runs attention itself, where it makes weight maps too; nil: the team does.
+    /// Runs the layer.
+    /// - Parameter attend: Runs attention with weight maps on the leader's thread. `nil` lets the team run it without.
     mutating func run(_ team: ThreadTeam, attend: (() -> Void)?) {
-        let projecting = rows * columns * hidden
+        let projecting = rows * qkvWidth * hidden
         let attending =
             batch.lengths[sequences].reduce(0) { $0 + $1 * $1 } * attention.heads
             * (attention.headDim + attention.valueDim)
@@ -88,81 +104,82 @@ struct LayerExecution: ParallelWork {
         let members = team.members(for: projecting + attending + finishing)
         let byColumns = members > 1 && rows < LayerExecution.leastRows * members
         if byColumns {
-            layer.attentionNorms.before?.apply(kernels, x, memory.y, rows: rows, width: hidden)
-            share(team, members, DenseCall(layer: layer.attention.joined, a: input, out: memory.joined))
+            layer.attentionNorms.pre?.apply(kernels, x, memory.attended, rows: rows, width: hidden)
+            share(team, members, DenseCall(layer: layer.attention.qkv, a: input, out: memory.qkv))
             positionHeads(0..<rows)
         } else {
-            share(team, .project, parts: min(rowParts(members), team.worth(projecting)))
+            share(team, .project, chunks: min(rowChunks(members), team.worth(projecting)))
         }
         if let attend {
             attend()
         } else {
             let heads = sequences.count * attention.heads
-            share(team, .attend, parts: members == 1 ? 1 : min(heads, 8 * members, team.worth(attending)))
+            share(team, .attend, chunks: members == 1 ? 1 : min(heads, 8 * members, team.worth(attending)))
         }
         if byColumns {
             finishByColumns(team, members)
         } else {
-            share(team, .finish, parts: min(rowParts(members), team.worth(finishing)))
+            share(team, .finish, chunks: min(rowChunks(members), team.worth(finishing)))
         }
     }
 
-    /// Blocks of nearly equal size, as many for each member.
-    private func rowParts(_ members: Int) -> Int {
+    /// The number of blocks of rows of nearly equal size, the same for each member.
+    private func rowChunks(_ members: Int) -> Int {
         if members == 1 { return 1 }
         let share = (rows + members - 1) / members
         return (share + stack.blockRows - 1) / stack.blockRows * members
     }
 
-    private mutating func share(_ team: ThreadTeam, _ region: Phase, parts: Int) {
-        self.region = region
-        self.parts = parts
-        team.run(parts, self)
+    private mutating func share(_ team: ThreadTeam, _ phase: Phase, chunks: Int) {
+        self.phase = phase
+        self.chunks = chunks
+        team.run(chunks, self)
     }
 
     private mutating func share(_ team: ThreadTeam, _ members: Int, _ call: DenseCall) {
         let panels = (call.layer.weight.outputs + kernels.panelWidth - 1) / kernels.panelWidth
         share(
             team, .columns(call),
-            parts: min(members, panels, team.worth(rows * call.layer.weight.outputs * call.layer.weight.inputs)))
+            chunks: min(members, panels, team.worth(rows * call.layer.weight.outputs * call.layer.weight.inputs)))
     }
 
-    static let runPart: ThreadTeam.PartFunction = { work, part, member in
-        work.assumingMemoryBound(to: LayerExecution.self).pointee.run(part, member)
+    static let runChunk: ThreadTeam.ChunkFunction = { work, chunk, member in
+        work.assumingMemoryBound(to: LayerExecution.self).pointee.run(chunk, member)
     }
 
-    private func run(_ part: Int, _ member: Int) {
-        func range(_ count: Int) -> Range<Int> { part * count / parts..<(part + 1) * count / parts }
-        let words = memory.words + member * memory.packedStride
-        switch region {
+    private func run(_ chunk: Int, _ member: Int) {
+        func range(_ count: Int) -> Range<Int> { chunk * count / chunks..<(chunk + 1) * count / chunks }
+        let converted = memory.converted + member * memory.convertedStride
+        switch phase {
         case .project:
             let range = range(rows)
-            let (x, y) = (x + range.lowerBound * hidden, memory.y + range.lowerBound * hidden)
-            let norm = layer.attentionNorms.before
-            norm?.apply(kernels, x, y, rows: range.count, width: hidden)
-            layer.attention.joined.apply(
-                norm == nil ? x : y, out: memory.joined + range.lowerBound * columns, rows: range.count,
-                scratch: words)
+            let x = x + range.lowerBound * hidden
+            let normed = memory.attended + range.lowerBound * hidden
+            let norm = layer.attentionNorms.pre
+            norm?.apply(kernels, x, normed, rows: range.count, width: hidden)
+            layer.attention.qkv.apply(
+                norm == nil ? x : normed, out: memory.qkv + range.lowerBound * qkvWidth, rows: range.count,
+                scratch: converted)
             positionHeads(range)
         case .attend:
             for item in range(sequences.count * attention.heads) {
                 let sequence = sequences.lowerBound + item / attention.heads
                 attention.run(
                     batch, sequence, head: item % attention.heads,
-                    row: batch.offsets[sequence] - batch.offsets[sequences.lowerBound], joined: memory.joined,
-                    out: memory.y, scratch: memory.working + member * memory.workingStride)
+                    row: batch.offsets[sequence] - batch.offsets[sequences.lowerBound], qkv: memory.qkv,
+                    out: memory.attended, scratch: memory.attention + member * memory.attentionStride)
             }
         case .finish:
             let range = range(rows)
-            let inner = memory.inner + member * memory.innerStride
-            // Of nearly equal length: a few rows left over would read all weights for next to nothing.
+            // Blocks are of nearly equal length: a few rows left over would read all weights for next to nothing.
             let blocks = (range.count + stack.blockRows - 1) / stack.blockRows
             var row = range.lowerBound
             for block in 0..<blocks {
                 let count = range.lowerBound + (block + 1) * range.count / blocks - row
                 finish(
-                    x + row * hidden, memory.y + row * stack.attentionWidth, inner,
-                    memory.branch + member * memory.branchStride, words, rows: count)
+                    x + row * hidden, memory.attended + row * stack.attentionWidth,
+                    feedForward: memory.feedForward + member * memory.feedForwardStride,
+                    branch: memory.branch + member * memory.branchStride, converted: converted, rows: count)
                 row += count
             }
         case .columns(let call):
@@ -172,12 +189,11 @@ struct LayerExecution: ParallelWork {
                 * kernels.panelWidth..<min(panels.upperBound * kernels.panelWidth, call.layer.weight.outputs)
             call.layer.apply(
                 call.a, residual: call.residual, activation: call.activation, gated: call.gated,
-                out: call.out,
-                rows: rows, columns: columns, scratch: words)
+                out: call.out, rows: rows, columns: columns, scratch: converted)
         }
     }
 
-    /// Norms and rotary positions of the queries and keys of some rows of `joined`.
+    /// Applies norms and rotary positions to the queries and keys of some rows of `qkv`.
     private func positionHeads(_ range: Range<Int>) {
         let part = layer.attention
         if part.queryNorm == nil, part.keyNorm == nil, angles.isEmpty { return }
@@ -186,7 +202,7 @@ struct LayerExecution: ParallelWork {
         for sequence in sequences {
             let end = first + batch.lengths[sequence]
             for row in range.clamped(to: first..<end) {
-                let queries = memory.joined + row * columns
+                let queries = memory.qkv + row * qkvWidth
                 let keys = queries + heads * stack.headDim
                 part.queryNorm?.apply(kernels, queries, queries, rows: heads, width: stack.headDim)
                 part.keyNorm?.apply(kernels, keys, keys, rows: groups, width: stack.headDim)
@@ -202,35 +218,37 @@ struct LayerExecution: ParallelWork {
 
     // MARK: After attention
 
-    /// The rest of a layer for some rows: output projection, feed-forward, residuals and norms.
+    /// Computes the rest of a layer for some rows: output projection, feed-forward part, residuals and norms.
     /// - Parameters:
     ///   - x: [rows, hidden]: the layer's input on entry, its output on return.
-    ///   - y: [rows, attentionWidth]: the attention's result.
-    ///   - branch: [rows, hidden], to work in.
+    ///   - attended: [rows, heads · headDim]: the result of attention.
+    ///   - feedForward: [rows, feedForward], for the activations.
+    ///   - branch: [rows, hidden], for the norms.
+    ///   - converted: The scratch of dense layers.
     private func finish(
-        _ x: UnsafeMutablePointer<Float>, _ y: UnsafePointer<Float>, _ inner: UnsafeMutablePointer<Float>,
-        _ branch: UnsafeMutablePointer<Float>, _ words: UnsafeMutablePointer<Float>, rows: Int
+        _ x: UnsafeMutablePointer<Float>, _ attended: UnsafePointer<Float>, feedForward: UnsafeMutablePointer<Float>,
+        branch: UnsafeMutablePointer<Float>, converted: UnsafeMutablePointer<Float>, rows: Int
     ) {
         func sublayer(_ layer: Linear, _ a: UnsafePointer<Float>, _ norms: SublayerNorms) {
             if let norm = norms.branch {
-                layer.apply(a, out: branch, rows: rows, scratch: words)
+                layer.apply(a, out: branch, rows: rows, scratch: converted)
                 add(branch, norm, to: x, rows: rows)
             } else {
-                layer.apply(a, residual: x, out: x, rows: rows, scratch: words)
+                layer.apply(a, residual: x, out: x, rows: rows, scratch: converted)
             }
-            norms.after?.apply(kernels, x, x, rows: rows, width: hidden)
+            norms.post?.apply(kernels, x, x, rows: rows, width: hidden)
         }
-        sublayer(layer.attention.output, y, layer.attentionNorms)
+        sublayer(layer.attention.output, attended, layer.attentionNorms)
         let part = layer.feedForward
-        let before = layer.feedForwardNorms.before
-        before?.apply(kernels, x, branch, rows: rows, width: hidden)
+        let pre = layer.feedForwardNorms.pre
+        pre?.apply(kernels, x, branch, rows: rows, width: hidden)
         part.up.apply(
-            before == nil ? x : branch, activation: part.activation, gated: part.isGated ? part.width : nil,
-            out: inner, rows: rows, scratch: words)
-        sublayer(part.down, inner, layer.feedForwardNorms)
+            pre == nil ? x : branch, activation: part.activation, gated: part.isGated ? part.width : nil,
+            out: feedForward, rows: rows, scratch: converted)
+        sublayer(part.down, feedForward, layer.feedForwardNorms)
     }
 
-    /// `finish` for all rows, of which there are few: the norms are the leader's.
+    /// Computes the rest of a layer for all rows, which are few: dense layers by columns, norms on the leader's thread.
     private mutating func finishByColumns(_ team: ThreadTeam, _ members: Int) {
         func call(_ layer: Linear, _ a: UnsafePointer<Float>, _ norms: SublayerNorms) -> DenseCall {
             norms.branch == nil
@@ -239,23 +257,23 @@ struct LayerExecution: ParallelWork {
         }
         func finish(_ norms: SublayerNorms) {
             if let norm = norms.branch { add(memory.branch, norm, to: x, rows: rows) }
-            norms.after?.apply(kernels, x, x, rows: rows, width: hidden)
+            norms.post?.apply(kernels, x, x, rows: rows, width: hidden)
         }
-        share(team, members, call(layer.attention.output, memory.y, layer.attentionNorms))
+        share(team, members, call(layer.attention.output, memory.attended, layer.attentionNorms))
         finish(layer.attentionNorms)
         let part = layer.feedForward
-        let before = layer.feedForwardNorms.before
-        before?.apply(kernels, x, memory.branch, rows: rows, width: hidden)
+        let pre = layer.feedForwardNorms.pre
+        pre?.apply(kernels, x, memory.branch, rows: rows, width: hidden)
         share(
             team, members,
             DenseCall(
-                layer: part.up, a: before == nil ? x : memory.branch, gated: part.isGated ? part.width : nil,
-                activation: part.activation, out: memory.inner))
-        share(team, members, call(part.down, memory.inner, layer.feedForwardNorms))
+                layer: part.up, a: pre == nil ? x : memory.branch, gated: part.isGated ? part.width : nil,
+                activation: part.activation, out: memory.feedForward))
+        share(team, members, call(part.down, memory.feedForward, layer.feedForwardNorms))
         finish(layer.feedForwardNorms)
     }
 
-    /// x += norm(branch)
+    /// Computes x += norm(branch).
     private func add(
         _ branch: UnsafeMutablePointer<Float>, _ norm: Norm, to x: UnsafeMutablePointer<Float>, rows: Int
     ) {

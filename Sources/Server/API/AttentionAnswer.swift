@@ -73,16 +73,7 @@ struct AttentionAnswer: Sendable {
         return .whole(HTTPResponse(status: 200, headers: ["Content-Type": plan.format.mediaType], body: body))
     }
 
-    private var note: String {
-        switch plan.selection.method {
-        case .raw: "Attention weights are not necessarily an explanation."
-        case .writeContribution:
-            "How much of the state at each step was written at each earlier step; column 0 is the initial state. What "
-                + "was written had already read earlier context, so this is not what caused it."
-                + (rowSumMaxError == nil ? " These are norms: rows do not sum to 1." : "")
-        case .jacobian: "Norms of derivatives of each state by each input: sensitivity, not attention."
-        }
-    }
+    private var note: String { plan.selection.method.note(rowsAreDistributions: rowSumMaxError != nil) }
 
     private var showsKeys: Bool { view.keys != Array(0..<tokens.count) }
     private var shownTokens: [AttentionToken] { view.keys.filter { $0 >= 0 }.map { tokens[$0] } }
@@ -190,10 +181,10 @@ struct AttentionAnswer: Sendable {
         json.array { json in for axis in view.axes { json.string(axis) } }
         json.key("shape")
         json.ints(view.shape)
-        if selection.method.hasLayers {
+        if let axis = selection.method.axis {
             json.key("layers")
             json.ints(selection.layers)
-            json.key(selection.method == .raw ? "heads" : "directions")
+            json.key(axis.plural)
             json.ints(selection.heads)
         }
         if plan.namesQueries {
@@ -236,9 +227,9 @@ struct AttentionAnswer: Sendable {
                 if let error { json.float(error) } else { json.null() }
             }
             json.key("precision")
-            json.string(description.precision)
+            json.string(description.runtime.precision)
             json.key("kernel")
-            json.string(description.instructionSet.rawValue)
+            json.string(description.runtime.instructionSet.rawValue)
         }
     }
 
@@ -262,11 +253,10 @@ struct AttentionAnswer: Sendable {
         }
         var names: [String] = []
         let selection = plan.selection
-        if selection.method.hasLayers {
-            let axis = selection.method == .raw ? "head" : "direction"
+        if let axis = selection.method.axis {
             for layer in selection.layers {
                 if request.headReduce == .none {
-                    names += selection.heads.map { "layer \(layer), \(axis) \($0)" }
+                    names += selection.heads.map { "layer \(layer), \(axis.rawValue) \($0)" }
                 } else {
                     names.append("layer \(layer), \(request.headReduce.rawValue) of \(selection.heads.count) heads")
                 }

@@ -40,19 +40,19 @@ struct AttentionPlan: Sendable {
             throw .value("select", "A selection is several arrays, and npy holds one: ask for json or safetensors.")
         }
         let method = try AttentionPlan.method(request.method, model)
-        if method == .jacobian, let most = model.maxJacobianLength, length > most {
+        if let most = model.attribution.maxLengths[method], length > most {
             throw APIError(
                 413, "sequence_too_long", param: "input",
-                "'input' has \(length) tokens or steps, and this model's jacobian takes at most \(most), for its work "
+                "'input' has \(length) tokens or steps, and this model's \(method.rawValue) takes at most \(most), for its work "
                     + "grows with their square: send a shorter piece.")
         }
-        let axis = method == .raw ? "heads" : "directions"
-        let count = method == .raw ? model.heads : model.directions
         var layers: [Int] = []
         var heads: [Int] = []
-        if method.hasLayers {
-            layers = try AttentionPlan.indices(request.layers, of: "layers", count: model.layers, what: "layers")
-            heads = try AttentionPlan.indices(request.heads, of: "heads", count: count, what: axis)
+        if let axis = method.axis {
+            let architecture = model.architecture
+            layers = try AttentionPlan.indices(request.layers, of: "layers", count: architecture.layers, what: "layers")
+            heads = try AttentionPlan.indices(
+                request.heads, of: "heads", count: architecture.count(axis), what: axis.plural)
         } else {
             for (name, choice) in [("layers", request.layers), ("heads", request.heads)] where choice != .all {
                 throw APIError(
@@ -60,7 +60,7 @@ struct AttentionPlan: Sendable {
                     "The method \(method.rawValue) makes one map of the whole network; leave '\(name)' out.")
             }
         }
-        if request.headReduce != .none, method != .raw {
+        if request.headReduce != .none, !method.hasHeads {
             throw APIError(
                 422, "method_has_no_axis", param: "head_reduce",
                 "The method \(method.rawValue) has no heads to reduce; leave 'head_reduce' out.")
@@ -75,21 +75,21 @@ struct AttentionPlan: Sendable {
     }
 
     private static func method(_ name: String?, _ model: ModelDescription) throws(APIError) -> AttentionMethod {
-        let honored = model.attentionMethods
+        let honored = model.attribution.methods
         let named = honored.map(\.rawValue).joined(separator: ", ")
         guard let first = honored.first else {
             throw APIError(
-                422, "method_not_supported", param: "method", "This model (\(model.family)) has no maps to show.")
+                422, "method_not_supported", param: "method",
+                "This model (\(model.architecture.family)) has no maps to show.")
         }
         guard let name else { return first }
         guard let method = AttentionMethod(rawValue: name) else {
             throw .value("method", "'\(name.excerpt())' is not a method; this model can do \(named).")
         }
         guard honored.contains(method) else {
-            let reason = method == .raw ? "has no attention" : "cannot do \(name)"
             throw APIError(
                 422, "method_not_supported", param: "method",
-                "This model (\(model.family)) \(reason); what it can show is \(named).")
+                "This model (\(model.architecture.family)) \(method.missing); what it can show is \(named).")
         }
         return method
     }
@@ -118,7 +118,7 @@ struct AttentionPlan: Sendable {
     ) throws(APIError) {
         let method = selection.method
         let positions = selection.queries ?? Array(0..<length)
-        let columns = length + (method.hasInitialState ? 1 : 0)
+        let columns = method.columns(length: length)
         let maps = method.hasLayers ? selection.layers.count * selection.heads.count : 1
         let made = AttentionPlan.product([maps, positions.count, columns])
         guard made <= limits.weights else {

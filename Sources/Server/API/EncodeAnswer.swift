@@ -48,11 +48,7 @@ struct EncodeAnswer: Sendable {
     /// The first `dimensions` values, then of unit length where asked.
     private func finished(_ embedding: [Float]) -> [Float] {
         let kept = Array(embedding.prefix(plan.dimensions))
-        guard plan.normalize else { return kept }
-        // As torch.nn.functional.normalize: a vector shorter than 1e-12 is divided by that.
-        let norm = Float(kept.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot())
-        let divisor = max(norm, 1e-12)
-        return kept.map { $0 / divisor }
+        return plan.normalize ? L2Normalize.normalized(kept) : kept
     }
 
     func answer(_ format: EncodeFormat) throws(APIError) -> ResponseContent {
@@ -82,7 +78,7 @@ struct EncodeAnswer: Sendable {
     /// `state.hidden.i` and `state.cell.i`.
     func tensors() -> [BinaryTensor] {
         var tensors: [BinaryTensor] = []
-        if plan.selection.embedding != nil {
+        if !plan.selection.pooling.isEmpty {
             let rows = results.compactMap(\.embedding)
             tensors.append(
                 BinaryTensor(
@@ -94,7 +90,7 @@ struct EncodeAnswer: Sendable {
         }
         for (i, result) in results.enumerated() {
             add("states.\(i)", result.states.first)
-            if model.description.logitsPerToken { add("logits.\(i)", result.logits) }
+            if model.description.outputs.logitsPerToken { add("logits.\(i)", result.logits) }
             if let sparse = result.sparse {
                 // Both as f32, which holds every token id below 2²⁴ exactly: [2, n], indices and values.
                 let both = sparse.indices.map { Float($0) } + sparse.values
@@ -103,7 +99,7 @@ struct EncodeAnswer: Sendable {
             add("state.hidden.\(i)", result.finalState?.hidden)
             add("state.cell.\(i)", result.finalState?.cell)
         }
-        if plan.selection.logits, !model.description.logitsPerToken {
+        if plan.selection.logits, !model.description.outputs.logitsPerToken {
             let rows = results.compactMap(\.logits?.values)
             tensors.append(
                 BinaryTensor(name: "logits", shape: [rows.count, rows.first?.count ?? 0], floats: Array(rows.joined())))
@@ -159,7 +155,7 @@ struct EncodeAnswer: Sendable {
         }
         if let logits = result.logits {
             parts.add { $0.key("logits") }
-            if model.description.logitsPerToken {
+            if model.description.outputs.logitsPerToken {
                 add(logits, to: &parts)
             } else {
                 add(logits.values, to: &parts)
@@ -214,8 +210,8 @@ struct EncodeAnswer: Sendable {
     }
 
     private func writeLabels(_ logits: [Float], _ json: inout JSONWriter) {
-        guard let names = model.description.labels, names.count == logits.count else { return }
-        let order = model.description.scores.scores(logits).enumerated().sorted {
+        guard let names = model.description.outputs.labels, names.count == logits.count else { return }
+        let order = model.description.outputs.scores.scores(logits).enumerated().sorted {
             ($1.element, $0.offset) < ($0.element, $1.offset)
         }
         json.key("labels")

@@ -53,9 +53,9 @@ struct EncodeRequest {
     /// What stands before the texts: that of the request, else the one of the name it gives, else the model's default.
     func prompt(_ description: ModelDescription) throws(APIError) -> String {
         if let prompt { return prompt }
-        guard let name = promptName ?? description.defaultPrompt else { return "" }
-        guard let found = description.prompts.first(where: { $0.name == name }) else {
-            let known = description.prompts.map(\.name).joined(separator: ", ")
+        guard let name = promptName ?? description.prompts.defaultName else { return "" }
+        guard let found = description.prompts.texts.first(where: { $0.name == name }) else {
+            let known = description.prompts.texts.map(\.name).joined(separator: ", ")
             throw .value(
                 "prompt_name",
                 "'prompt_name' is '\(name.excerpt())'; "
@@ -99,20 +99,20 @@ struct EncodePlan {
     init(_ request: EncodeRequest, _ description: ModelDescription, sequences: Int) throws(APIError) {
         var outputs = request.outputs
         if outputs.isEmpty {
-            outputs = [description.answersLogits ? .logits : description.answersSparse ? .sparse : .embedding]
+            outputs = [EncodeOutput(rawValue: description.outputs.defaultOutput.rawValue) ?? .embedding]
         }
-        if outputs.contains(.sparse), description.sparse == nil {
+        if outputs.contains(.sparse), description.outputs.sparse == nil {
             throw APIError(
                 422, "no_head", param: "output",
                 "This model has no head of a masked language model and makes no sparse vectors; ask for embedding or states."
             )
         }
-        if outputs.contains(.logits), description.logitsSize == nil {
+        if outputs.contains(.logits), description.outputs.logitsSize == nil {
             throw APIError(
                 422, "no_head", param: "output",
                 "This model has no head and makes no logits; ask for embedding or states.")
         }
-        let count = description.stateSizes.count
+        let count = description.architecture.stateSizes.count
         let layer = request.layer < 0 ? request.layer.addingReportingOverflow(count).partialValue : request.layer
         guard layer >= 0, layer < count else {
             throw .value(
@@ -120,47 +120,43 @@ struct EncodePlan {
                 "'layer' is \(request.layer); this model has 0 (its embeddings) … \(count - 1), or -1 … \(-count).")
         }
         var selection = OutputSelection()
-        let morePooling = request.pooling == nil ? description.morePooling : []
+        let pooling = request.pooling.map { [$0] } ?? description.outputs.pooling
         let isLast = layer == count - 1
-        var size = description.stateSizes[layer] * (1 + morePooling.count)
-        // A recurrent model's pooled vector has a width of its own; modules of sentence-transformers change it.
-        if isLast, description.pooledSize != nil || morePooling == description.morePooling {
-            size = description.embeddingSize
-        }
+        // The result of a recurrent model's output layer has a width of its own; modules of sentence-transformers change it.
+        let width = isLast ? description.outputs.pooledWidth : description.architecture.stateSizes[layer]
+        let modulesWidth = isLast ? description.outputs.modulesWidth : nil
+        let size = modulesWidth == nil ? width * pooling.count : description.outputs.embeddingSize
         if outputs.contains(.embedding) {
-            if isLast, let wanted = description.pooledSize,
-                wanted != description.stateSizes[layer] * (1 + morePooling.count)
-            {
+            if let wanted = modulesWidth, wanted != width * pooling.count {
                 throw APIError(
                     422, "wrong_pooling_width", param: "pooling",
                     "A module behind the pooling takes \(wanted) values, which this model's own pooling makes; one way of "
-                        + "pooling makes \(description.stateSizes[layer]). Leave 'pooling' out, or ask for another 'layer'."
+                        + "pooling makes \(width). Leave 'pooling' out, or ask for another 'layer'."
                 )
             }
-            selection.embedding = request.pooling ?? description.pooling
-            selection.morePooling = morePooling
+            selection.pooling = pooling
             selection.embeddingLayer = layer
         }
         if outputs.contains(.states) { selection.stateLayers = [layer] }
         selection.logits = outputs.contains(.logits)
-        selection.sparse = outputs.contains(.sparse) ? description.sparse : nil
+        selection.sparse = outputs.contains(.sparse) ? description.outputs.sparse : nil
         selection.finalState = request.returnState
         if let dimensions = request.dimensions, dimensions < 1 || dimensions > size {
             throw .value("dimensions", "'dimensions' is \(dimensions); this embedding has \(size): take 1 … \(size).")
         }
-        if description.stateShape == nil, request.returnState || request.initialState != nil {
+        if description.architecture.stateShape == nil, request.returnState || request.initialState != nil {
             throw APIError(
                 422, "no_state", param: request.returnState ? "return_state" : "initial_state",
-                "This model (\(description.family)) is not recurrent and has no state.")
+                "This model (\(description.architecture.family)) is not recurrent and has no state.")
         }
-        if let state = request.initialState, let shape = description.stateShape {
+        if let state = request.initialState, let shape = description.architecture.stateShape {
             initialStates = try EncodePlan.states(state, shape, sequences: sequences)
         } else {
             initialStates = []
         }
         self.outputs = outputs
         self.selection = selection
-        normalize = request.normalize ?? description.normalize
+        normalize = request.normalize ?? description.outputs.normalize
         dimensions = request.dimensions ?? size
         encodingFormat = request.encodingFormat
     }
@@ -169,14 +165,16 @@ struct EncodePlan {
     func check(
         _ sequences: [PreparedSequence], _ description: ModelDescription, _ limits: RequestLimits
     ) throws(APIError) {
-        guard selection.logits, description.logitsPerToken, let size = description.logitsSize else { return }
+        guard selection.logits, description.outputs.logitsPerToken, let size = description.outputs.logitsSize else {
+            return
+        }
         let tokens = sequences.reduce(0) { $0 + $1.length }
         let count = tokens.multipliedReportingOverflow(by: size)
         guard !count.overflow, count.partialValue <= limits.maxLogits else {
             throw APIError(
                 413, "too_many_logits", param: "output",
                 "\(tokens) tokens with \(size) logits each are more than the \(limits.maxLogits) one answer may have; send "
-                    + "fewer at once" + (description.sparse == nil ? "." : ", or ask for 'sparse'."))
+                    + "fewer at once" + (description.outputs.sparse == nil ? "." : ", or ask for 'sparse'."))
         }
     }
 
@@ -189,10 +187,8 @@ struct EncodePlan {
         }
     }
 
-    private typealias StateShape = (rows: Int, hidden: Int, cell: Int)
-
     private static func states(
-        _ value: JSONValue, _ shape: StateShape, sequences: Int
+        _ value: JSONValue, _ shape: RecurrentStateShape, sequences: Int
     ) throws(APIError) -> [RecurrentState] {
         guard let array = value.elements else {
             guard sequences == 1 else {
@@ -212,7 +208,7 @@ struct EncodePlan {
     }
 
     private static func state(
-        _ value: JSONValue, _ param: String, _ shape: StateShape
+        _ value: JSONValue, _ param: String, _ shape: RecurrentStateShape
     ) throws(APIError) -> RecurrentState {
         let names = shape.cell > 0 ? ["hidden", "cell"] : ["hidden"]
         let fields = try FieldReader(value, name: "this model's state", param: param, fields: names)

@@ -28,9 +28,10 @@ struct ModelsRoute {
 
     private func write(_ model: Model, _ json: inout JSONWriter) {
         let description = model.description
+        let (architecture, outputs) = (description.architecture, description.outputs)
         var members: JSONObject = ["id": .string(model.name), "object": .string("model")]
-        members.append("family", .string(description.family))
-        switch description.input {
+        members.append("family", .string(architecture.family))
+        switch architecture.input {
         case .tokens(let size):
             members.append("input", .string("tokens"))
             members.append("vocabulary_size", .integer(size))
@@ -39,35 +40,32 @@ struct ModelsRoute {
             members.append("input", .string("features"))
             members.append("input_size", .integer(size))
         }
-        members.append("hidden_size", .integer(description.hiddenSize))
-        members.append("embedding_size", .integer(description.embeddingSize))
-        members.append("layers", .integer(description.layers))
-        members.append("heads", .integer(description.heads))
-        members.append("directions", .integer(description.directions))
-        members.append("max_length", description.maxLength.map { .integer($0) } ?? .null)
+        members.append("hidden_size", .integer(architecture.hiddenSize))
+        members.append("embedding_size", .integer(outputs.embeddingSize))
+        members.append("layers", .integer(architecture.layers))
+        members.append("heads", .integer(architecture.heads))
+        members.append("directions", .integer(architecture.directions))
+        members.append("max_length", architecture.maxLength.map { .integer($0) } ?? .null)
         // Several as sentence-transformers' Pooling.get_pooling_mode_str writes them.
-        let pooling = ([description.pooling] + description.morePooling).map(\.rawValue)
+        let pooling = outputs.pooling.map(\.rawValue)
         members.append("pooling", .string(pooling.joined(separator: "+")))
-        members.append("normalize", .bool(description.normalize))
-        members.append("logits_size", description.logitsSize.map { .integer($0) } ?? .null)
-        members.append("logits_per_token", .bool(description.logitsPerToken))
-        members.append("labels", description.labels.map { .array($0.map { .string($0) }) } ?? .null)
-        members.append(
-            "default_output",
-            .string(
-                description.answersLogits ? "logits" : description.answersSparse ? "sparse" : "embedding"))
-        members.append("sparse", .bool(description.sparse != nil))
-        members.append("prompts", .array(description.prompts.map { .string($0.name) }))
-        members.append("default_prompt", description.defaultPrompt.map { .string($0) } ?? .null)
-        members.append("attention_methods", .array(description.attentionMethods.map { .string($0.rawValue) }))
-        if let shape = description.stateShape {
+        members.append("normalize", .bool(outputs.normalize))
+        members.append("logits_size", outputs.logitsSize.map { .integer($0) } ?? .null)
+        members.append("logits_per_token", .bool(outputs.logitsPerToken))
+        members.append("labels", outputs.labels.map { .array($0.map { .string($0) }) } ?? .null)
+        members.append("default_output", .string(outputs.defaultOutput.rawValue))
+        members.append("sparse", .bool(outputs.sparse != nil))
+        members.append("prompts", .array(description.prompts.texts.map { .string($0.name) }))
+        members.append("default_prompt", description.prompts.defaultName.map { .string($0) } ?? .null)
+        members.append("attention_methods", .array(description.attribution.methods.map { .string($0.rawValue) }))
+        if let shape = architecture.stateShape {
             var state: JSONObject = ["hidden": .array([.integer(shape.rows), .integer(shape.hidden)])]
             if shape.cell > 0 { state.append("cell", .array([.integer(shape.rows), .integer(shape.cell)])) }
             members.append("state_shape", .object(state))
         }
-        members.append("parameters", .integer(description.parameters))
-        members.append("precision", .string(description.precision))
-        members.append("kernel", .string(description.instructionSet.rawValue))
+        members.append("parameters", .integer(architecture.parameters))
+        members.append("precision", .string(description.runtime.precision))
+        members.append("kernel", .string(description.runtime.instructionSet.rawValue))
         json.value(.object(members))
     }
 }

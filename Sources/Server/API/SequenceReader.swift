@@ -34,12 +34,7 @@ struct PreparedSequence: Sendable {
     /// Tokens at its beginning that pooling leaves out: a prompt's.
     var promptTokens = 0
 
-    var length: Int {
-        switch input {
-        case .tokens(let ids, _): ids.count
-        case .features(_, let steps): steps
-        }
-    }
+    var length: Int { input.length }
 }
 
 /// Reads `input` as sequences of a model's kind. Which form it has is decided by that kind and the depth of the JSON.
@@ -55,7 +50,7 @@ struct SequenceReader {
     private var description: ModelDescription { model.description }
 
     func read(_ input: JSONValue) throws(APIError) -> [PreparedSequence] {
-        switch description.input {
+        switch description.architecture.input {
         case .tokens(let vocabularySize): try markingPrompts(readTokens(input, vocabularySize))
         case .features(let size): try readFeatures(input, size)
         }
@@ -100,11 +95,11 @@ struct SequenceReader {
         }
     }
 
-    private var unit: String { if case .features = description.input { "steps" } else { "tokens" } }
+    private var unit: String { description.architecture.input.unit }
 
     /// How many of `count` tokens or steps the model takes.
     private func kept(_ count: Int, _ param: String) throws(APIError) -> Int {
-        guard let maxLength = description.maxLength, count > maxLength else { return count }
+        guard let maxLength = description.architecture.maxLength, count > maxLength else { return count }
         guard truncate else {
             throw APIError(
                 400, "sequence_too_long", param: param,
@@ -211,7 +206,7 @@ struct SequenceReader {
                 "The model '\(model.name)' has no tokenizer and cannot read text; send token ids.")
         }
         let encoding = tokenizer.encode(
-            prepared(prompt + text), pair: pair.map(prepared), maxLength: description.maxLength)
+            prepared(prompt + text), pair: pair.map(prepared), maxLength: description.architecture.maxLength)
         if encoding.truncated { _ = try kept(encoding.untruncatedCount, param) }
         let tokens = encoding.tokens
         guard !tokens.isEmpty else { throw SequenceReader.empty(param, "its text has no tokens") }
@@ -221,7 +216,7 @@ struct SequenceReader {
                 "The tokenizer of '\(model.name)' made token \(token.id), for which the model has no embedding "
                     + "(0 … \(vocabularySize - 1)).")
         }
-        if model.takesTokenTypes, let count = description.tokenTypes,
+        if model.takesTokenTypes, let count = description.architecture.tokenTypes,
             let token = tokens.first(where: { !(0..<count).contains(Int($0.typeID)) })
         {
             throw APIError(
@@ -240,10 +235,10 @@ struct SequenceReader {
     /// Where pooling leaves the prompt out, says of each text how many tokens that is: all that the prompt makes alone but
     /// the token at the end.
     private func markingPrompts(_ sequences: [PreparedSequence]) -> [PreparedSequence] {
-        guard !prompt.isEmpty, !description.poolsPrompt, let tokenizer = model.tokenizer,
+        guard !prompt.isEmpty, !description.prompts.arePooled, let tokenizer = model.tokenizer,
             sequences.contains(where: { !$0.tokens.isEmpty })
         else { return sequences }
-        let alone = tokenizer.encode(prepared(prompt), pair: nil, maxLength: description.maxLength)
+        let alone = tokenizer.encode(prepared(prompt), pair: nil, maxLength: description.architecture.maxLength)
         let count = max(0, alone.tokens.count - 1)
         return sequences.map { sequence in
             var sequence = sequence

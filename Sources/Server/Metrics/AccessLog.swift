@@ -1,6 +1,7 @@
 import Concurrency
 import Dispatch
 import Glibc
+import HTTP
 
 /// One line a request, in the form that swift-log's own handler gives its lines:
 /// `2026-11-25T05:54:35+0000 info encoderd: [Server] POST /v1/encode 200 ms=12.3 queue=0.1 infer=11.9 in=431 out=8340 id=…`,

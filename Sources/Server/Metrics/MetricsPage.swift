@@ -46,8 +46,10 @@ struct MetricsPage {
             page.sample(
                 "encoderd_model_info",
                 [
-                    ("model", model.name), ("family", description.family), ("precision", description.precision),
-                    ("kernel", description.instructionSet.rawValue), ("parameters", String(description.parameters)),
+                    ("model", model.name), ("family", description.architecture.family),
+                    ("precision", description.runtime.precision),
+                    ("kernel", description.runtime.instructionSet.rawValue),
+                    ("parameters", String(description.architecture.parameters)),
                 ], 1)
         }
         page.family("encoderd_tokens_total", "counter", "Tokens or steps that forward passes have read.")

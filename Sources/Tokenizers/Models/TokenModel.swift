@@ -104,7 +104,7 @@ enum UTF8Words {
 
 extension TokenizerFile {
     /// - Parameter lists: the model's vocabulary and merges, of which `value` has only the kinds.
-    func model(_ value: JSONValue?, _ lists: ModelLists) throws(ModelError) -> any TokenModel {
+    func model(_ value: JSONValue?, _ lists: ModelLists) throws(FileError) -> any TokenModel {
         let fields = try fields(value, at: "model")
         switch try fields.object["type"] == nil ? inferredType(fields) : fields.string("type") {
         case "BPE": return try bpe(fields, lists)
@@ -124,7 +124,7 @@ extension TokenizerFile {
 
     /// Files of early versions do not name the type: the library takes the first of BPE, WordPiece, WordLevel and
     /// Unigram whose members are there.
-    private func inferredType(_ fields: TokenizerFields) throws(ModelError) -> String {
+    private func inferredType(_ fields: TokenizerFields) throws(FileError) -> String {
         func has(_ keys: String...) -> Bool { keys.allSatisfy { fields.object[$0] != nil } }
         if has("merges", "vocab") { return "BPE" }
         if has("unk_token", "continuing_subword_prefix", "max_input_chars_per_word", "vocab") { return "WordPiece" }
@@ -134,12 +134,12 @@ extension TokenizerFile {
     }
 
     /// `"vocab": {"a": 0, …}`
-    func vocabulary(_ fields: TokenizerFields, _ lists: ModelLists) throws(ModelError) -> Vocabulary {
+    func vocabulary(_ fields: TokenizerFields, _ lists: ModelLists) throws(FileError) -> Vocabulary {
         _ = try fields.fields("vocab")
         let path = "\(fields.path).vocab"
         guard let list = lists.vocab else { throw error("\(path) is malformed") }
         var vocabulary = try Vocabulary(capacity: list.most, file: name)
-        try lists.read(list, path: path, file: self) { (_, scanner) throws(ModelError) in
+        try lists.read(list, path: path, file: self) { (_, scanner) throws(FileError) in
             guard scanner.withString({ vocabulary.append($0) }) != nil, scanner.take(UInt8(ascii: ":")) else {
                 throw error("not valid JSON: expected a token and its id in \(path) at byte \(scanner.position)")
             }

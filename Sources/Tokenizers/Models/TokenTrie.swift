@@ -19,7 +19,7 @@ struct TokenTrie: Sendable {
     private var cells: [Cell] = []
 
     /// - Parameter vocabulary: of several ids of one spelling, the one that `id(of:)` finds counts.
-    init(_ vocabulary: Vocabulary, file: String) throws(ModelError) {
+    init(_ vocabulary: Vocabulary, file: String) throws(FileError) {
         var builder = Builder(vocabulary)
         try builder.build(file: file)
         cells = builder.cells
@@ -79,9 +79,9 @@ struct TokenTrie: Sendable {
             }
         }
 
-        mutating func build(file: String) throws(ModelError) {
+        mutating func build(file: String) throws(FileError) {
             // Every node has a byte of its own; a cell's number is an Int32.
-            guard bytes.count < 1 << 28 else { throw ModelError(file: file, "a vocabulary too large to hold") }
+            guard bytes.count < 1 << 28 else { throw FileError(file: file, "a vocabulary too large to hold") }
             grow()
             // No child below cell 256: a base below 0 would need a check at every step.
             for cell in 0..<256 { take(cell, parent: -2) }

@@ -20,7 +20,7 @@ struct Unigram: TokenModel {
     ///   - unknown: below the vocabulary's size.
     init(
         vocabulary: Vocabulary, scores: [Double], unknown: Int32, byteFallback: Bool, file: String
-    ) throws(ModelError) {
+    ) throws(FileError) {
         self.vocabulary = vocabulary
         self.scores = scores
         self.unknown = unknown
@@ -128,7 +128,7 @@ extension Vocabulary {
 
 extension TokenizerFile {
     /// `"vocab": [["<unk>", 0.0], ["▁the", -3.2], …], "unk_id": 0, "byte_fallback": false`
-    func unigram(_ fields: TokenizerFields, _ lists: ModelLists) throws(ModelError) -> Unigram {
+    func unigram(_ fields: TokenizerFields, _ lists: ModelLists) throws(FileError) -> Unigram {
         _ = try fields.array("vocab")
         let path = "\(fields.path).vocab"
         guard let list = lists.vocab else { throw error("\(path) is malformed") }
@@ -136,7 +136,7 @@ extension TokenizerFile {
         var vocabulary = try Vocabulary(capacity: list.most / 2 + 1, file: name, replacing: true)
         var scores: [Double] = []
         scores.reserveCapacity(list.most / 2 + 1)
-        try lists.read(list, path: path, file: self) { (id, scanner) throws(ModelError) in
+        try lists.read(list, path: path, file: self) { (id, scanner) throws(FileError) in
             guard scanner.take(UInt8(ascii: "[")), scanner.withString({ vocabulary.append($0) }) != nil,
                 scanner.take(UInt8(ascii: ",")), let score = scanner.libraryNumber(), scanner.take(UInt8(ascii: "]"))
             else {

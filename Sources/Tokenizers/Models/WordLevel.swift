@@ -7,9 +7,9 @@ struct WordLevel: TokenModel {
     private let unknown: Int32
 
     /// - Parameter unknown: the spelling of the unknown token, which the vocabulary must have.
-    init(vocabulary: Vocabulary, unknown: String, file: String) throws(ModelError) {
+    init(vocabulary: Vocabulary, unknown: String, file: String) throws(FileError) {
         guard let id = vocabulary.id(of: unknown) else {
-            throw ModelError(file: file, "the unknown token \"\(unknown.prefix(80))\" is not in the vocabulary")
+            throw FileError(file: file, "the unknown token \"\(unknown.prefix(80))\" is not in the vocabulary")
         }
         self.vocabulary = vocabulary
         self.unknown = id

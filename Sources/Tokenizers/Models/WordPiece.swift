@@ -17,9 +17,9 @@ struct WordPiece: TokenModel {
     ///   - maxCharacters: a word of more scalars is unknown.
     init(
         vocabulary: Vocabulary, unknown: String, continuingPrefix: String, maxCharacters: Int, file: String
-    ) throws(ModelError) {
+    ) throws(FileError) {
         guard let id = vocabulary.id(of: unknown) else {
-            throw ModelError(file: file, "the unknown token \"\(unknown.prefix(80))\" is not in the vocabulary")
+            throw FileError(file: file, "the unknown token \"\(unknown.prefix(80))\" is not in the vocabulary")
         }
         self.vocabulary = vocabulary
         self.unknown = id

@@ -88,7 +88,7 @@ extension NormalizedText {
 }
 
 extension TokenizerFile {
-    func normalizer(_ value: JSONValue?, at path: String) throws(ModelError) -> (any Normalizer)? {
+    func normalizer(_ value: JSONValue?, at path: String) throws(FileError) -> (any Normalizer)? {
         guard let fields = try optionalFields(value, at: path) else { return nil }
         switch try fields.string("type") {
         case "BertNormalizer":

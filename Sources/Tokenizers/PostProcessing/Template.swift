@@ -49,9 +49,9 @@ struct Template: Sendable {
 }
 
 extension TokenizerFile {
-    func template(_ value: JSONValue?, at path: String = "post_processor") throws(ModelError) -> Template {
+    func template(_ value: JSONValue?, at path: String = "post_processor") throws(FileError) -> Template {
         guard let fields = try optionalFields(value, at: path) else { return .plain }
-        func trim(_ template: Template) throws(ModelError) -> Template {
+        func trim(_ template: Template) throws(FileError) -> Template {
             var template = template
             let addsSpace = try fields.bool("add_prefix_space")
             if try fields.bool("trim_offsets") { template.trims.append(OffsetTrim(addPrefixSpace: addsSpace)) }
@@ -92,7 +92,7 @@ extension TokenizerFile {
     }
 
     /// `["[SEP]", 102]`
-    private func namedToken(_ fields: TokenizerFields, _ key: String) throws(ModelError) -> (id: Int32, text: String) {
+    private func namedToken(_ fields: TokenizerFields, _ key: String) throws(FileError) -> (id: Int32, text: String) {
         let array = try fields.array(key)
         guard array.count == 2, let text = array[0].string, let id = array[1].int.flatMap({ Int32(exactly: $0) }),
             id >= 0
@@ -102,7 +102,7 @@ extension TokenizerFile {
 
     private func pieces(
         _ fields: TokenizerFields, _ key: String, special: TokenizerFields, pair: Bool
-    ) throws(ModelError) -> [Template.Piece] {
+    ) throws(FileError) -> [Template.Piece] {
         var pieces: [Template.Piece] = []
         var sequences: [String] = []
         for (i, value) in try fields.array(key).enumerated() {
@@ -131,7 +131,7 @@ extension TokenizerFile {
         return pieces
     }
 
-    private func specialPieces(_ token: TokenizerFields, typeID: Int32) throws(ModelError) -> [Template.Piece] {
+    private func specialPieces(_ token: TokenizerFields, typeID: Int32) throws(FileError) -> [Template.Piece] {
         let ids = try token.array("ids")
         let texts = try token.array("tokens")
         guard ids.count == texts.count else {

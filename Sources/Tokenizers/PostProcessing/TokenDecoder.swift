@@ -197,7 +197,7 @@ extension String {
 }
 
 extension TokenizerFile {
-    func decoder(_ value: JSONValue?, at path: String = "decoder") throws(ModelError) -> (any TokenDecoder)? {
+    func decoder(_ value: JSONValue?, at path: String = "decoder") throws(FileError) -> (any TokenDecoder)? {
         guard let fields = try optionalFields(value, at: path) else { return nil }
         switch try fields.string("type") {
         case "BPEDecoder": return BPEDecoder(suffix: try fields.string("suffix"))

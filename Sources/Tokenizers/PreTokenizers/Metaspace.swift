@@ -33,7 +33,7 @@ struct MetaspacePreTokenizer: PreTokenizer {
 extension TokenizerFile {
     func metaspace(
         _ fields: TokenizerFields
-    ) throws(ModelError) -> (replacement: UInt32, scheme: MetaspacePreTokenizer.Scheme) {
+    ) throws(FileError) -> (replacement: UInt32, scheme: MetaspacePreTokenizer.Scheme) {
         let replacement = try fields.scalar("replacement")
         var scheme = MetaspacePreTokenizer.Scheme.always
         if fields.object["prepend_scheme"] != nil {
@@ -52,7 +52,7 @@ extension TokenizerFile {
 
 extension TokenizerFields {
     /// A string of one character.
-    func scalar(_ key: String) throws(ModelError) -> UInt32 {
+    func scalar(_ key: String) throws(FileError) -> UInt32 {
         let scalars = Array(try string(key).unicodeScalars)
         guard scalars.count == 1 else { throw wrong(key, "one character") }
         return scalars[0].value

@@ -76,7 +76,7 @@ private func splitByKind(_ text: NormalizedText, words: [Range<Int>], _ kind: (U
 }
 
 extension TokenizerFile {
-    func preTokenizer(_ value: JSONValue?, at path: String) throws(ModelError) -> (any PreTokenizer)? {
+    func preTokenizer(_ value: JSONValue?, at path: String) throws(FileError) -> (any PreTokenizer)? {
         guard let fields = try optionalFields(value, at: path) else { return nil }
         switch try fields.string("type") {
         case "BertPreTokenizer": return BertPreTokenizer()

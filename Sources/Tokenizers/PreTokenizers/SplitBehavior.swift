@@ -125,7 +125,7 @@ struct FixedLengthPreTokenizer: PreTokenizer {
 }
 
 extension TokenizerFile {
-    func splitBehavior(_ fields: TokenizerFields) throws(ModelError) -> SplitBehavior {
+    func splitBehavior(_ fields: TokenizerFields) throws(FileError) -> SplitBehavior {
         guard let behavior = SplitBehavior(rawValue: try fields.string("behavior")) else {
             throw fields.wrong("behavior", "one of " + SplitBehavior.allCases.map(\.rawValue).joined(separator: ", "))
         }

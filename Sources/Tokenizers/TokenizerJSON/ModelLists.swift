@@ -84,12 +84,12 @@ struct ModelLists {
     ///   - element: takes the member's name and colon, if it is an object, and the value.
     func read(
         _ list: List, path: String, file: TokenizerFile,
-        _ element: (Int, inout ListScanner) throws(ModelError) -> Void
-    ) throws(ModelError) {
-        let result: Result<Void, ModelError> = bytes.withUnsafeBufferPointer { bytes in
+        _ element: (Int, inout ListScanner) throws(FileError) -> Void
+    ) throws(FileError) {
+        let result: Result<Void, FileError> = bytes.withUnsafeBufferPointer { bytes in
             var scanner = ListScanner(bytes, list.range)
             let closing = UInt8(ascii: list.isArray ? "]" : "}")
-            do throws(ModelError) {
+            do throws(FileError) {
                 guard scanner.take(UInt8(ascii: list.isArray ? "[" : "{")) else {
                     throw file.error("\(path) is malformed")
                 }

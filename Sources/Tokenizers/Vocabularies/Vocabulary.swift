@@ -24,9 +24,9 @@ struct Vocabulary: Sendable {
     ///   - replacing: a later token of the same spelling takes the place of the earlier (vocab.txt, Unigram), which
     ///     keeps its id's spelling.
     /// - Throws: more tokens than there may be.
-    init(capacity: Int, file: String, replacing: Bool = false) throws(ModelError) {
+    init(capacity: Int, file: String, replacing: Bool = false) throws(FileError) {
         guard capacity < 1 << 24 else {
-            throw ModelError(file: file, "a vocabulary of \(capacity) tokens; at most \(1 << 24) are supported")
+            throw FileError(file: file, "a vocabulary of \(capacity) tokens; at most \(1 << 24) are supported")
         }
         var size = 16
         while size < 2 * capacity { size *= 2 }
@@ -40,13 +40,13 @@ struct Vocabulary: Sendable {
         self.replacing = replacing
     }
 
-    init(_ list: [(spelling: String, id: Int)], file: String, replacing: Bool = false) throws(ModelError) {
+    init(_ list: [(spelling: String, id: Int)], file: String, replacing: Bool = false) throws(FileError) {
         try self.init(capacity: list.count, file: file, replacing: replacing)
         for (spelling, id) in list { try add(spelling, id: id) }
     }
 
     /// Spellings by their ids, of which the last counts where two are alike: the others' ids are holes.
-    init(lastOfEach spellings: [ArraySlice<UInt8>], file: String) throws(ModelError) {
+    init(lastOfEach spellings: [ArraySlice<UInt8>], file: String) throws(FileError) {
         var all = try Vocabulary(capacity: spellings.count, file: file, replacing: true)
         for (id, spelling) in spellings.enumerated() {
             spelling.withUnsafeBufferPointer { all.append($0) }
@@ -67,7 +67,7 @@ struct Vocabulary: Sendable {
         }
     }
 
-    mutating func add(_ spelling: String, id: Int) throws(ModelError) {
+    mutating func add(_ spelling: String, id: Int) throws(FileError) {
         var spelling = spelling
         spelling.withUTF8 { append($0) }
         try add(id: id)
@@ -80,20 +80,20 @@ struct Vocabulary: Sendable {
     var appended: String { String(decoding: bytes[Int(starts[starts.count - 1])...], as: UTF8.self) }
 
     /// - Throws: an id that is taken or out of proportion; a spelling that is there already.
-    mutating func add(id: Int) throws(ModelError) {
+    mutating func add(id: Int) throws(FileError) {
         guard id >= 0, id < idLimit else {
-            throw ModelError(
+            throw FileError(
                 file: file,
                 "the id \(id) of token \"\(appended.prefix(80))\" is out of proportion to the number of tokens")
         }
         while id >= tokens.count { tokens.append(-1) }
         if tokens[id] >= 0 {
             let other = spelling(of: Int32(truncatingIfNeeded: id)) ?? ""
-            throw ModelError(
+            throw FileError(
                 file: file, "tokens \"\(other.prefix(80))\" and \"\(appended.prefix(80))\" share the id \(id)")
         }
         guard let end = UInt32(exactly: bytes.count), 2 * ids.count < slots.count else {
-            throw ModelError(file: file, "a vocabulary too large to hold")
+            throw FileError(file: file, "a vocabulary too large to hold")
         }
         let start = Int(starts[starts.count - 1])
         let hash = bytes.withUnsafeBufferPointer { bytes in
@@ -103,7 +103,7 @@ struct Vocabulary: Sendable {
         ids.append(Int32(truncatingIfNeeded: id))
         if !insert(hash, token: ids.count - 1) {
             starts.removeLast()
-            throw ModelError(file: file, "the token \"\(appended.prefix(80))\" is there twice")
+            throw FileError(file: file, "the token \"\(appended.prefix(80))\" is there twice")
         }
         tokens[id] = Int32(truncatingIfNeeded: ids.count - 1)
         count += 1

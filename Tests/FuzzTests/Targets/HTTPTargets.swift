@@ -15,7 +15,7 @@ enum HTTPTargets {
         var limits = HTTPLimits()
         limits.maxTargetBytes = 40
         limits.maxHeadBytes = 300
-        limits.maxHeaderFields = 8
+        limits.maxHeaders = 8
         limits.maxBodyBytes = 100
         limits.maxChunkExtensionBytes = 12
         limits.maxTrailerBytes = 50

@@ -71,29 +71,26 @@ enum ModelTargets {
             let model = try? Model.load(directory: base.directory, name: "m", kernels: KernelSelection.select(nil))
         else { return }
         let d = model.description
-        let length = min(3, d.positions ?? 3)
-        let sequence: SequenceInput =
-            switch d.input {
-            case .tokens(let size):
-                .tokens(ids: (0..<length).map { Int32(clamping: $0 % max(size, 1)) }, typeIDs: [])
-            case .features(let size): .features(Array(repeating: 0.5, count: length * size), steps: length)
-            }
+        let length = min(3, d.architecture.positions ?? 3)
+        let sequence = d.architecture.input.sequence(
+            length: length, id: { position, size in position % max(size, 1) }, feature: { _ in 0.5 })
         var outputs = OutputSelection()
-        outputs.stateLayers = Array(0..<d.stateSizes.count)
-        outputs.logits = d.logitsSize != nil
-        outputs.embedding = d.pooling
-        outputs.morePooling = d.morePooling
-        outputs.embeddingLayer = d.stateSizes.count - 1
-        outputs.sparse = d.sparse
-        outputs.finalState = d.stateShape != nil
-        if let method = d.attentionMethods.first {
+        outputs.stateLayers = Array(0..<d.architecture.stateSizes.count)
+        outputs.logits = d.outputs.logitsSize != nil
+        outputs.pooling = d.outputs.pooling
+        outputs.embeddingLayer = d.architecture.stateSizes.count - 1
+        outputs.sparse = d.outputs.sparse
+        outputs.finalState = d.architecture.stateShape != nil
+        if let method = d.attribution.methods.first {
             outputs.attention = AttentionSelection(
-                method: method, layers: Array(0..<d.layers), heads: method == .raw ? Array(0..<d.heads) : [0],
-                queries: nil)
+                method: method, layers: Array(0..<d.architecture.layers),
+                heads: method.hasHeads ? Array(0..<d.architecture.heads) : [0], queries: nil)
         }
         let results = model.network.forward([SequenceRequest(input: sequence, outputs: outputs)], scratch: Scratch())
-        try check(results.count == 1 && results[0].states.count == d.stateSizes.count, "\(results.count) results")
-        for (states, size) in zip(results[0].states, d.stateSizes) {
+        try check(
+            results.count == 1 && results[0].states.count == d.architecture.stateSizes.count, "\(results.count) results"
+        )
+        for (states, size) in zip(results[0].states, d.architecture.stateSizes) {
             try check(states.rows == length && states.columns == size, "states [\(states.rows), \(states.columns)]")
         }
     }

@@ -168,6 +168,6 @@ enum TokenizerTargets {
             let tokenizer = try classes[Int(first) % classes.count].make(files).tokenizer(settings, file: file)
             try encode(
                 tokenizer, "Ein Ăpfel, ▁two 東京 \u{0} <s>x", String(decoding: input.suffix(16), as: UTF8.self), cut: 5)
-        } catch is ModelError {}
+        } catch is FileError {}
     }
 }

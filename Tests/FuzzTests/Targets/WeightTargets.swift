@@ -12,7 +12,7 @@ enum WeightTargets {
     /// Opens a file, checks the size of every tensor, and reads every byte.
     private static func opened(_ bytes: UnsafeRawBufferPointer, _ open: (MappedFile) throws -> any WeightFile) throws {
         let opened: any WeightFile
-        do { opened = try open(MappedFile(name: "file", bytes: bytes)) } catch is ModelError { return }
+        do { opened = try open(MappedFile(name: "file", bytes: bytes)) } catch is FileError { return }
         var sum: UInt8 = 0
         for name in opened.names {
             guard let tensor = opened.tensor(name) else {
@@ -48,8 +48,8 @@ enum WeightTargets {
             let shard = [UInt8(header.count), 0, 0, 0, 0, 0, 0, 0] + Array(header) + [0, 0, 0, 0]
             try shard.withUnsafeBytes { shard in
                 try opened(rest) { file in
-                    try ShardedFile(directory: "", index: file) { name throws(ModelError) in
-                        guard name.hasSuffix("s") else { throw ModelError(file: name, "is missing") }
+                    try ShardedFile(directory: "", index: file) { name throws(FileError) in
+                        guard name.hasSuffix("s") else { throw FileError(file: name, "is missing") }
                         return try SafetensorsFile(MappedFile(name: name, bytes: shard))
                     }
                 }

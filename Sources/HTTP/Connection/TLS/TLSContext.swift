@@ -1,11 +1,11 @@
 import COpenSSL
 
-/// The files a TLS server is made of, all PEM.
+/// The files of a TLS server, all in PEM.
 package struct TLSFiles: Sendable, Equatable {
-    /// The certificate, then those that lead from it to the authority.
+    /// The certificate, followed by those that lead from it to the authority.
     package var certificate: String
     package var key: String
-    /// The authorities whose certificates clients must show; nil: clients show none.
+    /// The authorities of whose certificates clients must show one; `nil` if clients show none.
     package var clientAuthorities: String?
 
     package init(certificate: String, key: String, clientAuthorities: String? = nil) {
@@ -15,8 +15,8 @@ package struct TLSFiles: Sendable, Equatable {
     }
 }
 
-/// A checked certificate and key, and how TLS is spoken with them: 1.2 and up, HTTP/1.1 only, neither renegotiation nor
-/// compression. Sessions are resumed from tickets, so nothing is kept for clients that are not there. Immutable once made.
+/// A checked certificate and key with the settings of TLS: 1.2 and up, HTTP/1.1 only, neither renegotiation nor compression.
+/// Sessions are resumed from tickets, so that no state is kept between connections. Immutable.
 final class TLSContext: @unchecked Sendable {
     private let context: OpaquePointer
 
@@ -56,7 +56,7 @@ final class TLSContext: @unchecked Sendable {
         SSL_CTX_set_session_id_context(context, name, UInt32(name.count))
     }
 
-    /// A connection's state, with memory BIOs, waiting for a client's hello; nil without memory.
+    /// Makes the state of a connection, with memory BIOs, that awaits a client's hello; `nil` if memory is short.
     func makeSession() -> OpaquePointer? {
         guard let session = SSL_new(context) else { return nil }
         guard let incoming = BIO_new(BIO_s_mem()), let outgoing = BIO_new(BIO_s_mem()) else {

@@ -1,29 +1,28 @@
 import COpenSSL
 import Glibc
 
-/// TLS between a connection and its socket, over memory BIOs: OpenSSL never sees the descriptor. Belongs to the loop queue
-/// like its connection.
+/// A transport with TLS over memory BIOs: OpenSSL never sees the descriptor. Belongs to the loop, as its connection does.
 ///
-/// A connection that ends without close_notify has vanished: no answer is owed (RFC 9112, 9.8). A request can not be cut
-/// short unseen, since its framing says where it ends.
+/// A connection that ends without close_notify has vanished and gets no response (RFC 9112, 9.8). A request cannot be cut
+/// short unnoticed, since its framing tells its end.
 final class TLSTransport: HTTPTransport {
     private let descriptor: Int32
     private let session: OpaquePointer
-    /// Shared by all connections of a loop; nothing in it outlives a call.
+    /// The memory that all connections of a loop share; nothing in it outlives a call.
     private let scratch: UnsafeMutableRawBufferPointer
     private(set) var isEstablished = false
-    /// After an error of the protocol nothing may be called again.
+    /// Whether an error of the protocol has occurred, after which OpenSSL may not be called for this connection.
     private var isBroken = false
-    /// Messages of handshakes since the last byte that was not one: OpenSSL itself sets no limit to key updates (RFC 8446,
-    /// 4.6.3) and attempts at renegotiation, each of which costs more than it does the client.
+    /// The number of handshake messages since the last data. OpenSSL itself does not limit key updates (RFC 8446, 4.6.3) and
+    /// attempts at renegotiation, each of which costs the server more than the client.
     private var handshakeMessages = 0
     private static let maxHandshakeMessages = 32
 
-    /// The plaintext of one record.
+    /// The most plaintext of one record, in bytes.
     private static let recordBytes = 16 << 10
-    /// What is encrypted ahead of the socket.
+    /// The most bytes of one write that are encrypted before the socket takes them.
     private static let maxBytesPerWrite = 64 << 10
-    /// What OpenSSL itself has to say to a client that does not read, beside that.
+    /// The most bytes that wait for the socket, also of OpenSSL's own messages to a client that does not read.
     private static let maxPendingBytes = 128 << 10
 
     /// - Parameter scratch: 64 KiB or more.
@@ -42,7 +41,7 @@ final class TLSTransport: HTTPTransport {
     }
     var hasPendingOutput: Bool { BIO_ctrl_pending(SSL_get_wbio(session)) > 0 }
 
-    /// Asks the socket once at most: a client whose bytes are no data does not hold the loop.
+    /// Reads from the socket once at most, so that a client whose bytes are not data does not hold the loop.
     func read(into buffer: UnsafeMutableRawBufferPointer) -> IOResult {
         var hasReceived = false
         while !isBroken {
@@ -163,7 +162,7 @@ final class TLSTransport: HTTPTransport {
 
     fileprivate func countHandshakeMessage() { handshakeMessages += 1 }
 
-    /// Memory BIOs keep the room of the most they ever held.
+    /// Replaces the memory BIOs, which keep the capacity of the most they ever held.
     func releaseBuffers() {
         guard isEstablished, !isBroken, !hasBufferedInput, !hasPendingOutput else { return }
         if let incoming = BIO_new(BIO_s_mem()), let outgoing = BIO_new(BIO_s_mem()) {
@@ -172,7 +171,7 @@ final class TLSTransport: HTTPTransport {
     }
 }
 
-/// Called by OpenSSL with each message of the protocol; `context` is the transport.
+/// Counts handshake messages: OpenSSL calls this with each message of the protocol, and the transport as `context`.
 private func countMessage(
     _ isWritten: Int32, _ version: Int32, _ type: Int32, _ bytes: UnsafeRawPointer?, _ count: Int,
     _ session: OpaquePointer?,

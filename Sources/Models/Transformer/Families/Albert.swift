@@ -5,7 +5,7 @@ import ModelFiles
 /// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/albert/modeling_albert.py): embeddings of
 /// a width of their own, and few groups of layers, each run many times. Layers that share weights share their memory.
 enum Albert {
-    static func parts(_ source: Checkpoint) throws(ModelError) -> EncoderDefinition {
+    static func definition(_ source: Checkpoint) throws(FileError) -> EncoderDefinition {
         let c = source.configuration
         let shape = try BertShape(c, activation: "gelu_new")
         let width = try c.int("embedding_size", in: 1...65_536, default: 128)
@@ -27,7 +27,7 @@ enum Albert {
             }
             layers += read[group]
         }
-        var parts = Bert.parts(
+        var definition = Bert.definition(
             source, shape, base, embeddings, layers,
             heads: [
                 .sequenceClassification: EncoderHeadPlan(
@@ -35,26 +35,26 @@ enum Albert {
                     output: .init(name: "classifier")),
                 .tokenClassification: Bert.tokens, .questionAnswering: Bert.answers,
             ])
-        parts.vocabularyHead = MaskedLMHeadPlan(
+        definition.vocabularyHead = MaskedLMHeadPlan(
             transform: "predictions.dense", activation: shape.activation, norm: "predictions.LayerNorm",
             epsilon: shape.epsilon, decoder: "predictions.decoder.weight",
             biases: ["predictions.decoder.bias", "predictions.bias"], width: width)
-        return parts
+        return definition
     }
 
-    /// transformers' AlbertLayer.
-    private static func layer(_ names: WeightScope, _ shape: BertShape) throws(ModelError) -> EncoderLayer {
+    /// Reads a layer as transformers' AlbertLayer.
+    private static func layer(_ names: WeightScope, _ shape: BertShape) throws(FileError) -> EncoderLayer {
         let (hidden, attention) = (shape.hidden, names("attention"))
         return EncoderLayer(
             attention: AttentionPart(
-                joined: try attention.dense(joined: ["query", "key", "value"].map { ($0, hidden) }, inputs: hidden),
+                qkv: try attention.dense(joined: ["query", "key", "value"].map { ($0, hidden) }, inputs: hidden),
                 output: try attention.dense("dense", outputs: hidden, inputs: hidden)),
             attentionNorms: SublayerNorms(
-                after: try attention.norm("LayerNorm", width: hidden, epsilon: shape.epsilon)),
+                post: try attention.norm("LayerNorm", width: hidden, epsilon: shape.epsilon)),
             feedForward: FeedForward(
                 up: try names.dense("ffn", outputs: shape.feedForward, inputs: hidden), activation: shape.activation,
                 down: try names.dense("ffn_output", outputs: hidden, inputs: shape.feedForward)),
             feedForwardNorms: SublayerNorms(
-                after: try names.norm("full_layer_layer_norm", width: hidden, epsilon: shape.epsilon)))
+                post: try names.norm("full_layer_layer_norm", width: hidden, epsilon: shape.epsilon)))
     }
 }

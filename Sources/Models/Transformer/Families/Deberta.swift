@@ -1,11 +1,11 @@
 import Kernels
 import ModelFiles
 
-/// DeBERTa (He et al. 2021) as transformers' DebertaModel computes it
-/// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/deberta/modeling_deberta.py), and what its
-/// second version shares with it: embeddings, relative positions and heads.
+/// DeBERTa (He et al. 2021, https://arxiv.org/abs/2006.03654) as transformers' DebertaModel computes it
+/// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/deberta/modeling_deberta.py), and the
+/// parts that its second version shares with it: embeddings, relative positions and heads.
 enum Deberta {
-    static func parts(_ source: Checkpoint) throws(ModelError) -> EncoderDefinition {
+    static func definition(_ source: Checkpoint) throws(FileError) -> EncoderDefinition {
         let c = source.configuration
         let shape = try DebertaShape(c)
         let base = source.base(anchor: "embeddings.word_embeddings.weight")
@@ -19,19 +19,19 @@ enum Deberta {
                 try layer(
                     names, bert, joined: joined(own, bert),
                     bias: position?.bias(
-                        key: { () throws(ModelError) in
+                        key: { () throws(FileError) in
                             try own.dense("pos_proj", outputs: hidden, inputs: hidden, bias: false, precision: .f32)
                         },
-                        query: { () throws(ModelError) in
+                        query: { () throws(FileError) in
                             try own.dense("pos_q_proj", outputs: hidden, inputs: hidden, precision: .f32)
                         })))
         }
-        return try parts(source, shape, base, layers)
+        return try definition(source, shape, base, layers)
     }
 
-    /// `in_proj`, whose rows are each head's query, key and value, as all heads' queries, then keys, then values; keys have
-    /// no bias.
-    private static func joined(_ names: WeightScope, _ shape: BertShape) throws(ModelError) -> Linear {
+    /// Reads `in_proj`, whose rows are each head's query, key and value, as all heads' queries, then keys, then values.
+    /// Keys have no bias.
+    private static func joined(_ names: WeightScope, _ shape: BertShape) throws(FileError) -> Linear {
         let (hidden, width) = (shape.hidden, shape.headDim)
         let weight = try names.floats("in_proj.weight", [3 * hidden, hidden])
         let (query, value) = (try names.floats("q_bias", [hidden]), try names.floats("v_bias", [hidden]))
@@ -54,10 +54,11 @@ enum Deberta {
                 name: "q_bias+v_bias", shape: [3 * hidden], values: UnsafeBufferPointer(bias), owner: owner))
     }
 
-    /// - Parameter layers: made with `layer`.
-    static func parts(
+    /// Makes the definition of an encoder.
+    /// - Parameter layers: The layers, read with `layer`.
+    static func definition(
         _ source: Checkpoint, _ shape: DebertaShape, _ base: WeightScope, _ layers: [EncoderLayer]
-    ) throws(ModelError) -> EncoderDefinition {
+    ) throws(FileError) -> EncoderDefinition {
         let (c, bert, names) = (source.configuration, shape.bert, base("embeddings"))
         let width = try c.int("embedding_size", in: 1...65_536, default: bert.hidden)
         var embeddings = EncoderEmbeddings(
@@ -77,10 +78,10 @@ enum Deberta {
         }
         let pooled = try c.int("pooler_hidden_size", in: 1...65_536, default: bert.hidden)
         guard pooled == bert.hidden else {
-            throw ModelError(
+            throw FileError(
                 file: c.file, "'pooler_hidden_size' is \(pooled); it should be 'hidden_size', \(bert.hidden)")
         }
-        var parts = Bert.parts(
+        var definition = Bert.definition(
             source, bert, base, embeddings, layers,
             heads: [
                 .sequenceClassification: EncoderHeadPlan(
@@ -91,54 +92,55 @@ enum Deberta {
                     output: .init(name: "classifier")),
                 .tokenClassification: Bert.tokens, .questionAnswering: Bert.answers,
             ])
-        parts.stack.scale = shape.scale
-        parts.vocabularyHead = try vocabularyHead(c, bert, base)
-        return parts
+        definition.stack.scale = shape.scale
+        definition.vocabularyHead = try vocabularyHead(c, bert, base)
+        return definition
     }
 
-    /// `legacy` tells which of two heads it is; published files say nothing and may have either.
+    /// Chooses one of two heads by `legacy`. Published files lack the key and may have either head.
     private static func vocabularyHead(
-        _ c: Configuration, _ bert: BertShape, _ base: WeightScope
-    ) throws(ModelError) -> MaskedLMHeadPlan {
+        _ c: ConfigurationFile, _ bert: BertShape, _ base: WeightScope
+    ) throws(FileError) -> MaskedLMHeadPlan {
         let width = try c.int("embedding_size", in: 1...65_536, default: bert.hidden)
         let name = "lm_predictions.lm_head"
         let isThere = base.around(having: name + ".dense.weight").has(name + ".dense.weight")
         if try c.bool("legacy", default: true), !isThere { return .bert(bert.activation, bert.epsilon, width: width) }
         return MaskedLMHeadPlan(
             transform: name + ".dense", activation: bert.activation, norm: name + ".LayerNorm", epsilon: bert.epsilon,
-            // Always the table of words.
+            // The decoder is always tied to the word embeddings.
             decoder: "", biases: [name + ".bias"], width: width)
     }
 
+    /// Reads a layer.
     /// - Parameters:
-    ///   - joined: the projection to queries, keys and values.
-    ///   - bias: of their products, by distance.
+    ///   - joined: The projection to queries, keys and values.
+    ///   - bias: The bias of the scores. `nil` if there is none.
     static func layer(
         _ names: WeightScope, _ shape: BertShape, joined: Linear, bias: DisentangledBias?
-    ) throws(ModelError) -> EncoderLayer {
-        func norm(_ name: String) throws(ModelError) -> Norm {
+    ) throws(FileError) -> EncoderLayer {
+        func norm(_ name: String) throws(FileError) -> Norm {
             try names.norm(name, width: shape.hidden, epsilon: shape.epsilon)
         }
         return EncoderLayer(
             attention: AttentionPart(
-                joined: joined, bias: bias.map { .disentangled($0) },
+                qkv: joined, bias: bias.map { .disentangled($0) },
                 output: try names.dense("attention.output.dense", outputs: shape.hidden, inputs: shape.hidden)),
-            attentionNorms: SublayerNorms(after: try norm("attention.output.LayerNorm")),
+            attentionNorms: SublayerNorms(post: try norm("attention.output.LayerNorm")),
             feedForward: try Bert.feedForward(names, shape),
-            feedForwardNorms: SublayerNorms(after: try norm("output.LayerNorm")))
+            feedForwardNorms: SublayerNorms(post: try norm("output.LayerNorm")))
     }
 }
 
-/// What config.json of DeBERTa says.
+/// The sizes and options in config.json of DeBERTa.
 struct DebertaShape {
     let bert: BertShape
     /// Whether queries meet embeddings of the keys' distance ("c2p"), and keys those of the queries' ("p2c").
     let contentToPosition: Bool
     let positionToContent: Bool
-    /// Of all scores, 1/√(headDim · (1 + the number of those)).
+    /// The factor of all scores: 1/√(headDim · (1 + the number of those two)).
     let scale: Float
 
-    init(_ c: Configuration) throws(ModelError) {
+    init(_ c: ConfigurationFile) throws(FileError) {
         let types = try c.int("type_vocab_size", in: 0...65_536, default: 0)
         bert = try BertShape(c, epsilon: 1e-7, types: types > 0 ? types : nil)
         let found = c.object["pos_att_type"] ?? .null
@@ -160,7 +162,7 @@ struct DebertaShape {
             throw c.wrong("attention_head_size", size, "hidden_size / num_attention_heads, \(bert.headDim)")
         }
         guard try !c.bool("talking_head", default: false) else {
-            throw ModelError(file: c.file, "'talking_head' is true; heads that mix their scores are not supported")
+            throw FileError(file: c.file, "'talking_head' is true; heads that mix their scores are not supported")
         }
     }
 
@@ -171,17 +173,17 @@ struct DebertaShape {
 struct DebertaPositions {
     private let shape: DebertaShape
     private let distances: RelativeDistances
-    /// [distances, hidden], normalized where the model does.
+    /// The embeddings of distances, [distances, hidden], normalized if the model does so.
     private let embeddings: [Float]
     private let kernels: KernelTable
 
-    /// nil where scores have no bias.
+    /// Reads the table of relative embeddings. `nil` if scores have no bias.
     /// - Parameters:
-    ///   - buckets: above 0: how many rows of the table distances to either side are spread over.
-    ///   - norm: whether `norm_rel_ebd` counts.
+    ///   - buckets: Rows of the table for the distances to either side; below 1 for one row a distance.
+    ///   - norm: Whether `norm_rel_ebd` is heeded.
     init?(
-        _ c: Configuration, _ shape: DebertaShape, _ base: WeightScope, buckets: Int, norm: Bool = true
-    ) throws(ModelError) {
+        _ c: ConfigurationFile, _ shape: DebertaShape, _ base: WeightScope, buckets: Int, norm: Bool = true
+    ) throws(FileError) {
         guard try c.bool("relative_attention", default: false), shape.contentToPosition || shape.positionToContent
         else {
             return nil
@@ -193,7 +195,7 @@ struct DebertaPositions {
         var farthest = try c.int("max_relative_positions", in: -1...1 << 20, default: -1)
         if farthest < 1 { farthest = positions }
         guard buckets < 1 || (buckets > 1 && farthest > buckets / 2 + 1) else {
-            throw ModelError(
+            throw FileError(
                 file: c.file,
                 "'position_buckets' is \(buckets); it should be at least 2, and half of it less than "
                     + "'max_relative_positions', \(farthest)")
@@ -219,19 +221,19 @@ struct DebertaPositions {
         self.kernels = kernels
     }
 
-    /// A layer's biases.
+    /// Makes a layer's bias.
     /// - Parameters:
-    ///   - key: reads the projection that makes keys of the embeddings, [hidden, hidden].
-    ///   - query: that makes queries.
+    ///   - key: Reads the projection [hidden, hidden] that makes keys of the embeddings.
+    ///   - query: Reads the projection [hidden, hidden] that makes queries of the embeddings.
     func bias(
-        key: () throws(ModelError) -> Linear, query: () throws(ModelError) -> Linear
-    ) throws(ModelError) -> DisentangledBias {
+        key: () throws(FileError) -> Linear, query: () throws(FileError) -> Linear
+    ) throws(FileError) -> DisentangledBias {
         DisentangledBias(
             distances: distances, keys: shape.contentToPosition ? packed(try key()) : [],
             queries: shape.positionToContent ? packed(try query()) : [])
     }
 
-    /// The embeddings, projected, scaled and cut into heads.
+    /// Projects and scales the embeddings and packs them head by head.
     private func packed(_ projection: Linear) -> [PackedWeight] {
         let (rows, hidden, width) = (distances.count, shape.bert.hidden, shape.bert.headDim)
         let scratch = Scratch()

@@ -5,9 +5,9 @@ import ModelFiles
 /// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/distilbert/modeling_distilbert.py): BERT
 /// without types of tokens, under names of its own.
 ///
-/// `sinusoidal_pos_embds` only says what a new model's table of positions begins as; files hold the table either way.
+/// `sinusoidal_pos_embds` only says how a new model's table of positions begins; files hold the table in both cases.
 enum DistilBert {
-    static func parts(_ source: Checkpoint) throws(ModelError) -> EncoderDefinition {
+    static func definition(_ source: Checkpoint) throws(FileError) -> EncoderDefinition {
         let c = source.configuration
         let hidden = try c.int("dim", "hidden_size", in: 1...65_536)
         let heads = try c.int("n_heads", "num_attention_heads", in: 1...4096)
@@ -17,7 +17,7 @@ enum DistilBert {
         let vocabulary = try c.int("vocab_size", in: 1...1 << 28)
         let positions = try c.int("max_position_embeddings", in: 1...1 << 24)
         let activation = try c.activation("activation", default: "gelu")
-        func norm(_ scope: WeightScope, _ name: String) throws(ModelError) -> Norm {
+        func norm(_ scope: WeightScope, _ name: String) throws(FileError) -> Norm {
             try scope.norm(name, width: hidden, epsilon: 1e-12)
         }
 
@@ -33,16 +33,16 @@ enum DistilBert {
             all.append(
                 EncoderLayer(
                     attention: AttentionPart(
-                        joined: try names("attention").dense(
+                        qkv: try names("attention").dense(
                             joined: ["q_lin", "k_lin", "v_lin"].map { ($0, hidden) }, inputs: hidden),
                         output: try names.dense("attention.out_lin", outputs: hidden, inputs: hidden)),
-                    attentionNorms: SublayerNorms(after: try norm(names, "sa_layer_norm")),
+                    attentionNorms: SublayerNorms(post: try norm(names, "sa_layer_norm")),
                     feedForward: FeedForward(
                         up: try names.dense("ffn.lin1", outputs: feedForward, inputs: hidden), activation: activation,
                         down: try names.dense("ffn.lin2", outputs: hidden, inputs: feedForward)),
-                    feedForwardNorms: SublayerNorms(after: try norm(names, "output_layer_norm"))))
+                    feedForwardNorms: SublayerNorms(post: try norm(names, "output_layer_norm"))))
         }
-        var parts = EncoderDefinition(
+        var definition = EncoderDefinition(
             embeddings: embeddings,
             stack: EncoderStack(
                 kernels: source.weights.kernels, hidden: hidden, heads: heads, headDim: hidden / heads, layers: all),
@@ -52,9 +52,9 @@ enum DistilBert {
                     output: .init(name: "classifier")),
                 .tokenClassification: Bert.tokens, .questionAnswering: Bert.answers,
             ], base: base, vocabularySize: vocabulary, positions: positions)
-        parts.vocabularyHead = MaskedLMHeadPlan(
+        definition.vocabularyHead = MaskedLMHeadPlan(
             transform: "vocab_transform", activation: activation, norm: "vocab_layer_norm", epsilon: 1e-12,
             decoder: "vocab_projector.weight", biases: ["vocab_projector.bias"], width: hidden)
-        return parts
+        return definition
     }
 }

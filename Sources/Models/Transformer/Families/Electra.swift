@@ -5,7 +5,7 @@ import ModelFiles
 /// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/electra/modeling_electra.py): BERT, whose
 /// embeddings may have a width of their own and are projected to the layers'.
 enum Electra {
-    static func parts(_ source: Checkpoint) throws(ModelError) -> EncoderDefinition {
+    static func definition(_ source: Checkpoint) throws(FileError) -> EncoderDefinition {
         let c = source.configuration
         let shape = try BertShape(c)
         let width = try c.int("embedding_size", in: 1...65_536, default: 128)
@@ -17,16 +17,16 @@ enum Electra {
         }
         var layers: [EncoderLayer] = []
         for i in 0..<shape.layers { layers.append(try Bert.layer(base("encoder.layer.\(i)"), shape)) }
-        var parts = Bert.parts(
+        var definition = Bert.definition(
             source, shape, base, embeddings, layers,
             heads: [
                 .sequenceClassification: Bert.sequences(.gelu), .tokenClassification: Bert.tokens,
                 .questionAnswering: Bert.answers,
             ])
-        parts.vocabularyHead = MaskedLMHeadPlan(
+        definition.vocabularyHead = MaskedLMHeadPlan(
             transform: "generator_predictions.dense", activation: .gelu, norm: "generator_predictions.LayerNorm",
             epsilon: shape.epsilon, decoder: "generator_lm_head.weight", biases: ["generator_lm_head.bias"],
             width: width)
-        return parts
+        return definition
     }
 }

@@ -3,12 +3,12 @@ import ModelFiles
 
 /// Gemma 3's text models, EmbeddingGemma among them, as transformers' Gemma3TextModel computes them
 /// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/gemma3/modeling_gemma3.py): RMS norms
-/// before and after every sublayer, of queries and of keys; grouped queries; rotary positions, of which most layers,
-/// that see only near tokens, have faster ones. EmbeddingGemma looks both ways (`use_bidirectional_attention`).
+/// before and after every sublayer, of queries and of keys; grouped queries; rotary positions. Most layers attend to
+/// near tokens only and turn faster. EmbeddingGemma attends in both directions (`use_bidirectional_attention`).
 ///
-/// `attn_logit_softcapping` has no effect: the class keeps it, but its attention does not read it.
+/// `attn_logit_softcapping` has no effect, since the attention of transformers' class does not read it.
 enum Gemma3 {
-    static func parts(_ source: Checkpoint) throws(ModelError) -> EncoderDefinition {
+    static func definition(_ source: Checkpoint) throws(FileError) -> EncoderDefinition {
         let c = source.configuration
         let hidden = try c.int("hidden_size", in: 1...65_536)
         let heads = try c.int("num_attention_heads", in: 1...4096)
@@ -35,7 +35,7 @@ enum Gemma3 {
         let (globalTable, localTable) = (RotaryTable(global), RotaryTable(local))
 
         let base = source.base(anchor: "embed_tokens.weight")
-        func norm(_ names: WeightScope, _ name: String, _ width: Int? = nil) throws(ModelError) -> Norm {
+        func norm(_ names: WeightScope, _ name: String, _ width: Int? = nil) throws(FileError) -> Norm {
             try names.rmsNorm(name, width: width ?? hidden, epsilon: epsilon, offset: 1)
         }
         var all: [EncoderLayer] = []
@@ -46,7 +46,7 @@ enum Gemma3 {
             all.append(
                 EncoderLayer(
                     attention: AttentionPart(
-                        joined: try attention.dense(
+                        qkv: try attention.dense(
                             joined: [("q_proj", inner), ("k_proj", shared), ("v_proj", shared)], inputs: hidden,
                             bias: bias),
                         queryNorm: try norm(attention, "q_norm", headDim),
@@ -54,7 +54,7 @@ enum Gemma3 {
                         rotary: isSliding[i] ? localTable : globalTable, span: isSliding[i] ? sliding : full,
                         output: try attention.dense("o_proj", outputs: hidden, inputs: inner, bias: bias)),
                     attentionNorms: SublayerNorms(
-                        before: try norm(names, "input_layernorm"),
+                        pre: try norm(names, "input_layernorm"),
                         branch: try norm(names, "post_attention_layernorm")),
                     feedForward: FeedForward(
                         up: try mlp.gated(
@@ -63,7 +63,7 @@ enum Gemma3 {
                         isGated: true, activation: activation,
                         down: try mlp.dense("down_proj", outputs: hidden, inputs: feedForward, bias: false)),
                     feedForwardNorms: SublayerNorms(
-                        before: try norm(names, "pre_feedforward_layernorm"),
+                        pre: try norm(names, "pre_feedforward_layernorm"),
                         branch: try norm(names, "post_feedforward_layernorm"))))
         }
         return EncoderDefinition(
@@ -79,12 +79,12 @@ enum Gemma3 {
             positions: min(global.positions, local.positions), pooling: full == .all ? .mean : .last)
     }
 
-    /// Of layers that see all tokens, and of those that see only near ones.
-    private static func spans(_ c: Configuration) throws(ModelError) -> (full: AttentionSpan, sliding: AttentionSpan) {
+    /// Reads the spans of layers that attend to all tokens, and of layers that attend to near ones.
+    private static func spans(_ c: ConfigurationFile) throws(FileError) -> (full: AttentionSpan, sliding: AttentionSpan) {
         let isBothWays = try c.bool("use_bidirectional_attention", default: false)
         let isCausal = try c.bool("is_causal", default: true)
         guard let window = try c.int("sliding_window", in: 1...1 << 24, absent: 4096) else {
-            throw ModelError(file: c.file, "'sliding_window' is null; it should be how many tokens near layers see")
+            throw FileError(file: c.file, "'sliding_window' is null; it should be how many tokens near layers see")
         }
         if isBothWays {
             // The class makes window / 2 + 1 of it, which is |i − j| < that, or ≤ where `is_causal` is false.

@@ -5,9 +5,9 @@ import ModelFiles
 /// these names compute them
 /// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/qwen3/modeling_qwen3.py): RMS norms
 /// before sublayers, grouped queries, rotary positions, a gated feed-forward part; causal unless `is_causal` is false.
-/// They differ in biases, in norms of queries and keys, and in which layers see only near tokens.
+/// They differ in biases, in norms of queries and keys, and in the layers that attend to near tokens only.
 enum Llama {
-    static func parts(_ source: Checkpoint) throws(ModelError) -> EncoderDefinition {
+    static func definition(_ source: Checkpoint) throws(FileError) -> EncoderDefinition {
         let c = source.configuration
         let family = try c.string("model_type") ?? ""
         let hidden = try c.int("hidden_size", in: 1...65_536)
@@ -43,7 +43,7 @@ enum Llama {
         let rotary = RotaryTable(rope)
 
         let base = source.base(anchor: "embed_tokens.weight")
-        func norm(_ names: WeightScope, _ name: String, _ width: Int) throws(ModelError) -> Norm {
+        func norm(_ names: WeightScope, _ name: String, _ width: Int) throws(FileError) -> Norm {
             try names.rmsNorm(name, width: width, epsilon: epsilon)
         }
         var all: [EncoderLayer] = []
@@ -54,21 +54,21 @@ enum Llama {
             all.append(
                 EncoderLayer(
                     attention: AttentionPart(
-                        joined: try attention.dense(
+                        qkv: try attention.dense(
                             joined: [("q_proj", inner), ("k_proj", shared), ("v_proj", shared)], inputs: hidden,
                             bias: bias.joined),
                         queryNorm: family == "qwen3" ? try norm(attention, "q_norm", headDim) : nil,
                         keyNorm: family == "qwen3" ? try norm(attention, "k_norm", headDim) : nil, rotary: rotary,
                         span: spans[i],
                         output: try attention.dense("o_proj", outputs: hidden, inputs: inner, bias: bias.output)),
-                    attentionNorms: SublayerNorms(before: try norm(names, "input_layernorm", hidden)),
+                    attentionNorms: SublayerNorms(pre: try norm(names, "input_layernorm", hidden)),
                     feedForward: FeedForward(
                         up: try mlp.gated(
                             gate: .init("gate_proj", of: feedForward), up: .init("up_proj", of: feedForward),
                             width: feedForward, inputs: hidden, bias: bias.feedForward),
                         isGated: true, activation: activation,
                         down: try mlp.dense("down_proj", outputs: hidden, inputs: feedForward, bias: bias.feedForward)),
-                    feedForwardNorms: SublayerNorms(before: try norm(names, "post_attention_layernorm", hidden))))
+                    feedForwardNorms: SublayerNorms(pre: try norm(names, "post_attention_layernorm", hidden))))
         }
         return EncoderDefinition(
             embeddings: EncoderEmbeddings(
@@ -80,9 +80,10 @@ enum Llama {
             pooling: .last)
     }
 
-    /// transformers' GenericForSequenceClassification and GenericForTokenClassification (modeling_layers.py).
-    /// - Parameter padding: `pad_token_id` where config.json has none; -1: no token is.
-    static func heads(_ c: Configuration, padding: Int = -1) throws(ModelError) -> [EncoderTask: EncoderHeadPlan] {
+    /// Makes the heads of transformers' GenericForSequenceClassification and GenericForTokenClassification
+    /// (https://github.com/huggingface/transformers/blob/main/src/transformers/modeling_layers.py).
+    /// - Parameter padding: The default of `pad_token_id`; −1 for no token.
+    static func heads(_ c: ConfigurationFile, padding: Int = -1) throws(FileError) -> [EncoderTask: EncoderHeadPlan] {
         [
             .sequenceClassification: EncoderHeadPlan(
                 rows: .lastBut(try c.int("pad_token_id", in: -1...1 << 28, absent: padding) ?? -1),
@@ -94,8 +95,9 @@ enum Llama {
         ]
     }
 
-    private static func spans(_ c: Configuration, _ family: String, _ layers: Int) throws(ModelError) -> [AttentionSpan]
-    {
+    private static func spans(
+        _ c: ConfigurationFile, _ family: String, _ layers: Int
+    ) throws(FileError) -> [AttentionSpan] {
         let isCausal = try c.bool("is_causal", default: true)
         var window: Int?
         if family == "mistral" {
@@ -110,10 +112,10 @@ enum Llama {
             case "mistral": Array(repeating: window != nil, count: layers)
             default: try c.slidingLayers(layers) { window != nil && $0 >= first }
             }
-        return try isSliding.map { isSliding throws(ModelError) in
+        return try isSliding.map { isSliding throws(FileError) in
             if !isSliding { return isCausal ? .causal : .all }
             guard let window else {
-                throw ModelError(
+                throw FileError(
                     file: c.file, "'layer_types' has 'sliding_attention', but there is no 'sliding_window' in use")
             }
             // Both ways, create_bidirectional_sliding_window_mask (masking_utils.py) counts the window on either side.

@@ -3,9 +3,10 @@ import ModelFiles
 
 /// ModernBERT (Warner et al. 2024, https://arxiv.org/abs/2412.13663) as transformers' ModernBertModel computes it
 /// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/modernbert/modeling_modernbert.py):
-/// norms before sublayers, rotary positions, gated feed-forward; most layers see only near tokens and turn faster.
+/// norms before sublayers, rotary positions, gated feed-forward; most layers attend to near tokens only and turn
+/// faster.
 enum ModernBert {
-    static func parts(_ source: Checkpoint) throws(ModelError) -> EncoderDefinition {
+    static func definition(_ source: Checkpoint) throws(FileError) -> EncoderDefinition {
         let c = source.configuration
         try c.requireEncoder()
         let hidden = try c.int("hidden_size", in: 1...65_536)
@@ -24,7 +25,7 @@ enum ModernBert {
         let every = try c.int("global_attn_every_n_layers", in: 1...1024, default: 3)
         let isLocal = try c.slidingLayers(layers) { $0 % every != 0 }
         let window = try c.int("local_attention", in: 0...1 << 24, default: 128)
-        // The class has another name for the half of it, which goes before.
+        // The class has another key for the half of it, which takes precedence.
         let half = try c.int("sliding_window", in: 0...1 << 23, default: window / 2)
         let span = AttentionSpan.local(window: 2 * half)
         let global = try RopeConfiguration(
@@ -36,7 +37,7 @@ enum ModernBert {
         let (globalTable, localTable) = (RotaryTable(global), RotaryTable(local))
 
         let base = source.base(anchor: "embeddings.tok_embeddings.weight")
-        func norm(_ names: WeightScope, _ name: String) throws(ModelError) -> Norm {
+        func norm(_ names: WeightScope, _ name: String) throws(FileError) -> Norm {
             try names.norm(name, width: hidden, epsilon: epsilon, bias: normBias)
         }
         let embeddings = EncoderEmbeddings(
@@ -48,11 +49,11 @@ enum ModernBert {
             all.append(
                 EncoderLayer(
                     attention: AttentionPart(
-                        joined: try names.dense("attn.Wqkv", outputs: 3 * hidden, inputs: hidden, bias: attentionBias),
+                        qkv: try names.dense("attn.Wqkv", outputs: 3 * hidden, inputs: hidden, bias: attentionBias),
                         rotary: isLocal[i] ? localTable : globalTable, span: isLocal[i] ? span : .all,
                         output: try names.dense("attn.Wo", outputs: hidden, inputs: hidden, bias: attentionBias)),
                     // The embeddings' own norm stands before the first layer.
-                    attentionNorms: SublayerNorms(before: i == 0 ? nil : try norm(names, "attn_norm")),
+                    attentionNorms: SublayerNorms(pre: i == 0 ? nil : try norm(names, "attn_norm")),
                     feedForward: FeedForward(
                         up: try names.gated(
                             gate: .init("mlp.Wi", of: 2 * feedForward),
@@ -60,27 +61,27 @@ enum ModernBert {
                             inputs: hidden, bias: feedForwardBias),
                         isGated: true, activation: activation,
                         down: try names.dense("mlp.Wo", outputs: hidden, inputs: feedForward, bias: feedForwardBias)),
-                    feedForwardNorms: SublayerNorms(before: try norm(names, "mlp_norm"))))
+                    feedForwardNorms: SublayerNorms(pre: try norm(names, "mlp_norm"))))
         }
-        var parts = EncoderDefinition(
+        var definition = EncoderDefinition(
             embeddings: embeddings,
             stack: EncoderStack(
                 kernels: source.weights.kernels, hidden: hidden, heads: heads, headDim: headDim, layers: all,
                 finalNorm: try norm(base, "final_norm")),
             heads: try Self.heads(c, epsilon: epsilon, normBias: normBias), base: base, vocabularySize: vocabulary,
             positions: min(global.positions, local.positions))
-        parts.vocabularyHead = MaskedLMHeadPlan(
+        definition.vocabularyHead = MaskedLMHeadPlan(
             transform: "head.dense", transformBias: try c.bool("classifier_bias", default: false),
             activation: try c.activation("classifier_activation", default: "gelu"), norm: "head.norm",
             normBias: normBias, epsilon: epsilon, decoder: "decoder.weight",
             words: "embeddings.tok_embeddings.weight",
             biases: try c.bool("decoder_bias", default: true) ? ["decoder.bias"] : [], width: hidden)
-        return parts
+        return definition
     }
 
     private static func heads(
-        _ c: Configuration, epsilon: Float, normBias: Bool
-    ) throws(ModelError) -> [EncoderTask: EncoderHeadPlan] {
+        _ c: ConfigurationFile, epsilon: Float, normBias: Bool
+    ) throws(FileError) -> [EncoderTask: EncoderHeadPlan] {
         enum Rows: String, CaseIterable { case cls, mean }
         let rows: Rows = try c.choice("classifier_pooling", default: .cls)
         let head = EncoderHeadPlan.Layer(

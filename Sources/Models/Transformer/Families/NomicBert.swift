@@ -2,12 +2,12 @@ import Kernels
 import ModelFiles
 
 /// NomicBERT (Nussbaum et al. 2024, https://arxiv.org/abs/2402.01613): BERT with rotary positions and a gated
-/// feed-forward part. Two spellings of configuration and tensors, in any combination: nomic-ai's own, of GPT-2's
-/// descent (https://huggingface.co/nomic-ai/nomic-bert-2048/blob/main/modeling_hf_nomic_bert.py), and that of
+/// feed-forward part. Configuration and tensors have two spellings, in any combination: nomic-ai's own, derived from
+/// GPT-2 (https://huggingface.co/nomic-ai/nomic-bert-2048/blob/main/modeling_hf_nomic_bert.py), and that of
 /// transformers' NomicBertModel
 /// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/nomic_bert/modeling_nomic_bert.py).
 enum NomicBert {
-    static func parts(_ source: Checkpoint) throws(ModelError) -> EncoderDefinition {
+    static func definition(_ source: Checkpoint) throws(FileError) -> EncoderDefinition {
         let c = source.configuration
         try c.requireEncoder()
         let isOwn = c.object["n_embd"] != nil || c.object["activation_function"] != nil
@@ -57,18 +57,18 @@ enum NomicBert {
             all.append(
                 EncoderLayer(
                     attention: AttentionPart(
-                        joined: try names.dense(
+                        qkv: try names.dense(
                             joined: layout.joined.map { ($0, 3 * width / layout.joined.count) }, inputs: hidden,
                             bias: bias),
                         rotary: rotary,
                         output: try names.dense(layout.output, outputs: hidden, inputs: width, bias: bias)),
                     attentionNorms: SublayerNorms(
-                        after: try names.norm(layout.attentionNorm, width: hidden, epsilon: epsilon)),
+                        post: try names.norm(layout.attentionNorm, width: hidden, epsilon: epsilon)),
                     feedForward: try feedForward.read(names("mlp"), layout, hidden: hidden),
                     feedForwardNorms: SublayerNorms(
-                        after: try names.norm(layout.feedForwardNorm, width: hidden, epsilon: epsilon))))
+                        post: try names.norm(layout.feedForwardNorm, width: hidden, epsilon: epsilon))))
         }
-        var parts = EncoderDefinition(
+        var definition = EncoderDefinition(
             embeddings: embeddings,
             stack: EncoderStack(
                 kernels: source.weights.kernels, hidden: hidden, heads: heads, headDim: headDim, layers: all),
@@ -84,12 +84,12 @@ enum NomicBert {
         head.norm =
             source.root.has("cls.predictions.transform.layer_norm.weight")
             ? "cls.predictions.transform.layer_norm" : head.norm
-        parts.vocabularyHead = head
-        return parts
+        definition.vocabularyHead = head
+        return definition
     }
 
-    /// What nomic-ai's configuration can say and no published encoder of text does.
-    private static func refuse(_ c: Configuration) throws(ModelError) {
+    /// Refuses options of nomic-ai's configuration that no published text encoder uses.
+    private static func refuse(_ c: ConfigurationFile) throws(FileError) {
         let flags = [
             ("prenorm", "norms follow their sublayers in this family"),
             ("parallel_block", "sublayers follow each other in this family"),
@@ -99,34 +99,34 @@ enum NomicBert {
             ("rotary_head_dim", "rotary embeddings turn with the position"),
         ]
         for (key, why) in flags where try c.bool(key, default: false) {
-            throw ModelError(file: c.file, "'\(key)' is true, which is not supported: \(why)")
+            throw FileError(file: c.file, "'\(key)' is true, which is not supported: \(why)")
         }
         for key in ["num_experts", "moe_every_n_layers"] where try c.int(key, in: 0...65_536, default: 0) > 0 {
-            throw ModelError(file: c.file, "'\(key)' is not 0; mixtures of experts are not supported")
+            throw FileError(file: c.file, "'\(key)' is not 0; mixtures of experts are not supported")
         }
         guard try c.double("rotary_emb_scale_base", in: 0...1e12, default: 0) == 0 else {
-            throw ModelError(
+            throw FileError(
                 file: c.file, "'rotary_emb_scale_base' is not null; scaled rotary embeddings are not supported")
         }
         let heads = try c.int("n_head", "num_attention_heads", in: 1...4096)
         guard try c.int("num_heads_kv", in: 1...4096, default: heads) == heads else {
-            throw ModelError(file: c.file, "'num_heads_kv' should be the number of heads, \(heads)")
+            throw FileError(file: c.file, "'num_heads_kv' should be the number of heads, \(heads)")
         }
     }
 
     // MARK: Positions
 
     private static func ownRotary(
-        _ c: Configuration, _ headDim: Int
-    ) throws(ModelError) -> (RotaryTable?, RopeConfiguration?) {
+        _ c: ConfigurationFile, _ headDim: Int
+    ) throws(FileError) -> (RotaryTable?, RopeConfiguration?) {
         let fraction = try c.double("rotary_emb_fraction", in: 0...1, default: 0)
         let width = Int(Double(headDim) * fraction)
         if width == 0 { return (nil, nil) }
         guard width % 2 == 0 else {
-            throw ModelError(
+            throw FileError(
                 file: c.file, "'rotary_emb_fraction' makes \(width) values of a head turn; they turn in pairs")
         }
-        // A published file may have both spellings of the limit, the shorter one being what the model was trained with.
+        // A published file may have both spellings of the limit. The smaller one is the length of the training.
         let limit = max(
             try c.int("n_positions", in: Int(Int32.min)...1 << 24, default: 0),
             try c.int("max_position_embeddings", in: Int(Int32.min)...1 << 24, default: 0))
@@ -141,8 +141,8 @@ enum NomicBert {
     }
 
     private static func theirRotary(
-        _ c: Configuration, _ headDim: Int
-    ) throws(ModelError) -> (RotaryTable?, RopeConfiguration?) {
+        _ c: ConfigurationFile, _ headDim: Int
+    ) throws(FileError) -> (RotaryTable?, RopeConfiguration?) {
         let rope = try RopeConfiguration(
             c, theta: 1000, headDim: headDim,
             maximum: try c.int("max_position_embeddings", in: 1...1 << 24, default: 2048))
@@ -157,7 +157,7 @@ enum NomicBert {
         let activation: Activation
         var bias = (up: false, down: false)
 
-        func read(_ names: WeightScope, _ layout: Layout, hidden: Int) throws(ModelError) -> FeedForward {
+        func read(_ names: WeightScope, _ layout: Layout, hidden: Int) throws(FileError) -> FeedForward {
             FeedForward(
                 up: isGated
                     ? try names.gated(
@@ -169,7 +169,7 @@ enum NomicBert {
         }
     }
 
-    private static func ownFeedForward(_ c: Configuration, _ hidden: Int) throws(ModelError) -> FeedForwardShape {
+    private static func ownFeedForward(_ c: ConfigurationFile, _ hidden: Int) throws(FileError) -> FeedForwardShape {
         enum Name: String, CaseIterable {
             case gelu
             case geluNew = "gelu_new"
@@ -181,7 +181,7 @@ enum NomicBert {
         let bias = (
             up: try c.bool("mlp_fc1_bias", default: true), down: try c.bool("mlp_fc2_bias", default: true)
         )
-        func width(default value: Int) throws(ModelError) -> Int {
+        func width(default value: Int) throws(FileError) -> Int {
             try c.int("n_inner", "intermediate_size", in: 1...1 << 20, default: value)
         }
         switch name {
@@ -196,7 +196,7 @@ enum NomicBert {
         }
     }
 
-    private static func theirFeedForward(_ c: Configuration) throws(ModelError) -> FeedForwardShape {
+    private static func theirFeedForward(_ c: ConfigurationFile) throws(FileError) -> FeedForwardShape {
         FeedForwardShape(
             width: try c.int("intermediate_size", in: 1...1 << 20), isGated: true,
             activation: try c.activation("hidden_act", default: "silu"))

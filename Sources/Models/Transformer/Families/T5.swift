@@ -7,7 +7,7 @@ import ModelFiles
 /// sublayers, no biases, scores without scaling to which a bias by distance is added. A decoder's tensors, if the
 /// checkpoint has them, are left alone.
 enum T5 {
-    static func parts(_ source: Checkpoint) throws(ModelError) -> EncoderDefinition {
+    static func definition(_ source: Checkpoint) throws(FileError) -> EncoderDefinition {
         let c = source.configuration
         try c.requireEncoder()
         let hidden = try c.int("d_model", in: 1...65_536)
@@ -21,7 +21,7 @@ enum T5 {
         let buckets = try c.int("relative_attention_num_buckets", in: 4...65_536, default: 32)
         let maxDistance = try c.int("relative_attention_max_distance", in: 1...1 << 24, default: 128)
         guard buckets % 2 == 0, maxDistance > buckets / 4 else {
-            throw ModelError(
+            throw FileError(
                 file: c.file,
                 "'relative_attention_num_buckets' is \(buckets) and 'relative_attention_max_distance' "
                     + "\(maxDistance); the first should be even, the second above a quarter of it")
@@ -34,7 +34,7 @@ enum T5 {
         let words = ["shared.weight", "encoder.embed_tokens.weight"].first(where: base.has) ?? "shared.weight"
         let embeddings = EncoderEmbeddings(
             input: .tokens(try base.table(words, rows: vocabulary, width: hidden)))
-        func norm(_ names: WeightScope, _ name: String) throws(ModelError) -> Norm {
+        func norm(_ names: WeightScope, _ name: String) throws(FileError) -> Norm {
             try names.rmsNorm(name, width: hidden, epsilon: epsilon)
         }
         var all: [EncoderLayer] = []
@@ -52,11 +52,11 @@ enum T5 {
             all.append(
                 EncoderLayer(
                     attention: AttentionPart(
-                        joined: try attention.dense(
+                        qkv: try attention.dense(
                             joined: ["q", "k", "v"].map { ($0, inner) }, inputs: hidden, bias: false),
                         bias: bias,
                         output: try attention.dense("o", outputs: hidden, inputs: inner, bias: false)),
-                    attentionNorms: SublayerNorms(before: try norm(names, "layer.0.layer_norm")),
+                    attentionNorms: SublayerNorms(pre: try norm(names, "layer.0.layer_norm")),
                     feedForward: FeedForward(
                         up: isGated
                             ? try dense.gated(
@@ -65,7 +65,7 @@ enum T5 {
                             : try dense.dense("wi", outputs: feedForward, inputs: hidden, bias: false),
                         isGated: isGated, activation: activation,
                         down: try dense.dense("wo", outputs: hidden, inputs: feedForward, bias: false)),
-                    feedForwardNorms: SublayerNorms(before: try norm(names, "layer.1.layer_norm"))))
+                    feedForwardNorms: SublayerNorms(pre: try norm(names, "layer.1.layer_norm"))))
         }
         return EncoderDefinition(
             embeddings: embeddings,
@@ -75,10 +75,11 @@ enum T5 {
             heads: [.tokenClassification: Bert.tokens], base: base, vocabularySize: vocabulary)
     }
 
-    /// `feed_forward_proj`: a function's name, or `gated-` and one. Under that spelling `gelu` is the tanh form.
+    /// Reads `feed_forward_proj`: the name of a function, or `gated-` and one. The name `gated-gelu` means the tanh
+    /// form.
     private static func activation(
-        _ c: Configuration, default value: String
-    ) throws(ModelError) -> (isGated: Bool, Activation) {
+        _ c: ConfigurationFile, default value: String
+    ) throws(FileError) -> (isGated: Bool, Activation) {
         let key = "feed_forward_proj"
         let name = try c.string(key) ?? value
         if name == "gated-gelu" { return (true, .geluTanh) }

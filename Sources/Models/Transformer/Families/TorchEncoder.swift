@@ -6,12 +6,7 @@ import ModelFiles
 /// torch.nn.TransformerEncoder (https://docs.pytorch.org/docs/stable/generated/torch.nn.TransformerEncoder.html) over token
 /// ids or feature vectors, with or without positions. Its tensors have torch's names under `encoder.`.
 enum TorchEncoder {
-    enum Nonlinearity: String, CaseIterable {
-        case relu, gelu
-        var kernel: Activation { self == .relu ? .relu : .gelu }
-    }
-
-    static func network(_ source: Checkpoint) throws(ModelError) -> EncoderNetwork {
+    static func network(_ source: Checkpoint) throws(FileError) -> EncoderNetwork {
         let c = source.configuration
         let width = try c.int("d_model", in: 1...65_536)
         let heads = try c.int("nhead", in: 1...4096)
@@ -23,7 +18,7 @@ enum TorchEncoder {
         let vocabulary = try c.int("vocab_size", in: 0...1 << 28, default: 0)
         let inputSize = try c.int("input_size", in: 0...65_536, default: 0)
         guard (vocabulary > 0) != (inputSize > 0) else {
-            throw ModelError(
+            throw FileError(
                 file: c.file,
                 "either 'vocab_size' (the input is token ids) or 'input_size' (feature vectors) must be given, not both"
             )
@@ -43,7 +38,7 @@ enum TorchEncoder {
             root.has("encoder.norm.weight")
             ? try root.norm("encoder.norm", width: width, epsilon: settings.epsilon, bias: settings.bias) : nil
         if let extra = source.weights.unused.first(where: { $0.hasPrefix("encoder.") }) {
-            throw ModelError(
+            throw FileError(
                 file: source.weights.file.path,
                 "tensor \(quoted(extra)) is not part of the network that config.json describes; check 'num_layers' and "
                     + "'bias'")
@@ -52,10 +47,13 @@ enum TorchEncoder {
             kernels: source.weights.kernels, hidden: width, heads: heads, headDim: width / heads, layers: all,
             finalNorm: finalNorm)
         return EncoderNetwork(
-            EncoderNetwork.describe(
-                source, stack,
-                input: vocabulary > 0 ? .tokens(vocabularySize: vocabulary) : .features(size: inputSize),
-                maxLength: maxLength, positions: maxLength, pooling: pooling, normalize: normalize), embeddings, stack)
+            ModelDescription(
+                architecture: EncoderNetwork.architecture(
+                    source, stack,
+                    input: vocabulary > 0 ? .tokens(vocabularySize: vocabulary) : .features(size: inputSize),
+                    positions: maxLength),
+                outputs: .init(pooledWidth: width, pooling: [pooling], normalize: normalize),
+                attribution: SelfAttention.description, runtime: EncoderNetwork.runtime(source)), embeddings, stack)
     }
 
     private struct LayerSettings {
@@ -66,24 +64,24 @@ enum TorchEncoder {
         let bias: Bool
         let epsilon: Float
 
-        init(_ c: Configuration, width: Int) throws(ModelError) {
+        init(_ c: ConfigurationFile, width: Int) throws(FileError) {
             self.width = width
             feedForward = try c.int("dim_feedforward", in: 1...1 << 20, default: 2048)
-            activation = try c.choice("activation", default: Nonlinearity.relu).kernel
+            activation = try c.activation("activation", default: "relu", among: ["relu", "gelu"])
             normFirst = try c.bool("norm_first", default: false)
             bias = try c.bool("bias", default: true)
             epsilon = Float(try c.double("layer_norm_eps", in: 0...1, default: 1e-5))
         }
     }
 
-    private static func layer(_ names: WeightScope, _ s: LayerSettings) throws(ModelError) -> EncoderLayer {
-        func norms(_ name: String) throws(ModelError) -> SublayerNorms {
+    private static func layer(_ names: WeightScope, _ s: LayerSettings) throws(FileError) -> EncoderLayer {
+        func norms(_ name: String) throws(FileError) -> SublayerNorms {
             let norm = try names.norm(name, width: s.width, epsilon: s.epsilon, bias: s.bias)
-            return s.normFirst ? SublayerNorms(before: norm) : SublayerNorms(after: norm)
+            return s.normFirst ? SublayerNorms(pre: norm) : SublayerNorms(post: norm)
         }
         return EncoderLayer(
             attention: AttentionPart(
-                joined: Linear(
+                qkv: Linear(
                     weight: try names.reader.packed(
                         [(names.prefix + "self_attn.in_proj_weight", 3 * s.width)], inputs: s.width),
                     bias: s.bias ? try names.floats("self_attn.in_proj_bias", [3 * s.width]) : nil),
@@ -97,8 +95,8 @@ enum TorchEncoder {
     }
 
     private static func input(
-        _ c: Configuration, _ root: WeightScope, vocabulary: Int, inputSize: Int, width: Int
-    ) throws(ModelError) -> EncoderEmbeddings.Input {
+        _ c: ConfigurationFile, _ root: WeightScope, vocabulary: Int, inputSize: Int, width: Int
+    ) throws(FileError) -> EncoderEmbeddings.Input {
         let scaled = try c.bool("scale_embedding", default: false)
         if vocabulary > 0 {
             return .tokens(
@@ -106,7 +104,7 @@ enum TorchEncoder {
                 scale: scaled ? Float(width).squareRoot() : 1)
         }
         if scaled {
-            throw ModelError(
+            throw FileError(
                 file: c.file, "'scale_embedding' is true, but there is no embedding: the input is features")
         }
         return .features(
@@ -115,7 +113,7 @@ enum TorchEncoder {
 
     private static func positions(
         _ encoding: PositionEncoding, _ root: WeightScope, _ length: Int, _ width: Int
-    ) throws(ModelError) -> EncoderEmbeddings.Positions {
+    ) throws(FileError) -> EncoderEmbeddings.Positions {
         switch encoding {
         case .none: .none
         case .sinusoidal: .sinusoidal(SinusoidalPositions(width: width))

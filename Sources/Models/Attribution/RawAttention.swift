@@ -1,0 +1,106 @@
+/// The attention of one head over one sequence, as the pass computed it.
+struct HeadTrace {
+    /// 0 … L − 1.
+    let layer: Int
+    let head: Int
+    /// Writes the weights of some queries, [queries, length], and returns the largest |A·V − the result that the layer
+    /// used|.
+    let writeWeights: (_ queries: UnsafeBufferPointer<Int32>, _ out: UnsafeMutablePointer<Float>) -> Float
+}
+
+/// A method of attribution over networks with self-attention.
+protocol SelfAttentionAttribution: Attribution<HeadTrace> {
+    /// `nil` if the request wants no such maps.
+    init?(_ request: SequenceRequest)
+
+    /// Whether the method reads some head of a layer.
+    func wants(layer: Int) -> Bool
+
+    /// Whether the method reads a head of a layer.
+    func wants(layer: Int, head: Int) -> Bool
+}
+
+/// The methods of attribution that networks with self-attention can honor.
+enum SelfAttention {
+    /// The methods, the default first.
+    static let attributions: [any SelfAttentionAttribution.Type] = [RawAttention.self]
+
+    static var description: ModelDescription.Attribution {
+        ModelDescription.Attribution(methods: attributions.map { $0.method })
+    }
+
+    /// Makes the recorder of the maps that a request wants. `nil` if it wants none.
+    static func attribution(_ request: SequenceRequest) -> (any SelfAttentionAttribution)? {
+        if request.outputs.attention == nil { return nil }
+        return attributions.lazy.compactMap { $0.init(request) }.first
+    }
+}
+
+/// The attention weights themselves: softmax(scale · q·kᵀ) of the layers and heads asked for.
+struct RawAttention: SelfAttentionAttribution {
+    static let method = AttentionMethod.raw
+
+    private let selection: AttentionSelection
+    private let length: Int
+    private let queries: [Int32]
+    /// [layers, heads, queries, length]
+    private var weights: [Float]
+    private var reconstructionMaxError: Float = 0
+    private var rowSumMaxError: Float = 0
+
+    init?(_ request: SequenceRequest) {
+        guard let selection = Self.selection(request) else { return nil }
+        self.selection = selection
+        length = request.length
+        queries = (selection.queries ?? Array(0..<request.length)).map { Int32($0) }
+        weights = [Float](
+            repeating: 0, count: selection.layers.count * selection.heads.count * queries.count * request.length)
+    }
+
+    func wants(layer: Int) -> Bool { selection.layers.contains(layer) }
+    func wants(layer: Int, head: Int) -> Bool { wants(layer: layer) && selection.heads.contains(head) }
+
+    /// Writes the map [queries, length] of a layer and head; one that is asked for more than once is copied.
+    mutating func record(_ trace: HeadTrace) {
+        let size = queries.count * length
+        var first: Int?
+        for (i, wantedLayer) in selection.layers.enumerated() where wantedLayer == trace.layer {
+            for (j, wantedHead) in selection.heads.enumerated() where wantedHead == trace.head {
+                let place = (i * selection.heads.count + j) * size
+                if let first {
+                    for n in 0..<size { weights[place + n] = weights[first + n] }
+                    continue
+                }
+                first = place
+                fillMap(place, trace)
+            }
+        }
+    }
+
+    private mutating func fillMap(_ place: Int, _ trace: HeadTrace) {
+        let length = length
+        let (reconstruction, sums) = weights.withUnsafeMutableBufferPointer { weights in
+            queries.withUnsafeBufferPointer { queries -> (Float, Float) in
+                guard let base = weights.baseAddress, !queries.isEmpty else { return (0, 0) }
+                let map = base + place
+                let reconstruction = trace.writeWeights(queries, map)
+                var worst = 0.0
+                for row in 0..<queries.count {
+                    var sum = 0.0
+                    for key in 0..<length { sum += Double(map[row * length + key]) }
+                    worst = max(worst, abs(sum - 1))
+                }
+                return (reconstruction, Float(worst))
+            }
+        }
+        reconstructionMaxError = max(reconstructionMaxError, reconstruction)
+        rowSumMaxError = max(rowSumMaxError, sums)
+    }
+
+    var maps: AttentionMaps {
+        AttentionMaps(
+            axes: Self.method.axes,
+            shape: [selection.layers.count, selection.heads.count, queries.count, length], weights: weights,
+            reconstructionMaxError: reconstructionMaxError, rowSumMaxError: rowSumMaxError)
+    }
+}

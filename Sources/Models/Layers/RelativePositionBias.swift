@@ -1,0 +1,79 @@
+import Concurrency
+import Glibc
+import Kernels
+import ModelFiles
+
+/// An additive bias of attention scores that depends on the head and on the distance of key and query (Shaw et al.
+/// 2018, https://arxiv.org/abs/1803.02155). Its rows grow to the longest sequence so far and are shared by all layers
+/// and workers.
+final class RelativeBias: Sendable {
+    let heads: Int
+    /// [buckets, heads], as torch.nn.Embedding holds it.
+    private let table: FloatTensor
+    private let buckets: Int
+    private let bucket: @Sendable (_ distance: Int) -> Int
+    private let made = Locked<RelativeBiasRows?>(nil)
+
+    /// - Parameters:
+    ///   - table: [buckets, heads].
+    ///   - bucket: Returns the bucket, 0 ..< buckets, of a distance: the key's position minus the query's.
+    init(_ table: FloatTensor, buckets: Int, heads: Int, bucket: @escaping @Sendable (Int) -> Int) {
+        self.table = table
+        self.buckets = buckets
+        self.heads = heads
+        self.bucket = bucket
+    }
+
+    /// Returns the biases for sequences of up to `length` tokens.
+    func rows(length: Int) -> RelativeBiasRows {
+        made.withLock { made in
+            if let made, made.reach >= length { return made }
+            var reach = max(128, made?.reach ?? 0)
+            while reach < length { reach *= 2 }
+            let rows = RelativeBiasRows(heads: heads, reach: reach) { head, distance in
+                let place = min(max(bucket(distance), 0), buckets - 1) * heads + head
+                return table.values[place]
+            }
+            made = rows
+            return rows
+        }
+    }
+
+    /// Returns the bucket of a distance as transformers' T5Attention._relative_position_bucket and MPNet's
+    /// relative_position_bucket do (bidirectional). Half of the buckets is for keys behind the query, half for keys
+    /// before it. In each half, the first buckets hold one distance each, the others ever more up to `maxDistance`,
+    /// with logarithms in f32.
+    static func bucket(distance: Int, buckets: Int, maxDistance: Int) -> Int {
+        let half = buckets / 2
+        let offset = distance > 0 ? half : 0
+        let magnitude = abs(distance)
+        let exact = half / 2
+        if magnitude < exact { return offset + magnitude }
+        guard exact > 0, maxDistance > exact else { return offset + half - 1 }
+        let ratio = Glibc.logf(Float(magnitude) / Float(exact)) / Float(Glibc.log(Double(maxDistance) / Double(exact)))
+        return offset + min(half - 1, exact + Int(ratio * Float(half - exact)))
+    }
+}
+
+/// The biases of all distances from 1 − reach to reach − 1, [heads, 2 · reach − 1].
+final class RelativeBiasRows: @unchecked Sendable {
+    let reach: Int
+    private let values: UnsafeMutablePointer<Float>
+
+    init(heads: Int, reach: Int, _ value: (_ head: Int, _ distance: Int) -> Float) {
+        self.reach = reach
+        let width = 2 * reach - 1
+        values = .allocate(capacity: heads * width)
+        for head in 0..<heads {
+            for i in 0..<width { values[head * width + i] = value(head, i - (reach - 1)) }
+        }
+    }
+
+    deinit { values.deallocate() }
+
+    /// Returns the score modifier of a head, for queries and keys from position 0 on.
+    /// - Parameter cap: Soft cap of the scores; 0 for none.
+    func modifier(head: Int, cap: Float) -> ScoreModifier {
+        ScoreModifier(bias: values + head * (2 * reach - 1) + reach - 1, biasStride: -1, cap: cap)
+    }
+}

@@ -1,0 +1,119 @@
+import JSON
+import ModelFiles
+
+/// A token found in the text before, and instead of, anything the model does: `added_tokens` of tokenizer.json.
+struct AddedToken: Sendable {
+    var id: Int32
+    var content: String
+    /// Not found inside a longer word.
+    var singleWord = false
+    /// Takes white space before it along.
+    var lstrip = false
+    /// Takes white space after it along.
+    var rstrip = false
+    /// Searched, in its normalized spelling, in the normalized text; otherwise in the text as sent.
+    var normalized = false
+    var special = false
+}
+
+/// Finds added tokens: leftmost first, of several at one place the longest, without overlap.
+struct AddedTokenMatcher: Sendable {
+    private struct Pattern: Sendable {
+        let scalars: [UInt32]
+        let token: AddedToken
+    }
+
+    /// By first scalar, longest first.
+    private var patterns: [UInt32: [Pattern]] = [:]
+    /// Which ASCII characters begin a pattern.
+    private var firstASCII: [Bool] = Array(repeating: false, count: 128)
+    private var hasNonASCII = false
+
+    /// - Parameter tokens: with the spelling to search for; refused when empty.
+    init(_ tokens: [(spelling: [UInt32], token: AddedToken)], file: TokenizerFile) throws(FileError) {
+        for (spelling, token) in tokens {
+            guard let first = spelling.first else {
+                throw file.error("added token \"\(token.content.prefix(80))\" is empty once normalized")
+            }
+            // Of two that are spelled alike once normalized the library takes either; here the first.
+            if patterns[first]?.contains(where: { $0.scalars == spelling }) == true { continue }
+            patterns[first, default: []].append(Pattern(scalars: spelling, token: token))
+            patterns[first]?.sort { $0.scalars.count > $1.scalars.count }
+            if first < 128 { firstASCII[Int(first)] = true } else { hasNonASCII = true }
+        }
+    }
+
+    /// The text as consecutive ranges, each with the token it is, or nil. None is empty.
+    func split(_ text: [UInt32]) -> [(range: Range<Int>, token: AddedToken?)] {
+        guard !text.isEmpty else { return [] }
+        var pieces: [(range: Range<Int>, token: AddedToken?)] = []
+        var taken = 0
+        var i = 0
+        while i < text.count {
+            guard let pattern = match(text, at: i) else {
+                i += 1
+                continue
+            }
+            var start = i
+            var end = i + pattern.scalars.count
+            i = end
+            let token = pattern.token
+            if token.singleWord {
+                let wordBefore = start > 0 && ScalarClass.isWord(text[start - 1])
+                let wordAfter = end < text.count && ScalarClass.isWord(text[end])
+                if wordBefore || wordAfter { continue }
+            }
+            if token.lstrip {
+                while start > taken, ScalarClass.of(text[start - 1]).contains(.whitespace) { start -= 1 }
+            }
+            if token.rstrip {
+                while end < text.count, ScalarClass.of(text[end]).contains(.whitespace) { end += 1 }
+            }
+            if taken < start { pieces.append((taken..<start, nil)) }
+            pieces.append((start..<end, token))
+            taken = end
+        }
+        if taken < text.count { pieces.append((taken..<text.count, nil)) }
+        return pieces
+    }
+
+    @inline(__always)
+    private func match(_ text: [UInt32], at i: Int) -> Pattern? {
+        let first = text[i]
+        guard first < 128 ? firstASCII[Int(first)] : hasNonASCII else { return nil }
+        return patterns[first]?.first { pattern in
+            i + pattern.scalars.count <= text.count
+                && text[i..<i + pattern.scalars.count].elementsEqual(pattern.scalars)
+        }
+    }
+}
+
+extension TokenizerFile {
+    /// - Parameter vocabulary: the model's. The library goes by its ids, and numbers tokens it lacks upwards from its
+    ///   size, whatever the file says; a file that says otherwise contradicts itself and is refused.
+    func addedTokens(_ value: JSONValue?, vocabulary: Vocabulary, count: Int) throws(FileError) -> [AddedToken] {
+        if value == nil || value == .null { return [] }
+        guard let array = value?.array else { throw error("added_tokens is not an array") }
+        var tokens: [AddedToken] = []
+        var next = count
+        for (i, value) in array.enumerated() {
+            let fields = try fields(value, at: "added_tokens[\(i)]")
+            let content = try fields.string("content")
+            let id = try fields.int("id", in: 0...Int(Int32.max))
+            if content.isEmpty { continue }
+            let expected = vocabulary.id(of: content).map { Int($0) } ?? next
+            guard id == expected else {
+                throw error(
+                    "added_tokens[\(i)], \"\(content.prefix(80))\", has the id \(id), but by the vocabulary it is \(expected)"
+                )
+            }
+            if expected == next { next += 1 }
+            tokens.append(
+                AddedToken(
+                    id: Int32(truncatingIfNeeded: id), content: content, singleWord: try fields.bool("single_word"),
+                    lstrip: try fields.bool("lstrip"), rstrip: try fields.bool("rstrip"),
+                    normalized: try fields.bool("normalized"), special: try fields.bool("special")))
+        }
+        return tokens
+    }
+}

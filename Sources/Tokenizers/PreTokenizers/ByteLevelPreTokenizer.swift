@@ -1,0 +1,39 @@
+/// `ByteLevel`: words by GPT-2's pattern, then bytes as characters.
+struct ByteLevelPreTokenizer: PreTokenizer {
+    let addPrefixSpace: Bool
+    let useRegex: Bool
+
+    func split(_ text: inout NormalizedText, words: [Range<Int>]) -> [Range<Int>] {
+        var out = TextBuilder(capacity: text.scalars.count + text.scalars.count / 8)
+        text.scalars.withUnsafeBufferPointer { scalars in
+            for word in words {
+                let addsSpace = addPrefixSpace && scalars[word.lowerBound] != 0x20
+                if !addsSpace, useRegex {
+                    ByteLevelWords.forEach(UnsafeBufferPointer(rebasing: scalars[word])) { part in
+                        out.appendBytes(
+                            scalars, text.origins, part.lowerBound + word.lowerBound..<part.upperBound + word.lowerBound
+                        )
+                        out.endWord()
+                    }
+                    continue
+                }
+                var spaced: [UInt32] = addsSpace ? [0x20] : []
+                spaced += scalars[word]
+                let shift = word.lowerBound - (addsSpace ? 1 : 0)
+                spaced.withUnsafeBufferPointer { spaced in
+                    func add(_ part: Range<Int>) {
+                        for i in part {
+                            // The space shares the origin of what it stands before.
+                            out.append(
+                                byteSpelling: spaced[i], origin: text.origins[max(i + shift, word.lowerBound)])
+                        }
+                        out.endWord()
+                    }
+                    if useRegex { ByteLevelWords.forEach(spaced, add) } else { add(0..<spaced.count) }
+                }
+            }
+        }
+        text = out.text
+        return out.words
+    }
+}

@@ -1,0 +1,34 @@
+/// A text made anew, word by word.
+struct TextBuilder {
+    private(set) var text = NormalizedText(scalars: [], origins: [])
+    private(set) var words: [Range<Int>] = []
+    private var start = 0
+
+    init(capacity: Int) {
+        text.scalars.reserveCapacity(capacity)
+        text.origins.reserveCapacity(capacity)
+        words.reserveCapacity(capacity / 4)
+    }
+
+    mutating func append(_ scalar: UInt32, origin: Int32) {
+        text.scalars.append(scalar)
+        text.origins.append(origin)
+    }
+
+    @inline(__always)
+    mutating func append(byteSpelling scalar: UInt32, origin: Int32) {
+        ByteCharacters.append(scalar, to: &text.scalars)
+        while text.origins.count < text.scalars.count { text.origins.append(origin) }
+    }
+
+    @inline(__always)
+    mutating func appendBytes(_ scalars: UnsafeBufferPointer<UInt32>, _ origins: [Int32], _ range: Range<Int>) {
+        for i in range { append(byteSpelling: scalars[i], origin: origins[i]) }
+    }
+
+    /// What was appended since the last word's end is a word, unless it is nothing.
+    mutating func endWord() {
+        if start < text.scalars.count { words.append(start..<text.scalars.count) }
+        start = text.scalars.count
+    }
+}

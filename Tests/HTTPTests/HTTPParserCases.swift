@@ -1,0 +1,57 @@
+import Foundation
+import Testing
+
+@testable import HTTP
+
+/// Bytes and what a strict reader of RFC 9110 and 9112 makes of them: Tests/Reference/data/http_cases.json. Each case names
+/// where it comes from: a section of an RFC, or a public suite whose bytes and verdict it repeats. Where such a suite lets a
+/// server choose, the strict answer is expected; where its bytes lack the Host that HTTP/1.1 asks for, it was added.
+struct HTTPParserCase: Sendable, CustomTestStringConvertible {
+    enum Expected: Sendable {
+        /// `rest`: bytes that belong to the next request.
+        case request(line: [UInt8], body: [UInt8], rest: Int)
+        case incomplete
+        case status(Int)
+    }
+
+    var name: String
+    var source: String
+    var input: [UInt8]
+    var expected: Expected
+
+    var testDescription: String { "\(name) [\(source)]" }
+
+    static let all: Result<[HTTPParserCase], any Error> = Result {
+        let url = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .appendingPathComponent("Reference/data/http_cases.json")
+        let rows = try #require(try JSONSerialization.jsonObject(with: Data(contentsOf: url)) as? [[String: Any]])
+        return try rows.map(HTTPParserCase.init)
+    }
+
+    private init(_ row: [String: Any]) throws {
+        name = "\(try #require(row["section"] as? String)): \(try #require(row["name"] as? String))"
+        source = try #require(row["source"] as? String)
+        input = try Self.bytes(try #require(row["input"]))
+        if let status = row["status"] as? Int {
+            expected = .status(status)
+        } else if row["incomplete"] as? Bool == true {
+            expected = .incomplete
+        } else {
+            expected = .request(
+                line: try Self.bytes(try #require(row["request"])), body: try Self.bytes(row["body"] ?? ""),
+                rest: row["rest"] as? Int ?? 0)
+        }
+    }
+
+    /// A string, each character a byte; or an array of such, and of pairs of one and how often it is repeated.
+    private static func bytes(_ value: Any) throws -> [UInt8] {
+        if let text = value as? String {
+            return try text.unicodeScalars.map { try #require(UInt8(exactly: $0.value)) }
+        }
+        return try #require(value as? [Any]).flatMap { part in
+            guard let pair = part as? [Any] else { return try bytes(part) }
+            let (text, count) = (try bytes(pair[0]), try #require(pair[1] as? Int))
+            return Array(repeatElement(text, count: count).joined())
+        }
+    }
+}
