@@ -7,12 +7,12 @@ THREADS ?= 1
 # One line per loaded model: NAME=DIRECTORY.
 MODELS ?= minilm=models/minilm g2p=models/g2p resemblyzer=models/resemblyzer
 
-# What `make build` says of itself: minutes on two cores from a fresh clone.
+# The build time that `make build` announces, in minutes on two cores from a fresh clone.
 BUILD_MINUTES = 4
 PREFIX ?= /usr/local
-# STATIC=1: with the Swift runtime inside the binary, which then runs without the toolchain.
+# STATIC=1 links the Swift runtime into the binary, which then runs without the toolchain.
 RELEASE = -c release $(if $(STATIC),--static-swift-stdlib)
-# Builds know the commit for --version, and never fall silent for long.
+# Builds embed the commit for --version. build.sh prints progress at least every 15 s.
 COMMIT := $(shell [ -e .git ] && git rev-parse --short HEAD 2>/dev/null)
 BUILD = ENCODERD_COMMIT=$(COMMIT) sh scripts/build.sh $(SWIFT) build
 
@@ -25,31 +25,31 @@ run: build models ## build, fetch the three example models once, and serve them 
 	@HOST=$(HOST) PORT=$(PORT) sh scripts/try.sh
 	@exec .build/release/encoderd serve --host $(HOST) --port $(PORT) $(foreach m,$(MODELS),--model $(m))
 
-build: system fresh-kernels ## the release binary, .build/release/encoderd
-	@if [ -x .build/release/encoderd ]; then echo "Building what has changed of encoderd."; \
+build: system fresh-kernels ## build the release binary, .build/release/encoderd
+	@if [ -x .build/release/encoderd ]; then echo "Building the changed parts of encoderd."; \
 		else echo "Building encoderd: about $(BUILD_MINUTES) minutes on two cores, 1 GB of memory."; fi
 	@$(BUILD) $(RELEASE) --product encoderd
 
-install: build ## the binary, completions and man page under PREFIX (/usr/local; DESTDIR is honored)
+install: build ## install the binary, completions and man page under PREFIX (/usr/local; DESTDIR is honored)
 	@$(MAKE) --no-print-directory $(MANUAL)
 	@sh scripts/install.sh install '$(PREFIX)'
 
-uninstall: ## remove what install has put under PREFIX
+uninstall: ## remove the installed files under PREFIX
 	@sh scripts/install.sh uninstall '$(PREFIX)'
 
-# The argument parser's own generator of man pages.
+# The man page generator of the argument parser.
 MANUAL = .build/manual/debug/generate-manual
 $(MANUAL):
 	@echo "Building the generator of the man page: about half a minute."
 	@sh scripts/build.sh $(SWIFT) build --package-path .build/checkouts/swift-argument-parser --scratch-path .build/manual --product generate-manual
 
-models: ## the real models that examples and tests use (fetched once, checked by SHA-256)
+models: ## download the real models of examples and tests once (checked by SHA-256)
 	@$(PYTHON) scripts/fetch_models.py
 
-system: ## headers of zlib, OpenSSL and Oniguruma; as root on Debian, missing ones are installed with apt
+system: ## check for zlib, OpenSSL and Oniguruma; as root on Debian, install missing ones with apt
 	@sh scripts/install_system_packages.sh
 
-test: system models fresh-kernels ## build and pass every test, on every kernel table this machine has
+test: system models fresh-kernels ## build and run every test, with every kernel table that this machine supports
 	@sh scripts/install_system_packages.sh curl
 	@echo "Building encoderd and its tests."
 	@$(BUILD) --build-tests
@@ -82,7 +82,7 @@ fuzz: system fresh-kernels ## fuzz all code that reads untrusted bytes; fails if
 	ENCODERD_FUZZER=1 $(SWIFT) build -c release --sanitize=fuzzer --sanitize=address -Xswiftc -sanitize=address,fuzzer -Xswiftc -enable-testing --scratch-path .build-fuzz --product FuzzTests
 	$(PYTHON) scripts/fuzz.py --seconds $(or $(FUZZ_SECONDS),60) --jobs $(or $(FUZZ_JOBS),2) $(if $(FUZZ_KEEP),--keep) .build-fuzz/release/FuzzTests $(FUZZ_TARGETS)
 
-# SwiftPM's incremental build does not detect changes of inlinable bodies in Kernels. This target marks the targets that
+# SwiftPM's incremental build does not detect changes of exported bodies in Kernels. This target marks the targets that
 # compile them as changed.
 fresh-kernels:
 	@if [ -n "$$(find Sources/Kernels Sources/CIntrinsics -newer Sources/KernelsBaseline/BaselineKernels.swift -type f)" ]; then \
@@ -103,11 +103,11 @@ check-symbols: build ## check that the linker cannot use AVX code on machines wi
 bench: build models ## measure the models: prints a table and writes .build/bench.jsonl
 	$(PYTHON) scripts/bench_models.py $(THREADS)
 
-bench-kernels: fresh-kernels ## each kernel beside the core's peak, for every table; JSON in .build/kernels.jsonl
+bench-kernels: fresh-kernels ## measure each kernel beside the peak of the CPU core; writes .build/kernels.jsonl
 	@$(BUILD) $(RELEASE) --product KernelBench
 	.build/release/KernelBench --every-table --json-file .build/kernels.jsonl
 
-kernel-report: fresh-kernels ## kernels that fall behind Benchmarks/kernel_ratios.json; fails for none
+kernel-report: fresh-kernels ## list kernels that are slower than Benchmarks/kernel_ratios.json; never fails
 	@$(BUILD) $(RELEASE) --product KernelBench
 	$(PYTHON) scripts/kernel_report.py
 

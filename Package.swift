@@ -77,16 +77,17 @@ let package = Package(
         .target(name: "JSON", dependencies: ["Diagnostics"], swiftSettings: strict),
         // Excerpts of untrusted texts, and suggestions for misspelled names.
         .target(name: "Diagnostics", swiftSettings: strict),
-        // Threads, locks that the thread sanitizer sees, condition variables, a queue.
+        // Threads, locks that the thread sanitizer recognizes, condition variables, and a queue.
         .target(name: "Concurrency", swiftSettings: strict),
-        // Reads the files of a model directory: untrusted bytes in, checked tensors and settings out.
+        // Readers of model directories, which check untrusted files and return tensors and settings.
         .target(name: "ModelFiles", dependencies: ["JSON", "Diagnostics", "CZlib"], swiftSettings: strict),
-        // Text to token ids and back.
+        // Conversion between text and token ids.
         .target(
-            name: "Tokenizers", dependencies: ["ModelFiles", "JSON", "Concurrency", "COnig"],
+            name: "Tokenizers", dependencies: ["ModelFiles", "JSON", "Diagnostics", "Concurrency", "COnig"],
             swiftSettings: strict),
-        // Inlinable kernels, generic over the vector type. The targets below compile them for one instruction set each.
-        .target(name: "Kernels", dependencies: ["CIntrinsics"], swiftSettings: kernelSettings(nil)),
+        // Numeric kernels, generic over the vector type. The targets below compile them for one instruction set each.
+        .target(
+            name: "Kernels", dependencies: ["CIntrinsics"], exclude: ["README.md"], swiftSettings: kernelSettings(nil)),
         // The kernels for the baseline of the architecture: SSE2 on x86-64, NEON with FMA on arm64.
         .target(name: "KernelsBaseline", dependencies: ["Kernels", "CIntrinsics"], swiftSettings: kernelSettings(nil)),
         // The choice of one kernel table at start, from CPUID.
@@ -99,7 +100,7 @@ let package = Package(
             swiftSettings: strict),
         // An HTTP/1.1 server with TLS, content codings, API keys and CORS. It knows nothing of models or JSON.
         .target(
-            name: "HTTP", dependencies: ["Concurrency", "Diagnostics", "CSystem", "CZlib", "COpenSSL"],
+            name: "HTTP", dependencies: ["Concurrency", "CSystem", "CZlib", "COpenSSL"],
             swiftSettings: strict),
         .target(
             name: "Server",
@@ -133,7 +134,7 @@ let package = Package(
             name: "JSONBench", dependencies: ["JSON", "Server", "Models", "KernelSelection"],
             path: "Benchmarks/JSONBench", exclude: ["peers.cpp"], swiftSettings: strict),
 
-        .testTarget(name: "CommandTests", dependencies: ["encoderd", "JSON", "Server", "HTTP"], swiftSettings: strict),
+        .testTarget(name: "CommandTests", dependencies: ["encoderd", "JSON", "Server"], swiftSettings: strict),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
         .testTarget(
             name: "KernelsTests", dependencies: ["Kernels", "KernelSelection", "Models"], swiftSettings: strict),
@@ -145,16 +146,17 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "ModelsTests",
-            dependencies: ["Models", "ModelFiles", "Kernels", "KernelSelection", "JSON", "TestSupport"],
+            dependencies: [
+                "Models", "ModelFiles", "Kernels", "KernelSelection", "JSON", "Concurrency", "TestSupport",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "HTTPTests", dependencies: ["HTTP", "Concurrency", "CSystem", "COpenSSL"], swiftSettings: strict),
         .testTarget(
             name: "ServerTests",
             dependencies: [
-                "Server", "HTTP", "Models", "Tokenizers", "KernelSelection", "JSON", "Concurrency", "CSystem",
-                "CResources",
-                "CZlib", "COpenSSL",
+                "Server", "HTTP", "Models", "Tokenizers", "KernelSelection", "JSON", "Concurrency", "CResources",
+                "CZlib",
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict),
     ]

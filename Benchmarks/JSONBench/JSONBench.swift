@@ -101,8 +101,13 @@ struct JSONBench {
     static func request(_ model: Model, _ name: String, _ body: String) {
         let bytes = Array(body.utf8)
         func whole() -> [UInt8] {
-            guard let value = try? JSONValue(parsing: bytes, packingNumbers: true) else { return [] }
-            return (try? OneShot.encode(value, model: model)) ?? []
+            guard let value = try? JSONValue(parsing: bytes, packingNumbers: true), let input = value["input"] else {
+                return []
+            }
+            var call = EncodeCall(.json(input))
+            call.outputs = value["output"]?.string.flatMap(EncodeOutput.init).map { [$0] } ?? []
+            guard let results = try? call.run(on: model) else { return [] }
+            return (try? EncodeResponse(results).content(.json).bytes) ?? []
         }
         let answer = whole()
         let numbers = floats(in: answer)

@@ -1,6 +1,6 @@
 import KernelSelection
 
-/// Dense layers of MiniLM. `hot` runs one weight again and again; `cold` goes through copies that together exceed the
+/// Measures dense layers of MiniLM. `hot` runs one weight again and again; `cold` goes through copies that together exceed the
 /// last level of cache, as a pass over all layers of a model does. Percentages are of the peak of the precision's own
 /// instructions.
 func measureDense(_ dense: DenseKernels, _ stopwatch: Stopwatch, _ report: Report, brief: Bool) {
@@ -45,8 +45,8 @@ func measureDense(_ dense: DenseKernels, _ stopwatch: Stopwatch, _ report: Repor
 }
 
 extension DenseKernels {
-    /// Multiplications that an instruction of this arithmetic does at once, next to one of f32. All of them take as long
-    /// as a multiply-add on the machines measured (Zen 4: 116 GFLOP/s f32, 233 bf16, 465 int8).
+    /// The number of multiplications in one instruction of this arithmetic, relative to f32. All of them take as
+    /// long as a multiply-add on the machines measured (Zen 4: 116 GFLOP/s f32, 233 bf16, 465 int8).
     var peakFactor: Double {
         switch arithmetic {
         case "AVX512_VNNI", "AVX-VNNI": 4
@@ -56,8 +56,8 @@ extension DenseKernels {
     }
 }
 
-/// Heads inside a matrix [tokens, 3 · 12 · dim] of queries, keys and values, as a model has them: twelve, or one for long
-/// sequences; and what spans of visible keys save.
+/// Measures heads inside a matrix [tokens, 3 · 12 · dim] of queries, keys and values, as a model has them: twelve, or one for
+/// long sequences; and what spans of visible keys save.
 func measureAttention(_ attention: AttentionKernels, _ stopwatch: Stopwatch, _ report: Report, brief: Bool) {
     for dim in brief ? [32] : [32, 64, 128] {
         for tokens in brief ? [16, 128, 512] : [16, 64, 128, 512, 2048, 8192] {
@@ -89,7 +89,7 @@ private func measureHeads(
                     scale: 1 / Float(dim).squareRoot(), span: span, scratch: scratch.base))
         }
     }
-    // What is visible counts, not what is computed beside it.
+    // Visible pairs count, not what is computed beside them.
     let pairs = (0..<tokens).reduce(0) { sum, i in
         sum + min(tokens - 1, i + span.after) - max(0, i - span.before) + 1
     }
@@ -102,7 +102,7 @@ private func measureHeads(
         ])
 }
 
-/// What is done to each float, over 64 rows of 384: in the second level of cache, as after a dense layer.
+/// Measures elementwise kernels over 64 rows of 384, in the second-level cache as after a dense layer.
 func measureRows(_ kernels: KernelTable, _ stopwatch: Stopwatch, _ report: Report) {
     let (rows, width) = (64, 384)
     let count = rows * width
@@ -141,7 +141,7 @@ func measureRows(_ kernels: KernelTable, _ stopwatch: Stopwatch, _ report: Repor
     add("add", stopwatch.best { kernels.add(source.base, out.base, count) })
 }
 
-/// One step of 256 units, for 1, 8 and 32 sequences.
+/// Measures a recurrent step of 256 units for 1, 8 and 32 sequences.
 func measureRecurrent(_ dense: DenseKernels, _ stopwatch: Stopwatch, _ report: Report) {
     let hidden = 256
     for cell in [RecurrentCell.lstm, .gru, .tanh] {

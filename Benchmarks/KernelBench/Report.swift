@@ -3,9 +3,9 @@ import Foundation
 /// Prints each measurement as it is made: a line of a table, or of JSON.
 struct Report {
     let json: Bool
-    /// Where JSON lines go besides, if anywhere.
+    /// A file that also receives the JSON lines. `nil` if there is none.
     let file: FileHandle?
-    /// The table of kernels.
+    /// The name of the table of kernels.
     let table: String
 
     func peak(_ peak: Double) {
@@ -15,9 +15,9 @@ struct Report {
     }
 
     /// - Parameters:
-    ///   - name: the kernel.
-    ///   - what: its sizes, in words.
-    ///   - figures: names with units, and values.
+    ///   - name: The kernel.
+    ///   - what: The sizes, for people.
+    ///   - figures: Names with units, and values.
     func add(_ name: String, _ what: String, _ figures: [(name: String, value: Double)]) {
         let padded = "\(name) \(what)".padding(toLength: 44, withPad: " ", startingAt: 0)
         let text = figures.map { "\(rounded($0.value, 2)) \($0.name)" }.joined(separator: "  ")

@@ -1,13 +1,13 @@
 import CPeak
 import Foundation
 
-/// Best of several repeats: noise of other processes only ever adds time.
+/// A stopwatch that takes the best of several repeats, since other processes only ever add time.
 final class Stopwatch {
     private let seconds: Double
     private let repeats: Int
-    /// Bits of a vector.
+    /// The width of a vector in bits.
     private let width: Int
-    /// Floating-point operations a second, the best seen in this run.
+    /// The most floating-point operations a second seen in this run.
     private(set) var peak = 0.0
 
     init(seconds: Double, repeats: Int, width: Int) {
@@ -16,7 +16,7 @@ final class Stopwatch {
         self.width = width
     }
 
-    /// Seconds of one call of `body`.
+    /// Returns the seconds of one call of `body`.
     func best(_ body: () -> Void) -> Double {
         body()
         let once = max(1e-9, time { body() })

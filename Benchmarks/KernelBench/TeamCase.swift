@@ -2,7 +2,7 @@ import CPeak
 import Foundation
 import Models
 
-/// A part of a fixed length.
+/// Work whose parts take a fixed time.
 private struct FixedWork: ParallelWork {
     let rounds: Int
 
@@ -11,8 +11,8 @@ private struct FixedWork: ParallelWork {
     }
 }
 
-/// What it costs to hand parts to other threads and to wait for them: the time of a region with a part for each thread, less
-/// that of one part.
+/// Measures the cost of handing parts to other threads and waiting for them: the time of a region with a part for each
+/// thread, less the time of one part.
 func measureTeam(_ stopwatch: Stopwatch, _ report: Report) {
     for threads in [2, 4] where threads <= ProcessInfo.processInfo.activeProcessorCount {
         let helpers = HelperThreads(count: threads - 1)

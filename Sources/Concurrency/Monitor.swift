@@ -1,6 +1,6 @@
 import Glibc
 
-/// A mutex with condition variables: what `Synchronization.Mutex` lacks is waiting.
+/// A mutex with condition variables. `Synchronization.Mutex` has no way to wait.
 public final class Monitor: @unchecked Sendable {
     @usableFromInline let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
 
@@ -17,7 +17,7 @@ public final class Monitor: @unchecked Sendable {
         return body()
     }
 
-    /// To be called with the monitor locked; it is again afterwards.
+    /// Runs `body` with the monitor unlocked. The caller holds the lock, and holds it again when this returns.
     @inlinable public func unlocked(_ body: () -> Void) {
         pthread_mutex_unlock(mutex)
         body()
@@ -43,10 +43,10 @@ public final class Monitor: @unchecked Sendable {
         public func signal() { pthread_cond_signal(condition) }
         public func broadcast() { pthread_cond_broadcast(condition) }
 
-        /// To be called with the monitor locked; wakes may be spurious.
+        /// Waits for a signal. The caller holds the lock of `monitor`. May return without one.
         public func wait(_ monitor: Monitor) { pthread_cond_wait(condition, monitor.mutex) }
 
-        /// The same, until a time of the monotonic clock; false once that has passed.
+        /// Waits for a signal until a time of the monotonic clock. Returns whether the time has not passed yet.
         public func wait(_ monitor: Monitor, until deadline: timespec) -> Bool {
             var deadline = deadline
             return pthread_cond_timedwait(condition, monitor.mutex, &deadline) != ETIMEDOUT

@@ -1,7 +1,7 @@
 extension String {
-    /// The first `limit` Unicode scalars, followed by … if there are more: the part of an untrusted text that a message
-    /// shows. The limit counts scalars because a single Character may hold millions of them. Memory use is proportional to
-    /// `limit`, not to the text.
+    /// Returns the first `limit` Unicode scalars, followed by … if there are more: the part of an untrusted text that a
+    /// message shows. The limit counts scalars because a single `Character` may hold millions of them. Memory use is
+    /// proportional to `limit`, not to the text.
     public func excerpt(_ limit: Int = 80) -> String {
         guard let end = unicodeScalars.index(startIndex, offsetBy: limit, limitedBy: endIndex), end < endIndex
         else { return self }

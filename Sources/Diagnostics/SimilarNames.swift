@@ -1,8 +1,8 @@
 /// Suggestions for a misspelled name.
 public enum SimilarNames {
-    /// At most three of `names` that the writer of `name` may have meant: names of which one ends in the other after a
-    /// period come first, then the nearest by edit distance, at most a quarter of `name` edited. Looks at the first 2,000
-    /// names, and only at names of at most 200 bytes.
+    /// Returns at most three of `names` that the writer of `name` may have meant. A name that ends in the other one
+    /// after a period comes first; then the nearest by edit distance follow, with at most a quarter of `name` edited.
+    /// Only the first 2,000 names, and names of at most 200 bytes, are compared.
     public static func suggestions(for name: String, among names: [String]) -> [String] {
         guard name.utf8.count <= 200 else { return [] }
         let target = Array(name.utf8)
@@ -15,8 +15,8 @@ public enum SimilarNames {
         return scored.sorted { ($0.score, $0.name) < ($1.score, $1.name) }.prefix(3).map(\.name)
     }
 
-    /// The known name nearest to `name`, compared in lowercase. Only the first 64 bytes of `name` count. `nil` if more than
-    /// a third of the known name would have to be edited.
+    /// Returns the known name nearest to `name`, compared in lowercase. Only the first 64 bytes of `name` count. `nil`
+    /// if more than a third of the known name would have to be edited.
     public static func nearest(to name: String, among known: [String]) -> String? {
         let name = Array(name.excerpt(64).lowercased().utf8.prefix(64))
         let scored = known.map { ($0, editDistance(name, Array($0.utf8))) }
@@ -24,8 +24,8 @@ public enum SimilarNames {
         return best.0
     }
 
-    /// The Levenshtein distance between two byte strings: the fewest insertions, deletions and substitutions of a byte that
-    /// turn one into the other.
+    /// Returns the Levenshtein distance of two byte strings: the fewest insertions, deletions and substitutions of a
+    /// byte that turn one into the other.
     static func editDistance(_ a: [UInt8], _ b: [UInt8]) -> Int {
         var row = Array(0...b.count)
         for (i, x) in a.enumerated() {

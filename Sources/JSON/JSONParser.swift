@@ -220,20 +220,13 @@ struct JSONParser {
     private mutating func parseHex4() throws(JSONError) -> UInt16 {
         var value: UInt16 = 0
         for _ in 0..<4 {
-            guard let byte = peek(), let digit = hexDigit(byte) else { throw fail("expected four hexadecimal digits") }
+            guard let byte = peek(), let digit = byte.hexDigitValue else {
+                throw fail("expected four hexadecimal digits")
+            }
             value = value << 4 | UInt16(digit)
             position += 1
         }
         return value
-    }
-
-    private func hexDigit(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-        default: nil
-        }
     }
 
     private func decode(_ raw: UnsafeRawBufferPointer, at offset: Int) throws(JSONError) -> String {

@@ -1,6 +1,6 @@
 internal import CIntrinsics
 
-/// What a processor and its operating system offer: the bits of CPUID and XCR0 that decide which kernels run.
+/// The features of a processor and its operating system: the bits of CPUID and XCR0 that decide which kernels run.
 ///
 /// The bits are in the Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2, CPUID, and in AMD's
 /// Architecture Programmer's Manual, volume 3, appendix E. CPUID alone is not enough: the registers fault unless the
@@ -15,26 +15,27 @@ public struct CPUFeatures: Sendable, Equatable {
 
     public init() {}
 
-    /// This machine's.
+    /// The features of this machine.
     public static let current: CPUFeatures = {
         let id = encoderd_cpuid()
-        var processor = CPUFeatures()
-        processor.leaf1ECX = id.leaf1_ecx
-        processor.leaf7EBX = id.leaf7_ebx
-        processor.leaf7ECX = id.leaf7_ecx
-        processor.leaf7Subleaf1EAX = id.leaf7_1_eax
-        processor.extended1ECX = id.extended1_ecx
-        processor.xcr0 = id.xcr0
-        return processor
+        var features = CPUFeatures()
+        features.leaf1ECX = id.leaf1_ecx
+        features.leaf7EBX = id.leaf7_ebx
+        features.leaf7ECX = id.leaf7_ecx
+        features.leaf7Subleaf1EAX = id.leaf7_1_eax
+        features.extended1ECX = id.extended1_ecx
+        features.xcr0 = id.xcr0
+        return features
     }()
 
-    /// x86-64-v3: FMA, MOVBE, OSXSAVE, AVX and F16C of leaf 1; BMI1, AVX2 and BMI2 of leaf 7; LZCNT; and SSE and AVX state.
+    /// Whether x86-64-v3 runs: FMA, MOVBE, OSXSAVE, AVX and F16C of leaf 1; BMI1, AVX2 and BMI2 of leaf 7; LZCNT; and
+    /// the state of SSE and AVX registers.
     public var hasAVX2: Bool {
         Self.has(leaf1ECX, bits: 12, 22, 27, 28, 29) && Self.has(leaf7EBX, bits: 3, 5, 8)
             && Self.has(extended1ECX, bits: 5) && xcr0 & 0x6 == 0x6
     }
 
-    /// x86-64-v4: also AVX512F, DQ, CD, BW and VL, and the state of its registers and masks.
+    /// Whether x86-64-v4 runs: also AVX512F, DQ, CD, BW and VL, and the state of its registers and masks.
     public var hasAVX512: Bool {
         hasAVX2 && Self.has(leaf7EBX, bits: 16, 17, 28, 30, 31) && xcr0 & 0xe6 == 0xe6
     }

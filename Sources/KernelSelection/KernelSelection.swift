@@ -6,17 +6,17 @@ import KernelsAVX2
 import KernelsAVX512
 #endif
 
-/// Which tables of kernels a machine can run, and the one in use.
+/// The choice among the tables of kernels that a machine can run.
 public enum KernelSelection {
     /// The best table of each instruction set that this machine has, slowest first.
     public static let available: [KernelTable] = InstructionSet.allCases.compactMap { set in
         variants.last { $0.instructionSet == set }
     }
 
-    /// Every table that this machine can run, slowest first: those that do without VNNI or BF16 too.
+    /// Every table that this machine can run, slowest first, including tables that use neither VNNI nor BF16.
     public static let variants: [KernelTable] = tables(for: .current)
 
-    /// Every table that `processor` can run, slowest first.
+    /// Returns every table that `processor` can run, slowest first.
     public static func tables(for processor: CPUFeatures) -> [KernelTable] {
         var tables = [makeBaselineTable()]
         #if arch(x86_64)
@@ -38,11 +38,11 @@ public enum KernelSelection {
         return tables
     }
 
-    /// The table named by `ENCODERD_ISA`, else the fastest available.
+    /// Returns the table named by `ENCODERD_ISA`, else the fastest available.
     ///
-    /// An instruction set (`baseline`, `avx2`, `avx512`) means the best of its tables that the machine runs; after an `=`
-    /// comes the name of one table (`=avx512` is the one for AVX-512 without VNNI and BF16).
-    /// - Throws: a sentence, where `ENCODERD_ISA` names none or one that this machine lacks.
+    /// An instruction set (`baseline`, `avx2`, `avx512`) means the best of its tables that the machine runs. The name of
+    /// one table follows an `=` (`=avx512` is the table of AVX-512 without VNNI and BF16).
+    /// - Throws: A sentence for the user, if `ENCODERD_ISA` names no table or one that this machine cannot run.
     public static func select(_ name: String?) throws(KernelSelectionError) -> KernelTable {
         let tables = variants
         guard let name, !name.isEmpty else { return tables[tables.count - 1] }
@@ -63,6 +63,7 @@ public enum KernelSelection {
     }
 }
 
+/// The error of an `ENCODERD_ISA` that names no table of this machine.
 public struct KernelSelectionError: Error, CustomStringConvertible, Sendable {
     public let message: String
     public var description: String { message }

@@ -1,7 +1,8 @@
 /// The kernels of one instruction set.
 ///
-/// Every pointer must be valid for the sizes given: kernels check nothing. They allocate nothing beyond 1 KB of stack and
-/// keep no state, so all threads share a table. README.md beside this file lists operations, precisions and accuracies.
+/// Every pointer must be valid for the sizes given: kernels check nothing. They allocate nothing beyond 1 KB of stack
+/// and keep no state, so all threads share a table. README.md beside this file lists operations, precisions and
+/// accuracies.
 public struct KernelTable: Sendable {
     public let instructionSet: InstructionSet
     /// The table's name, which also tells tables of one instruction set apart: `avx512`, `avx512-vnni`,
@@ -68,8 +69,8 @@ public struct KernelTable: Sendable {
         }
     }
 
-    /// Returns the attention kernels that go with dense layers in a precision. For int8 they are bf16 where the processor
-    /// has instructions for bf16, else f32.
+    /// Returns the attention kernels that go with dense layers in a precision. For int8 they are bf16 where the
+    /// processor has instructions for bf16, else f32.
     public func attention(_ precision: Precision) -> AttentionKernels {
         switch precision {
         case .f32: f32Attention

@@ -2,7 +2,7 @@ import CIntrinsics
 public import Kernels
 
 /// The instructions of AVX2 and FMA (x86-64-v3).
-private enum AVX2: Instructions {
+private enum AVX2: OutOfLineAttention, OutOfLineCells {
     typealias Vector = f32x8
     typealias Integers = f32x8_bits
 
@@ -110,7 +110,8 @@ private enum AVX2Int8VNNI: Int8VNNI {
 
 /// Makes the kernels of dense layers in bf16 or int8. Each table has its own copy of this function: closures of an
 /// inlinable function are weak symbols (see scripts/check_symbols.sh).
-private func makeDenseKernels<A: PackedArithmetic>(_: A.Type, _ precision: Precision, _ name: String) -> DenseKernels {
+private func makeDenseKernels<A: PackedArithmetic>(_: A.Type, _ precision: Precision, _ name: String) -> DenseKernels
+where A.I: OutOfLineCells {
     var pack: (@Sendable (UnsafePointer<Int8>, UnsafePointer<Float>, Int, Int, UnsafeMutableRawPointer) -> Void)?
     if A.isQuantized {
         pack = { w, scales, n, k, packed in

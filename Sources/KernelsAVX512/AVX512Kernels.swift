@@ -2,7 +2,7 @@ import CIntrinsics
 public import Kernels
 
 /// The instructions of AVX-512 F, BW, CD, DQ and VL (x86-64-v4).
-private enum AVX512: Instructions {
+private enum AVX512: OutOfLineAttention, OutOfLineCells {
     typealias Vector = f32x16
     typealias Integers = f32x16_bits
 
@@ -129,7 +129,8 @@ private enum AVX512BF16Native: BF16Native {
 
 /// Makes the kernels of dense layers in bf16 or int8. Each table has its own copy of this function: closures of an
 /// inlinable function are weak symbols (see scripts/check_symbols.sh).
-private func makeDenseKernels<A: PackedArithmetic>(_: A.Type, _ precision: Precision, _ name: String) -> DenseKernels {
+private func makeDenseKernels<A: PackedArithmetic>(_: A.Type, _ precision: Precision, _ name: String) -> DenseKernels
+where A.I: OutOfLineCells {
     var pack: (@Sendable (UnsafePointer<Int8>, UnsafePointer<Float>, Int, Int, UnsafeMutableRawPointer) -> Void)?
     if A.isQuantized {
         pack = { w, scales, n, k, packed in

@@ -2,7 +2,7 @@ import CIntrinsics
 public import Kernels
 
 /// The instructions that every machine has: SSE2 on x86-64, NEON with FMA on arm64.
-private enum Baseline: Instructions {
+private enum Baseline: OutOfLineAttention, OutOfLineCells {
     typealias Vector = f32x4
     typealias Integers = f32x4_bits
 
@@ -104,7 +104,8 @@ private enum BaselineInt8Widened: Int8Widened {
 
 /// Makes the kernels of dense layers in bf16 or int8. Each table has its own copy of this function: closures of an
 /// inlinable function are weak symbols (see scripts/check_symbols.sh).
-private func makeDenseKernels<A: PackedArithmetic>(_: A.Type, _ precision: Precision, _ name: String) -> DenseKernels {
+private func makeDenseKernels<A: PackedArithmetic>(_: A.Type, _ precision: Precision, _ name: String) -> DenseKernels
+where A.I: OutOfLineCells {
     var pack: (@Sendable (UnsafePointer<Int8>, UnsafePointer<Float>, Int, Int, UnsafeMutableRawPointer) -> Void)?
     if A.isQuantized {
         pack = { w, scales, n, k, packed in

@@ -1,8 +1,8 @@
 import Diagnostics
 import JSON
 
-/// config.json, read with messages that name the key, what it holds and what it should hold. A key whose value is null
-/// counts as absent, as in transformers.
+/// A JSON object file such as config.json. Its errors name the key, the value and what the value should be. A key whose
+/// value is null counts as absent, as in transformers.
 public struct ConfigurationFile: Sendable {
     public let file: String
     public let object: JSONObject
@@ -12,7 +12,7 @@ public struct ConfigurationFile: Sendable {
         self.object = object
     }
 
-    /// With other values for some keys.
+    /// Returns a copy in which `changes` take precedence.
     package func overridden(by changes: JSONObject) -> ConfigurationFile {
         if changes.isEmpty { return self }
         var merged = changes
@@ -20,7 +20,7 @@ public struct ConfigurationFile: Sendable {
         return ConfigurationFile(file: file, object: merged)
     }
 
-    /// A required whole number within `range`, under the first of `keys` that is present.
+    /// Returns a required whole number within `range`, from the first of `keys` that is present.
     public func int(_ keys: String..., in range: ClosedRange<Int>) throws(FileError) -> Int {
         guard let (key, value) = find(keys) else {
             throw FileError(
@@ -30,7 +30,7 @@ public struct ConfigurationFile: Sendable {
         return try int(key, value, range)
     }
 
-    /// As `int`, with a default where the key is absent or null.
+    /// Returns a whole number within `range`, from the first of `keys` that is present, else the default.
     public func int(_ keys: String..., in range: ClosedRange<Int>, default value: Int) throws(FileError) -> Int {
         guard let (key, found) = find(keys) else { return value }
         return try int(key, found, range)
@@ -52,14 +52,14 @@ public struct ConfigurationFile: Sendable {
         return bool
     }
 
-    /// nil where the key is absent or null.
+    /// Returns a string. `nil` if the key is absent or its value null.
     public func string(_ key: String) throws(FileError) -> String? {
         guard let (key, found) = find([key]) else { return nil }
         guard let string = found.string else { throw wrong(key, found, "a string") }
         return string
     }
 
-    /// One of a `CaseIterable` enumeration's raw values; an unknown one is refused, naming those there are.
+    /// Returns a case of an enumeration by its raw value. The error for an unknown value lists the known ones.
     public func choice<C: RawRepresentable & CaseIterable>(_ key: String, default value: C) throws(FileError) -> C
     where C.RawValue == String {
         guard let (key, found) = find([key]) else { return value }
@@ -69,7 +69,8 @@ public struct ConfigurationFile: Sendable {
         return choice
     }
 
-    /// An object whose values are strings: `{"rnn.weight_ih_l0": "enc_w_ih"}`; empty where the key is absent.
+    /// Returns an object whose values are strings, such as `{"rnn.weight_ih_l0": "enc_w_ih"}`. Empty if the key is
+    /// absent.
     public func strings(_ key: String) throws(FileError) -> [String: String] {
         guard let (key, found) = find([key]) else { return [:] }
         guard let object = found.object else { throw wrong(key, found, "an object of strings") }
@@ -81,7 +82,7 @@ public struct ConfigurationFile: Sendable {
         return strings
     }
 
-    /// The message for a value that cannot be used.
+    /// The error for a value that cannot be used.
     public func wrong(_ key: String, _ found: JSONValue, _ expected: String) -> FileError {
         let shown =
             switch found {
@@ -112,7 +113,7 @@ public struct ConfigurationFile: Sendable {
 }
 
 extension ConfigurationFile {
-    /// Reads a JSON file whose text is one object; nil where there is no such file.
+    /// Reads a JSON file that holds one object. `nil` if there is no such file.
     package static func read(_ name: String, in directory: String) throws(FileError) -> ConfigurationFile? {
         guard let bytes = try WholeFile.read(name, in: directory, limit: 1 << 24) else { return nil }
         let value: JSONValue

@@ -1,8 +1,8 @@
-/// Element types a weight file can hold.
+/// The element type of a tensor in a weight file.
 public enum DataType: String, Sendable, CaseIterable {
     case f64, f32, f16, bf16, i64, i32, i16, i8, u8, bool
 
-    /// Bytes of one element.
+    /// The size of one element in bytes.
     public var size: Int {
         switch self {
         case .f64, .i64: 8

@@ -1,7 +1,7 @@
-/// Why a model directory or one of its files cannot be used: one sentence that names the file, the tensor or key, what
-/// was wrong and what would be right.
+/// The reason why a file of a model directory, or the directory itself, cannot be used. The message is one sentence
+/// that names the tensor or key, what is wrong and what would be right.
 public struct FileError: Error, CustomStringConvertible, Sendable, Equatable {
-    /// The file at fault, relative to the model directory where that is known.
+    /// The file at fault, relative to the model directory if that is known.
     public let file: String
     public let message: String
 

@@ -5,13 +5,14 @@ extension DataType {
 }
 
 extension Tensor {
-    /// The bytes in place, where they are f32 and aligned for it.
+    /// The tensor's own bytes as floats. `nil` if they are not f32, or not aligned for it.
     package var floatsInPlace: UnsafeBufferPointer<Float>? {
         guard dataType == .f32, let base = bytes.baseAddress, Int(bitPattern: base) % 4 == 0 else { return nil }
         return UnsafeBufferPointer(start: base.assumingMemoryBound(to: Float.self), count: bytes.count / 4)
     }
 
-    /// Writes the `count` values as f32, rounding f64 to nearest; false for an integer type.
+    /// Writes the `count` values as f32, rounding f64 to the nearest. Returns false, and writes nothing, for an integer
+    /// type.
     package func convert(to out: UnsafeMutablePointer<Float>) -> Bool {
         guard let base = bytes.baseAddress else { return dataType.isFloating }
         let count = bytes.count / dataType.size

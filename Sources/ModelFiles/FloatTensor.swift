@@ -1,5 +1,5 @@
-/// f32 values ready for a kernel: the file's own bytes where they are f32 and aligned, else a converted copy.
-/// `values` is good only while this object lives: keep it (as a stored property) for as long as the pointer is used.
+/// The f32 values of a tensor: the file's own bytes if they are f32 and aligned, else a converted copy. `values` is
+/// valid only while this object lives, so whoever uses the pointer keeps the object.
 public final class FloatTensor: @unchecked Sendable {
     public let name: String
     public let shape: [Int]
@@ -13,7 +13,7 @@ public final class FloatTensor: @unchecked Sendable {
         self.owner = owner
     }
 
-    /// A copy with every value changed.
+    /// Returns a copy with every value transformed.
     package func mapped(_ transform: (Float) -> Float) -> FloatTensor {
         let copy = OwnedBytes(count: values.count * MemoryLayout<Float>.stride)
         let floats = copy.bytes.bindMemory(to: Float.self)

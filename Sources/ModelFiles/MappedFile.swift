@@ -1,23 +1,23 @@
 import Glibc
 
-/// A regular file mapped read-only. The mapping lives as long as this object; the descriptor is closed at once.
+/// A regular file mapped read-only. The mapping lives as long as this object; the file descriptor is closed at once.
 ///
-/// A file that another process shortens while it is mapped ends this process with SIGBUS: replace weight files by
-/// renaming a new one over them.
+/// If another process shortens the file while it is mapped, reading the lost part ends this process with SIGBUS. A
+/// weight file is therefore replaced by renaming a new one over it.
 package final class MappedFile: @unchecked Sendable {
-    /// Relative to the model directory, for messages.
+    /// The file's name relative to the model directory, for messages.
     package let path: String
     package let bytes: UnsafeRawBufferPointer
     private let isMapped: Bool
 
-    /// Bytes in memory, which the caller keeps for as long as this object lives.
+    /// Wraps bytes in memory. The caller keeps them valid for as long as this object lives.
     package init(name: String, bytes: UnsafeRawBufferPointer) {
         path = name
         self.bytes = bytes
         isMapped = false
     }
 
-    /// - Throws: `FileError` where the file cannot be opened, is not a regular file, or is empty.
+    /// - Throws: `FileError` if the file cannot be opened, is not a regular file, or is empty.
     package init(directory: String, name: String) throws(FileError) {
         path = name
         isMapped = true
@@ -41,7 +41,7 @@ package final class MappedFile: @unchecked Sendable {
 
     deinit { if isMapped { munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count) } }
 
-    /// Lets the whole pages inside `range` leave the resident set; touching them again reads them from the file.
+    /// Lets the whole pages inside `range` leave the resident set. Reading them again loads them from the file.
     package func release(_ range: UnsafeRawBufferPointer) {
         guard isMapped, let base = bytes.baseAddress, let start = range.baseAddress else { return }
         let from = start - base

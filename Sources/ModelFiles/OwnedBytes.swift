@@ -1,4 +1,4 @@
-/// Heap memory that a `Tensor` or `FloatTensor` can own: what was inflated, transposed or converted.
+/// Heap memory, 64-byte aligned, that a `Tensor` or `FloatTensor` owns: inflated, transposed or converted data.
 package final class OwnedBytes: @unchecked Sendable {
     package let bytes: UnsafeMutableRawBufferPointer
 

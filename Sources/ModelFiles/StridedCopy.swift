@@ -1,7 +1,7 @@
 import Glibc
 
-/// A row-major copy of the elements of `source` at the sums of index × stride. The caller has checked that all of them
-/// lie inside `source`.
+/// Copies a strided tensor into row-major order. Element `index` lies at the sum of index × stride, in elements. The
+/// caller has checked that all elements lie inside `source`.
 func stridedCopy(
     name: String, shape: [Int], strides: [Int], dataType: DataType, from source: UnsafeRawBufferPointer
 ) -> Tensor {

@@ -1,5 +1,5 @@
-/// A tensor in a weight file: a view of mapped (or, for deflated archives, inflated) bytes that keeps its owner alive.
-/// The bytes are `shape.product × dataType.size` long, row-major and contiguous; they may be unaligned.
+/// A tensor in a weight file: a view of mapped or inflated bytes that keeps their owner alive. The bytes are
+/// `shape.product × dataType.size` long, row-major and contiguous. They may be unaligned.
 public struct Tensor: @unchecked Sendable {
     public let name: String
     public let shape: [Int]

@@ -1,35 +1,36 @@
 import JSON
 import ModelFiles
 
-/// A token found in the text before, and instead of, anything the model does: `added_tokens` of tokenizer.json.
+/// A token that is found in the text before the model sees it: `added_tokens` of tokenizer.json.
 struct AddedToken: Sendable {
     var id: Int32
     var content: String
-    /// Not found inside a longer word.
+    /// Whether the token is not found inside a longer word.
     var singleWord = false
-    /// Takes white space before it along.
+    /// Whether the token takes along the white space before it.
     var lstrip = false
-    /// Takes white space after it along.
+    /// Whether the token takes along the white space after it.
     var rstrip = false
-    /// Searched, in its normalized spelling, in the normalized text; otherwise in the text as sent.
+    /// Whether the token's normalized spelling is searched in the normalized text, rather than its content in the
+    /// original text.
     var normalized = false
     var special = false
 }
 
-/// Finds added tokens: leftmost first, of several at one place the longest, without overlap.
+/// A search for added tokens: leftmost first, the longest at one position, without overlap.
 struct AddedTokenMatcher: Sendable {
     private struct Pattern: Sendable {
         let scalars: [UInt32]
         let token: AddedToken
     }
 
-    /// By first scalar, longest first.
+    /// The patterns by their first scalar, longest first.
     private var patterns: [UInt32: [Pattern]] = [:]
-    /// Which ASCII characters begin a pattern.
+    /// For every ASCII character, whether a pattern begins with it.
     private var firstASCII: [Bool] = Array(repeating: false, count: 128)
     private var hasNonASCII = false
 
-    /// - Parameter tokens: with the spelling to search for; refused when empty.
+    /// - Parameter tokens: the tokens with the spellings to search for, none of them empty.
     init(_ tokens: [(spelling: [UInt32], token: AddedToken)], file: TokenizerFile) throws(FileError) {
         for (spelling, token) in tokens {
             guard let first = spelling.first else {
@@ -43,7 +44,8 @@ struct AddedTokenMatcher: Sendable {
         }
     }
 
-    /// The text as consecutive ranges, each with the token it is, or nil. None is empty.
+    /// Cuts the text into consecutive ranges, none empty, each with its added token. The token is `nil` for text
+    /// between tokens.
     func split(_ text: [UInt32]) -> [(range: Range<Int>, token: AddedToken?)] {
         guard !text.isEmpty else { return [] }
         var pieces: [(range: Range<Int>, token: AddedToken?)] = []
@@ -89,8 +91,8 @@ struct AddedTokenMatcher: Sendable {
 }
 
 extension TokenizerFile {
-    /// - Parameter vocabulary: the model's. The library goes by its ids, and numbers tokens it lacks upwards from its
-    ///   size, whatever the file says; a file that says otherwise contradicts itself and is refused.
+    /// - Parameter vocabulary: the model's. The library uses its ids, and numbers other tokens from its size upward,
+    ///   whatever the file says. A file that says otherwise contradicts itself and is refused.
     func addedTokens(_ value: JSONValue?, vocabulary: Vocabulary, count: Int) throws(FileError) -> [AddedToken] {
         if value == nil || value == .null { return [] }
         guard let array = value?.array else { throw error("added_tokens is not an array") }

@@ -1,15 +1,15 @@
 import JSON
 import ModelFiles
 
-/// A vocabulary of characters, for recurrent models that spell: `characters.json` in the model directory.
+/// A tokenizer whose tokens are characters, for recurrent models that spell: `characters.json` of the model directory.
 ///
 ///     {"vocab": {"<pad>": 0, "<unk>": 1, "</s>": 2, "a": 3, …}, "unknown": "<unk>",
 ///      "prefix": [], "suffix": ["</s>"], "lowercase": true}
 ///
 /// Each code point of the text is one token; one that `vocab` lacks is `unknown`. Entries of several code points are
-/// special and never found in text. `prefix` and `suffix` are put around the text and survive truncation. `lowercase`
-/// maps every code point to its small form first. `prefix`, `suffix` and `lowercase` may be absent; nothing else may
-/// be there. Of a pair, the second text follows the first's suffix, with the suffix again, and is of type 1.
+/// special and never found in text. `prefix` and `suffix` surround the text and survive truncation. `lowercase`
+/// lowercases every code point first. `prefix`, `suffix` and `lowercase` may be absent; other keys are refused. The
+/// second text of a pair follows the suffix of the first, ends with the suffix again, and has type 1.
 public struct CharacterTokenizer: Tokenizer {
     private let vocabulary: Vocabulary
     private let unknown: Int32
@@ -76,7 +76,7 @@ public struct CharacterTokenizer: Tokenizer {
     }
 
     public var summary: String { "characters, \(vocabularySize) tokens" }
-    /// The highest id and one.
+    /// The highest id plus one.
     public var vocabularySize: Int { vocabulary.size }
     public var truncationSide: Truncation.Side { .right }
 

@@ -1,26 +1,27 @@
 import JSON
 import ModelFiles
 
-/// The tokenizer that a tokenizer.json describes, step for step as the Hugging Face tokenizers library runs it
-/// (https://github.com/huggingface/tokenizers): added tokens are cut out, the rest is normalized, split into words, and
-/// the words into tokens; then the result is truncated and put into the template.
+/// The tokenizer that a tokenizer.json describes. Its steps are those of the Hugging Face tokenizers library
+/// (https://github.com/huggingface/tokenizers): it cuts out added tokens, normalizes the rest, splits it into words and
+/// the words into tokens. Then it truncates the result and applies the template.
 public struct PipelineTokenizer: Tokenizer {
     private let model: any TokenModel
     private let caches = WordCaches()
     private let normalizer: (any Normalizer)?
     private let preTokenizer: (any PreTokenizer)?
     private let template: Template
-    /// Searched in the text as sent, and in the normalized text.
+    /// The matcher for the original text; `addedNormalized` is the one for the normalized text.
     private let addedRaw: AddedTokenMatcher
     private let addedNormalized: AddedTokenMatcher
-    /// By id: the model's and the added tokens.
+    /// The spellings of the model's and the added tokens, by id.
     private let spellings: [String?]
     private let specialIDs: Set<Int32>
-    /// In UTF-8, for Swift would take canonically equivalent spellings for one.
+    /// The spellings of special tokens, in UTF-8, because Swift's `String` equality accepts canonically equivalent
+    /// spellings.
     private let specialSpellings: Set<[UInt8]>
-    /// What added tokens become where a decoder puts them, if not their content: that, normalized.
+    /// The normalized content of added tokens, by id, where it differs from their content. Decoders see it.
     private let normalizedSpellings: [Int32: String]
-    /// By id, where the template trims places.
+    /// The white space at the ends of every token, by id. Empty if the template does not trim offsets.
     private let spaces: [OffsetTrim.Spaces]
     private let decoder: (any TokenDecoder)?
     public let truncationSide: Truncation.Side
@@ -74,9 +75,9 @@ public struct PipelineTokenizer: Tokenizer {
     }
 
     /// - Parameters:
-    ///   - json: tokenizer.json. Of its `truncation` the direction is used, its `padding` not.
-    ///   - configuration: tokenizer_config.json, whose `truncation_side` goes before.
-    /// - Throws: a component that is unknown, malformed, or at odds with another.
+    ///   - json: tokenizer.json. Only the direction of its `truncation` is used. Its `padding` is ignored.
+    ///   - configuration: tokenizer_config.json. Its `truncation_side` takes precedence.
+    /// - Throws: `FileError` for a component that is unknown, malformed, or inconsistent with another.
     public init(
         json: [UInt8], configuration: [UInt8]? = nil, file name: String = "tokenizer.json"
     ) throws(FileError) {
@@ -99,7 +100,7 @@ public struct PipelineTokenizer: Tokenizer {
             side: PipelineTokenizer.side(file, object, configuration), file: file)
     }
 
-    /// Which end of a long text goes.
+    /// The end of a long text that is cut off.
     static func side(
         _ file: TokenizerFile, _ object: JSONObject, _ configuration: [UInt8]?
     ) throws(FileError) -> Truncation.Side {
@@ -121,7 +122,7 @@ public struct PipelineTokenizer: Tokenizer {
         }
     }
 
-    /// `truncation_side` of tokenizer_config.json; nil where it has none.
+    /// The value of `truncation_side` in tokenizer_config.json. `nil` if it has none.
     static func side(_ options: TokenizerFields) throws(FileError) -> Truncation.Side? {
         if options.object["truncation_side"] == nil || options.object["truncation_side"] == .null { return nil }
         guard let side = Truncation.Side(rawValue: try options.string("truncation_side")) else {
@@ -140,7 +141,7 @@ public struct PipelineTokenizer: Tokenizer {
     }
 
     public var summary: String { "\(model.name), \(vocabularySize) tokens" }
-    /// The highest id and one.
+    /// The highest id plus one.
     public var vocabularySize: Int { spellings.count }
 
     public func token(_ id: Int32) -> String? {
@@ -183,7 +184,7 @@ public struct PipelineTokenizer: Tokenizer {
         return Encoding(tokens: tokens, truncated: tokens.count < total, untruncatedCount: total)
     }
 
-    /// All tokens of one text, without the template, with offsets in the text.
+    /// Returns all tokens of one text, without the template, with offsets in the original text.
     private func tokenize(_ text: String) -> [TextToken] { caches.withCache { tokenize(text, $0) } }
 
     private func tokenize(_ text: String, _ cache: WordCache) -> [TextToken] {

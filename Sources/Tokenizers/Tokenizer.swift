@@ -1,13 +1,14 @@
-/// One token of an encoded text.
+/// A token of an encoded text.
 public struct Token: Sendable, Equatable {
     public var id: Int32
-    /// As the vocabulary spells it (`##ing`, `[CLS]`).
+    /// The token's spelling in the vocabulary (`##ing`, `[CLS]`).
     public var text: String
-    /// The token's place in the text sent, in Unicode code points, [start, end); 0, 0 for tokens the template adds.
+    /// The token's offset in the original text, in Unicode code points, [start, end). Both are 0 for tokens that the
+    /// template adds.
     public var start: Int
     public var end: Int
     public var typeID: Int32
-    /// Added by the template.
+    /// Whether the template added the token.
     public var special: Bool
 
     public init(id: Int32, text: String, start: Int, end: Int, typeID: Int32 = 0, special: Bool = false) {
@@ -22,9 +23,9 @@ public struct Token: Sendable, Equatable {
 
 public struct Encoding: Sendable, Equatable {
     public var tokens: [Token]
-    /// The sequence was longer than the model takes and was cut.
+    /// Whether the sequence was longer than `maxLength` and was cut.
     public var truncated: Bool
-    /// Tokens before cutting, template included.
+    /// The number of tokens before truncation, including the template's.
     public var untruncatedCount: Int
 
     public init(tokens: [Token], truncated: Bool, untruncatedCount: Int) {
@@ -34,19 +35,19 @@ public struct Encoding: Sendable, Equatable {
     }
 }
 
-/// Text to tokens. Implementations are immutable and shared by all threads.
+/// A conversion of text to tokens and back. Implementations are immutable and shared by all threads.
 public protocol Tokenizer: Sendable {
-    /// What `encoderd inspect` prints: `WordPiece, 30522 tokens`.
+    /// The description that `encoderd inspect` prints: `WordPiece, 30522 tokens`.
     var summary: String { get }
     var vocabularySize: Int { get }
-    /// The end of a text or of ids that is cut off where they are too long.
+    /// The end of a text, or of a sequence of ids, that truncation removes.
     var truncationSide: Truncation.Side { get }
-    /// - Parameter maxLength: tokens the model takes, template included; nil: no limit. A longer text is cut on the
-    ///   side that the files say, else on the right (a pair: longest first), and `truncated` says so.
+    /// - Parameter maxLength: the largest number of tokens, including the template's; `nil` for no limit. A longer text
+    ///   is cut on `truncationSide`, a pair from its longer text first, and `truncated` is set.
     func encode(_ text: String, pair: String?, maxLength: Int?) -> Encoding
-    /// The text of some tokens.
+    /// Returns the text of a sequence of ids.
     func decode(_ ids: [Int32], skipSpecialTokens: Bool) -> String
-    /// The vocabulary's spelling of an id, for input that came as ids.
+    /// Returns the vocabulary's spelling of an id. `nil` if the vocabulary lacks the id.
     func token(_ id: Int32) -> String?
     /// Whether an id is one of the tokenizer's special tokens ([CLS], [PAD] …).
     func isSpecial(_ id: Int32) -> Bool

@@ -29,20 +29,14 @@ struct Encode: ParsableCommand {
         guard let argument = ModelArgument(model) else { throw ValidationError("--model takes a directory.") }
         let loaded = try argument.load(precision)
         let text = input == "-" ? try readStandardInput() : input
-        var body = JSONObject()
-        body.append("input", json ? try parsed(text) : .string(text))
-        if !full { body.append("output", .string("embedding")) }
-        let answer: [UInt8]
-        do throws(OneShotError) { answer = try OneShot.encode(.object(body), model: loaded) } catch {
-            throw CommandError(error.message)
-        }
-        if full { return try printBytes(answer) }
-        guard let data = try JSONValue(parsing: answer)["data"]?.array else { return }
-        for item in data {
+        var call = EncodeCall(json ? .json(try parsed(text)) : .text(text))
+        if !full { call.outputs = [.embedding] }
+        let results: EncodeResults
+        do throws(APIError) { results = try call.run(on: loaded) } catch { throw CommandError(error.message) }
+        if full { return try printBytes(EncodeResponse(results).json().bytes()) }
+        for result in results.results {
             var writer = JSONWriter()
-            writer.array { writer in
-                for value in item["embedding"]?.array ?? [] { writer.float(Float(value.double ?? .nan)) }
-            }
+            writer.floats(result.embedding ?? [])
             try printBytes(writer.bytes)
         }
     }

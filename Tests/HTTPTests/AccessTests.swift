@@ -6,7 +6,7 @@ import Testing
 @testable import HTTP
 
 @Suite struct AccessTests {
-    /// Answers 200 to all it is given.
+    /// A handler that answers 200 to every request.
     private struct Inner: RequestHandler, AcceptedRequest {
         func handle(_ request: HTTPRequest, _ writer: any ResponseWriter) {
             writer.respond(HTTPResponse(status: 200, headers: ["X-Request-Id": "inner"]))
@@ -94,7 +94,7 @@ import Testing
         #expect(try Self.ask(AccessHandler(Inner())).status == 200)
     }
 
-    /// Rows, not arguments, which would be printed: the last file has 600,000 lines.
+    /// Tests rows instead of arguments, which would be printed: the last file has 600,000 lines.
     @Test func refusesFiles() throws {
         for (text, message) in [
             ("", "holds no key"), ("# only this\n", "holds no key"), ("a\nb c\n", "line 2"), ("é", "line 1"),

@@ -8,7 +8,7 @@ import Testing
 /// Every case of HTTPParserCase over a real socket, sent whole and byte by byte: the first answer, and whether the
 /// connection ends after it.
 @Suite struct HTTPConformanceTests {
-    /// Answers with what it was asked.
+    /// A handler that answers with the request line and body.
     private struct Mirror: RequestHandler, AcceptedRequest {
         func begin(_ head: HTTPRequest) -> RequestDecision { .accept(self, maxBodyBytes: nil) }
 

@@ -3,12 +3,12 @@ import Testing
 
 @testable import HTTP
 
-/// Bytes and what a strict reader of RFC 9110 and 9112 makes of them: Tests/Reference/data/http_cases.json. Each case names
-/// where it comes from: a section of an RFC, or a public suite whose bytes and verdict it repeats. Where such a suite lets a
-/// server choose, the strict answer is expected; where its bytes lack the Host that HTTP/1.1 asks for, it was added.
+/// Bytes, and the verdict of a strict reader of RFC 9110 and 9112 on them: Tests/Reference/data/http_cases.json. Each case
+/// names its source: a section of an RFC, or a public suite whose bytes and verdict it repeats. If such a suite lets a server
+/// choose, the strict answer is expected. A Host, which HTTP/1.1 requires, was added if its bytes have none.
 struct HTTPParserCase: Sendable, CustomTestStringConvertible {
     enum Expected: Sendable {
-        /// `rest`: bytes that belong to the next request.
+        /// A request; `rest` counts the bytes that belong to the next one.
         case request(line: [UInt8], body: [UInt8], rest: Int)
         case incomplete
         case status(Int)
@@ -43,7 +43,7 @@ struct HTTPParserCase: Sendable, CustomTestStringConvertible {
         }
     }
 
-    /// A string, each character a byte; or an array of such, and of pairs of one and how often it is repeated.
+    /// Reads a string, each character a byte; or an array of such, and of pairs of one and the number of its repetitions.
     private static func bytes(_ value: Any) throws -> [UInt8] {
         if let text = value as? String {
             return try text.unicodeScalars.map { try #require(UInt8(exactly: $0.value)) }

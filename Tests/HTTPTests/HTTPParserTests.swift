@@ -2,9 +2,9 @@ import Testing
 
 @testable import HTTP
 
-/// What the parser makes of some bytes.
+/// The result of parsing some bytes.
 enum Parsed: Equatable {
-    /// `used`: how many bytes the request took.
+    /// A request of `used` bytes.
     case request(line: String, headers: [String], body: String, used: Int)
     case incomplete
     case error(Int)
@@ -60,7 +60,7 @@ enum Parsed: Equatable {
         }
     }
 
-    /// However the bytes are cut, the same is said of them: also of those that no table holds.
+    /// The result is the same however the bytes are cut, also for bytes that no table holds.
     @Test func cutsDoNotMatter() throws {
         var random = SystemRandomNumberGenerator()
         for one in try HTTPParserCase.all.get() where (1..<2000).contains(one.input.count) {
@@ -88,7 +88,7 @@ enum Parsed: Equatable {
         #expect(parser.request.headers["a"] == "1")
     }
 
-    /// The headers' memory is used again, but never while somebody has the request before.
+    /// The headers' memory is reused, but never while a copy of the previous request exists.
     @Test(arguments: [Int.max / 2, 1]) func startsOver(step: Int) throws {
         var parser = HTTPParser(limits: HTTPLimits())
         func next(_ text: String) throws -> HTTPRequest {

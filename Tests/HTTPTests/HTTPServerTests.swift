@@ -5,11 +5,11 @@ import Testing
 
 @testable import HTTP
 
-/// Real sockets on 127.0.0.1; one at a time, since some count descriptors.
+/// Tests over real sockets on 127.0.0.1, one at a time, since some count descriptors.
 @Suite(.serialized) struct HTTPServerTests {
     let handler = TestHandler()
 
-    /// Runs a server for the time of `body`, then drains it and waits for the end.
+    /// Runs a server during `body`, then drains it and waits for the end.
     func withServer(_ limits: HTTPLimits = HTTPLimits(), _ body: (HTTPServer, Int) throws -> Void) throws {
         let server = HTTPServer(handler: handler, limits: limits)
         let port = try server.start(host: "127.0.0.1", port: 0)
@@ -279,7 +279,7 @@ import Testing
         }
     }
 
-    /// What all clients together may make the server hold.
+    /// The bytes that all clients together may make the server hold are limited.
     @Test func boundsWhatItHolds() throws {
         try withServer(limits { $0.maxBufferedBytes = 300_000 }) { server, port in
             let head = "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n"
@@ -302,7 +302,7 @@ import Testing
         }
     }
 
-    /// Answers count too. A slow reader keeps others from large ones, but not from small ones, and only for a while.
+    /// Responses count too. A slow reader keeps others from large ones, but not from small ones, and only for a while.
     @Test func boundsWhatSlowReadersHold() throws {
         try withServer(
             limits {
@@ -333,7 +333,7 @@ import Testing
         }
     }
 
-    /// A body that comes slowly gives way as well.
+    /// A body that arrives slowly is evicted as well.
     @Test func slowBodiesGiveWay() throws {
         try withServer(
             limits {
@@ -400,8 +400,8 @@ import Testing
         }
     }
 
-    /// Silent connections and unfinished heads give way, those first that came first, then those that are idle after an
-    /// answer; a body on its way does not, nor a connection that is in use, nor what is being refused.
+    /// Silent connections and those with an unfinished head are evicted, the oldest first, then those that are idle after a
+    /// response. A connection with a body under way is not, nor one in use or one that is being refused.
     @Test func makesRoomInAFullHouse() throws {
         try withServer(
             limits {
@@ -442,7 +442,7 @@ import Testing
         }
     }
 
-    /// Nor is there a place for those that have been answered and begin a head, or do not close what the server has ended.
+    /// Connections that begin a head after a response, or that the client does not close after the last one, are evicted too.
     @Test func unfinishedBusinessGivesWay() throws {
         try withServer(
             limits {
@@ -526,7 +526,7 @@ import Testing
         #expect(throws: (any Error).self) { try TestClient(port: port) }
     }
 
-    /// Requests that came together are all answered, and the last answer says that it is.
+    /// Pipelined requests are all answered, and the last response says that it is the last.
     @Test func drainsWithEveryPipelinedAnswerGiven() throws {
         let server = HTTPServer(handler: handler, limits: limits { $0.lingerSeconds = 0.3 })
         let port = try server.start(host: "127.0.0.1", port: 0)
@@ -548,7 +548,7 @@ import Testing
         #expect(done.wait(timeout: .now() + 5) == .success)
     }
 
-    /// Told to end before it has begun to listen, as by a signal while a process starts.
+    /// A server may be drained before it listens, as by a signal while the process starts.
     @Test(arguments: [false, true]) func drainsBeforeItListens(_ isDrained: Bool) throws {
         let server = HTTPServer(handler: handler)
         let done = DispatchSemaphore(value: 0)
@@ -558,7 +558,7 @@ import Testing
         if !isDrained { #expect(done.wait(timeout: .now() + 5) == .success) }
     }
 
-    /// Answers that others leave with whoever is in the loop do not keep sockets waiting, however many there are.
+    /// Tasks that other threads add to the loop without end do not keep sockets waiting.
     @Test func listensAmidLettersWithoutEnd() throws {
         try withServer { server, port in
             let isOver = Atomic(false)

@@ -18,7 +18,7 @@ final class TestClient {
         var text: String { String(decoding: body, as: UTF8.self) }
     }
 
-    /// Encrypts what follows.
+    /// Encrypts the bytes that follow.
     private(set) var tls: TestTLS?
 
     /// - Parameter receiveBuffer: bytes; small ones make a slow reader.
@@ -48,7 +48,7 @@ final class TestClient {
         if let options { tls = try TestTLS(descriptor, options) }
     }
 
-    /// Over a Unix-domain socket.
+    /// Connects over a Unix-domain socket.
     init(path: String) throws {
         descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_un()
@@ -80,7 +80,7 @@ final class TestClient {
         }
     }
 
-    /// Sends in as few segments as can be, however many records of TLS that is.
+    /// Sends in as few segments as possible, whatever the number of TLS records.
     func sendTogether(_ text: String) throws {
         var isCorked: Int32 = 1
         setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_CORK, &isCorked, 4)
@@ -113,9 +113,9 @@ final class TestClient {
         return !chunk.isEmpty
     }
 
-    /// Reads one answer.
+    /// Reads one response.
     /// - Parameters:
-    ///   - head: whether the request was HEAD, whose answer has no body.
+    ///   - head: whether the request was HEAD, whose response has no body.
     ///   - untilEnd: whether the body ends with the connection.
     func receive(head: Bool = false, untilEnd: Bool = false) throws -> Answer {
         let end = Array("\r\n\r\n".utf8)
@@ -173,12 +173,12 @@ final class TestClient {
     }
 }
 
-/// Answers what tests ask for by path, from another thread than the loop's.
+/// A handler that answers as the path says, mostly from another thread than the loop's.
 final class TestHandler: RequestHandler, AcceptedRequest {
     private let workers = DispatchQueue(label: "test.workers", attributes: .concurrent)
     let handled = Atomic(0)
     let cancelled = Atomic(0)
-    /// Held back until a test releases them.
+    /// The writers of responses that are held back until a test releases them.
     let held = Locked<[any ResponseWriter]>([])
 
     func handle(_ request: HTTPRequest, _ writer: any ResponseWriter) {
@@ -223,7 +223,7 @@ final class TestHandler: RequestHandler, AcceptedRequest {
     }
 }
 
-/// Polls for what another thread brings about; false when it does not within 5 seconds.
+/// Waits for a condition that another thread brings about. Returns false if it does not within 5 seconds.
 func eventually(_ condition: () -> Bool) -> Bool {
     for _ in 0..<1000 {
         if condition() { return true }
@@ -232,7 +232,7 @@ func eventually(_ condition: () -> Bool) -> Bool {
     return condition()
 }
 
-/// How many sockets of this process have that port at either end; other suites' sockets do not count.
+/// Returns the number of this process's sockets with a port at either end, so that those of other suites do not count.
 func openSockets(port: Int) -> Int {
     func end(of descriptor: Int32, _ name: (Int32, UnsafeMutablePointer<sockaddr>, inout socklen_t) -> Int32) -> Int? {
         var address = sockaddr_storage()

@@ -6,7 +6,7 @@ import Testing
 
 @testable import HTTP
 
-/// Pieces of a fixed size, made on another thread.
+/// A stream of pieces of a fixed size, made on another thread.
 final class CountedStream: BodyStream, @unchecked Sendable {
     let pieces: Int
     let size: Int
@@ -53,7 +53,7 @@ private final class StreamHandler: RequestHandler, AcceptedRequest {
     }
 }
 
-/// Answers that are made while they are sent, over real sockets.
+/// Responses that are made while they are sent, over real sockets.
 @Suite(.serialized) struct StreamTests {
     private func withServer(_ stream: CountedStream, _ body: (StreamHandler, Int) throws -> Void) throws {
         let handler = StreamHandler(stream)
@@ -102,7 +102,7 @@ private final class StreamHandler: RequestHandler, AcceptedRequest {
         }
     }
 
-    /// The socket's buffers hold some megabytes; beyond them nothing is made for a client that does not read.
+    /// The socket's buffers hold some megabytes. Beyond them, nothing is made for a client that does not read.
     @Test func slowReadersHoldNothing() throws {
         let stream = CountedStream(pieces: 60, size: 1 << 20)
         try withServer(stream) { _, port in

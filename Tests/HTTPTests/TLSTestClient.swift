@@ -15,11 +15,11 @@ enum TestCertificates {
     static let renewed = TLSFiles(certificate: path("renewed-chain.pem"), key: path("renewed.key"))
 }
 
-/// A client's end of TLS on a blocking socket, for tests only.
+/// The client's side of TLS on a blocking socket, for tests only.
 final class TestTLS {
     struct Options {
         var versions = (TLS1_2_VERSION, TLS1_3_VERSION)
-        /// ALPN's names.
+        /// The protocol names for ALPN.
         var protocols: [String] = []
         /// The name of a client's certificate and key.
         var certificate: String?
@@ -60,10 +60,10 @@ final class TestTLS {
         ERR_reason_error_string(ERR_get_error()).map { String(cString: $0) } ?? "the connection ended"
     }
 
-    /// As send(2) and recv(2).
+    /// Sends like send(2).
     func send(_ bytes: UnsafeRawBufferPointer) -> Int { Int(SSL_write(session, bytes.baseAddress, Int32(bytes.count))) }
 
-    /// 0 for an orderly end, -1 for one without close_notify.
+    /// Receives like recv(2). Returns 0 at an orderly end, -1 at one without close_notify.
     func receive(_ space: UnsafeMutableRawBufferPointer) -> Int {
         ERR_clear_error()
         let count = SSL_read(session, space.baseAddress, Int32(space.count))
@@ -73,7 +73,7 @@ final class TestTLS {
 
     func shutdownWriting() { SSL_shutdown(session) }
 
-    /// Sends a key update (TLS 1.3), which may ask for the server's; false where the connection has ended.
+    /// Sends a key update (TLS 1.3), which may request the server's. Returns false if the connection has ended.
     func updateKey(isRequest: Bool) -> Bool {
         ERR_clear_error()
         return SSL_key_update(session, isRequest ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED) == 1

@@ -51,7 +51,7 @@ import Testing
         }
     }
 
-    /// An inner address beside the outer one.
+    /// A server may have a plain address besides an encrypted one.
     @Test func leavesPlainAddressesInTheClear() throws {
         let server = HTTPServer(handler: handler)
         try server.useTLS(TestCertificates.server)
@@ -81,7 +81,7 @@ import Testing
         }
     }
 
-    /// More than is read ahead lies in TLS's own buffers when the answer is sent: nothing but the server knows of it.
+    /// When the response is sent, TLS's own buffers hold more than is read ahead, and epoll does not report it.
     @Test func takesUpWhatLiesInTheTransport() throws {
         var limits = HTTPLimits()
         limits.maxReadAheadBytes = 100
@@ -94,8 +94,8 @@ import Testing
         }
     }
 
-    /// The same after answers that are long in sending: in pieces, or as the client makes room. What follows is a long body,
-    /// or requests that are answered at once.
+    /// The same after responses that take long: in pieces, or as the client reads. A long body follows, or requests that are
+    /// answered at once.
     @Test(arguments: ["/stream", "/large"], [false, true])
     func takesUpWhatLiesInTheTransportAfter(_ path: String, _ isShort: Bool) throws {
         try withServer { _, port in
@@ -129,7 +129,7 @@ import Testing
         }
     }
 
-    /// Key updates cost more than they cost the client. Some between requests are in order, a stream of nothing else is not.
+    /// Key updates cost the server more than the client. Some between requests are allowed, a stream of nothing else is not.
     @Test(arguments: [false, true]) func boundsKeyUpdates(_ isRequest: Bool) throws {
         try withServer { server, port in
             let client = try TestClient(port: port, tls: .init())
@@ -143,7 +143,7 @@ import Testing
         }
     }
 
-    /// What TLS itself has to answer to a client that does not read is bounded too.
+    /// The bytes that TLS itself sends to a client that does not read are limited too.
     @Test func boundsWhatTLSHasToSay() throws {
         var limits = HTTPLimits()
         limits.bodyIdleSeconds = 60
@@ -221,7 +221,7 @@ import Testing
         }
     }
 
-    /// Connections live on under the certificate they were made with.
+    /// Connections keep the certificate they were made with.
     @Test func changesCertificatesWithoutDroppingConnections() throws {
         try withServer { server, port in
             let before = try TestClient(port: port, tls: .init())

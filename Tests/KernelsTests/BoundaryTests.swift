@@ -70,7 +70,8 @@ import Testing
         for row in stride(from: 0, to: m, by: 37) { #expect(rows(row, 1) == Array(all[row * n..<(row + 1) * n])) }
     }
 
-    /// A query's result is the same to the bit whichever queries are asked with it; queries need not be as many as keys.
+    /// A query's result is the same to the bit whichever queries are asked with it; queries need not be as many as
+    /// keys.
     @Test(arguments: Table.all, [1, 17, 200])
     func queriesDoNotDependOnTheirNeighbors(_ table: Table, keys: Int) {
         let (d, queries) = (32, 61)

@@ -8,7 +8,7 @@ struct Table: CustomTestStringConvertible, Sendable {
     var testDescription: String { kernels.name }
 
     static let all = KernelSelection.available.map(Table.init)
-    /// Those without VNNI and BF16 too.
+    /// Every table of this machine, including those that use neither VNNI nor BF16.
     static let variants = KernelSelection.variants.map(Table.init)
 }
 

@@ -6,9 +6,10 @@ import Testing
 
 @testable import Models
 
-/// What every family does with a directory that is not right: a sentence, never a trap and never a guess.
+/// Tests that every family refuses a wrong directory by a sentence, without a trap and without a guess.
 @Suite struct FamilyConfigurationTests {
-    /// A directory's model with other values in config.json (nil: the key is gone), or other names for its tensors.
+    /// Makes a directory's network with other values in config.json, or other names for its tensors.
+    /// - Parameter changes: The values by key. `nil` removes the key.
     static func make(
         _ name: String, _ changes: [String: JSONValue?] = [:], tensors: [String: String] = [:]
     ) throws(FileError) -> (network: any Network, reader: WeightReader) {

@@ -99,8 +99,8 @@ import Testing
         }
     }
 
-    /// As near to torch's f32 as the tolerance says; where that is itself not so near to f64, as near to f64 as torch is,
-    /// about.
+    /// Expects values within the tolerance of torch's f32, or, where torch itself is farther from f64, about as near to
+    /// f64 as torch is.
     private static func expect(
         _ found: [Float], _ expected: Expected, _ name: String, tolerance: Float, relative: Bool
     ) throws {

@@ -4,7 +4,8 @@ import Testing
 
 @testable import Models
 
-/// What NomicBERT, ModernBERT, T5, Llama's kin and Gemma 3 refuse by name, and what they take as transformers does.
+/// Tests of the configurations that NomicBERT, ModernBERT, T5, Llama and its relatives, and Gemma 3 refuse by name, and
+/// of those that they read as transformers does.
 @Suite struct ModernFamilyTests {
     private static func names(_ all: String...) -> JSONValue { .array(all.map { .string($0) }) }
 

@@ -196,7 +196,7 @@ import Testing
         }
     }
 
-    /// One row of zeros, of any width.
+    /// A weight file with one row of zeros, of any width.
     private struct WideFile: WeightFile {
         let width: Int
         let path = "wide"

@@ -84,7 +84,7 @@ import Testing
         switch method {
         case .writeContribution: "contribution"
         case .jacobian: "jacobian"
-        case .raw: nil
+        default: nil
         }
     }
 
@@ -118,7 +118,7 @@ import Testing
         #expect(expected.has("0.given.contribution") == !name.hasPrefix("rnn"))
     }
 
-    /// What shares a batch changes nothing, to the last bit: sequences of all lengths, some with maps, on used scratch.
+    /// Expects the same bits for a sequence alone and in a batch of all lengths, some with maps, on used scratch.
     @Test(arguments: Table.all, names) func batchesEqualSingles(_ table: Table, _ name: String) throws {
         let directory = Self.folder + "/" + name
         let model = try Model.load(directory: directory, name: name, kernels: table.kernels)

@@ -1,3 +1,4 @@
+import Concurrency
 import Glibc
 import KernelSelection
 import Synchronization
@@ -6,7 +7,7 @@ import Testing
 
 @testable import Models
 
-/// Counts how often each part runs, and by whom.
+/// Work that counts how often each chunk runs, and the members that run it.
 private final class Tally: Sendable {
     let parts: [Slot]
     let members: [Slot]
@@ -115,20 +116,21 @@ private struct Rendezvous: ParallelWork {
         #expect(team.help(while: { true }) == .over)
     }
 
-    @Test func knowsWhetherAHelperWouldFindAPlace() {
+    @Test func knowsWhetherAHelperWouldFindAPlace() throws {
         let team = ThreadTeam(size: 2)
         #expect(!team.wantsHelpers)
         team.open()
         #expect(team.wantsHelpers)
         let begun = Tally(parts: 2, members: 2)
-        let helper = TestThread { while team.help(while: { true }) == .idle {} }
+        let helper = try #require(POSIXThread { while team.help(while: { true }) == .idle {} })
         let wanted = Atomic(true)
-        let observer = TestThread {
-            let deadline = ContinuousClock.now + .seconds(20)
-            while begun.parts.contains(where: { $0.count == 0 }), .now < deadline { sched_yield() }
-            wanted.store(team.wantsHelpers, ordering: .relaxed)
-            begun.clashes.value.store(1, ordering: .releasing)
-        }
+        let observer = try #require(
+            POSIXThread {
+                let deadline = ContinuousClock.now + .seconds(20)
+                while begun.parts.contains(where: { $0.count == 0 }), .now < deadline { sched_yield() }
+                wanted.store(team.wantsHelpers, ordering: .relaxed)
+                begun.clashes.value.store(1, ordering: .releasing)
+            })
         team.run(2, Rendezvous(begun: begun, until: { begun.clashes.value.load(ordering: .acquiring) == 1 }))
         observer.join()
         let wasWanted = wanted.load(ordering: .relaxed)
@@ -143,8 +145,8 @@ private struct Rendezvous: ParallelWork {
         let team = ThreadTeam(size: 3)
         let ended = Atomic(false)
         let departures = Tally(parts: 3, members: 1)
-        let threads = (0..<4).map { _ in
-            TestThread {
+        let threads = (0..<4).compactMap { _ in
+            POSIXThread {
                 var spinNanoseconds = 0
                 while !ended.load(ordering: .acquiring) {
                     spinNanoseconds = (spinNanoseconds + 7) % 50
@@ -159,6 +161,7 @@ private struct Rendezvous: ParallelWork {
                 }
             }
         }
+        #expect(threads.count == 4)
         for pass in 0..<200 {
             team.open()
             Self.rounds(team, 1 + pass % 40, 30) { if $0 % 10 == 9 { sched_yield() } }
@@ -229,22 +232,4 @@ private struct Rendezvous: ParallelWork {
             }
         }
     }
-}
-
-/// A thread that can be waited for.
-private final class TestThread: @unchecked Sendable {
-    private let body: @Sendable () -> Void
-    private var handle = pthread_t()
-
-    init(_ body: @escaping @Sendable () -> Void) {
-        self.body = body
-        pthread_create(
-            &handle, nil,
-            { context in
-                if let context { Unmanaged<TestThread>.fromOpaque(context).takeRetainedValue().body() }
-                return nil
-            }, Unmanaged.passRetained(self).toOpaque())
-    }
-
-    func join() { pthread_join(handle, nil) }
 }

@@ -6,8 +6,8 @@ import Testing
 
 @testable import Models
 
-/// One classifier in the forms in which people have weights: in shards, wrapped in other objects, quantized by other
-/// tools; by Tests/Reference/weights_forms.py.
+/// Tests of the forms in which weights are published: in shards, wrapped in other objects, quantized by other tools.
+/// The files are one classifier, written by Tests/Reference/weights_forms.py.
 @Suite struct WeightFormTests {
     static let folder = Folders.reference + "/forms"
     static let forms = directories(in: folder).filter { !$0.hasSuffix(".safetensors") }

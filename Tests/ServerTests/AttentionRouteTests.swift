@@ -1,7 +1,6 @@
 import CZlib
 import Foundation
 import JSON
-import Kernels
 import Models
 import Testing
 
@@ -42,7 +41,7 @@ private struct KnownNetwork: Network {
     }
 }
 
-/// One token a word, between [CLS] and [SEP].
+/// A tokenizer that makes one token of each word, between [CLS] and [SEP].
 private struct WordTokenizer: Tokenizer {
     let truncationSide = Truncation.Side.right
     let summary = "words"
@@ -96,11 +95,9 @@ private func answer(
 )
     throws(APIError) -> HTTPResponse
 {
-    let request = try AttentionTask.read(http)
-    let route = try AttentionTask(request, model: model, accept: http.headers["Accept"], limits: limits)
-    let results = model.network.forward([route.work], scratch: Scratch())
-    guard let maps = results.first?.attention else { throw APIError(500, "no_maps", param: nil, "") }
-    return try route.answer(maps).response()
+    let limits = CallLimits(attention: limits)
+    let plan = try Endpoints.attention(http, limits).plan(for: model, limits: limits)
+    return try plan.write(model.network.forward(plan.requests, scratch: Scratch())).response()
 }
 
 private func post(_ body: String, headers: HTTPHeaders = ["Content-Type": "application/json"]) -> HTTPRequest {
@@ -218,19 +215,14 @@ private struct WaitingWriter: ResponseWriter {
 }
 
 @Suite struct AttentionRouteTests {
-    /// What a streamed answer keeps in memory: all weights, or those that are selected and no others.
+    /// The memory of a streamed response: all weights, or only the selected ones.
     @Test func countsWhatAnAnswerHolds() throws {
         for (select, bytes) in [
             ("", 4 * 2 * 3 * 12 * 12), (", \"select\": {\"top_k\": 2}", 2 * 3 * 12 * (2 * 12 + 8 + 4) + 8),
         ] {
             let body = "{\"input\": \"a b c d e f g h i j\"\(select)}"
-            let task = try AttentionTask(AttentionTask.read(post(body)), model: bert, accept: nil)
-            let maps = bert.network.forward([task.work], scratch: Scratch()).first?.attention
-            let answer = try AttentionAnswer(
-                model: "known", description: bert.description, request: task.request, plan: task.plan,
-                tokens: task.tokens,
-                maps: #require(maps))
-            let parts = try answer.json(AttentionLimits())
+            let call = try AttentionFields(parsed(body), accept: nil).call
+            let parts = try AttentionResponse(call.run(on: bert)).json()
             #expect(parts.retained == bytes)
             #expect(try JSONValue(parsing: parts.bytes())["shape"]?.array?.count == 4)
         }
@@ -298,11 +290,12 @@ private struct WaitingWriter: ResponseWriter {
         }
     }
 
-    /// It may be megabytes, and would be kept until the answer.
-    @Test func theTaskKeepsNoInput() throws {
-        let request = try AttentionTask.read(post(#"{"input": "a b", "layers": 0}"#))
-        let task = try AttentionTask(request, model: bert, accept: nil)
-        #expect(task.request.input == .null && task.request.layers == .some([0]) && task.tokens.count == 4)
+    /// The input may be megabytes and would be kept until the response.
+    @Test func theResultsKeepNoInput() throws {
+        let call = try AttentionFields(parsed(#"{"input": "a b", "layers": 0}"#), accept: nil).call
+        let results = try call.run(on: bert)
+        #expect(results.plan.options == call.options && results.plan.options.layers == .some([0]))
+        #expect(results.tokens.count == 4)
     }
 
     @Test func theAnswerCarriesEverythingTheContractNames() throws {

@@ -221,7 +221,7 @@ func isShort(_ text: String?, _ limit: Int) -> Bool { text.map { $0.unicodeScala
         var description = Toy.description(.tokens(vocabularySize: 100))
         description.prompts.arePooled = poolsPrompt
         let tokenizer = ToyTokenizer(began: { text in encoded.withLock { $0.append(text) } })
-        var reader = SequenceReader(model: Toy.model("m", description, tokenizer: tokenizer), limits: limits)
+        var reader = InputReader(model: Toy.model("m", description, tokenizer: tokenizer), limits: limits)
         reader.prompt = prompt
         let sequences: Result<[PreparedSequence], APIError>
         do throws(APIError) {

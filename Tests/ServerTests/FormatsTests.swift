@@ -80,7 +80,7 @@ private func floats(_ value: JSONValue?) -> [Float] { (value?.array ?? []).compa
         ("plain", "plain", "plain"), ("a\u{202E}b", "aU+202Eb", "aU+202Eb"), ("é中", "é中", "U+00E9U+4E2D"),
         ("\u{0}\n", "U+0000U+000A", "U+0000U+000A"), ("\u{1F600}\u{200D}", "\u{1F600}U+200D", "U+1F600U+200D"),
     ])
-    func hiddenCharactersAreSpelt(_ text: String, _ unicode: String, _ ascii: String) {
+    func hiddenCharactersAreSpelled(_ text: String, _ unicode: String, _ ascii: String) {
         #expect(VisibleText.make(text, asciiOnly: false) == unicode)
         #expect(VisibleText.make(text, asciiOnly: true) == ascii)
     }

@@ -29,8 +29,8 @@ import Testing
         let cases = try #require(try JSONValue(parsing: [UInt8](data)).array)
         #expect(cases.count == (model.tokenizer == nil ? 4 : 16))
         for item in cases {
-            let bytes = try OneShot.encode(try #require(item["request"]), model: model)
-            let answer = try #require(try JSONValue(parsing: bytes)["data"]?.array?.first)
+            let body = try #require(item["request"])
+            let answer = try #require(try encode(body, on: model)["data"]?.array?.first)
             let found = try #require(answer["embedding"]?.array).compactMap(\.double)
             let wanted = try #require(item["embedding"]?.array).compactMap(\.double)
             #expect(found.count == wanted.count && wanted.count == model.description.outputs.embeddingSize)
@@ -55,7 +55,7 @@ import Testing
         let model = try Self.load("lstm-prompts")
         func error(_ request: String) throws -> String? {
             let value = try JSONValue(parsing: Array(request.utf8))
-            do throws(OneShotError) { _ = try OneShot.encode(value, model: model) } catch { return error.message }
+            do throws(APIError) { _ = try encode(value, on: model) } catch { return error.message }
             return nil
         }
         #expect(try error(#"{"input": "a", "pooling": "mean"}"#)?.contains("takes 16 values") == true)

@@ -150,6 +150,14 @@ final class Gate: @unchecked Sendable {
     func wait() { monitor.withLock { while !isOpen { condition.wait(monitor) } } }
 }
 
+/// Runs the body of a request to /v1/encode without a server.
+/// - Returns: The JSON of the response.
+func encode(_ body: JSONValue, on model: Model) throws(APIError) -> JSONValue {
+    let fields = try EncodeFields(body)
+    let response = try EncodeResponse(fields.call.run(on: model), encodingFormat: fields.encodingFormat)
+    return (try? JSONValue(parsing: response.json().bytes())) ?? .null
+}
+
 /// An API without sockets.
 final class TestAPI {
     let engine: InferenceEngine

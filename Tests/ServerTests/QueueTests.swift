@@ -47,7 +47,7 @@ private final class GatedModel: Sendable {
         #expect(api.engine.status.queuedTokens == 0 && api.engine.status.queuedSequences == 0)
     }
 
-    /// Requests that come just when workers look out, fall asleep or wake up are not overlooked. There is one client: others
+    /// Requests that come just when workers spin, fall asleep or wake up are not overlooked. There is one client: others
     /// would wake whoever has missed something.
     @Test(arguments: [1, 2, 4]) func overlooksNothing(threads: Int) throws {
         let api = try TestAPI(threads: threads)

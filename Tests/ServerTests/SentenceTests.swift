@@ -25,8 +25,8 @@ import Testing
     }
 
     private func answer(_ request: JSONValue?, _ model: Model) throws -> JSONValue {
-        let bytes = try OneShot.encode(try #require(request), model: model)
-        return try #require(try JSONValue(parsing: bytes)["data"]?.array?.first)
+        let body = try #require(request)
+        return try #require(try encode(body, on: model)["data"]?.array?.first)
     }
 
     private func differ(_ found: JSONValue?, _ wanted: JSONValue?) throws -> Double {
@@ -110,10 +110,11 @@ import Testing
 
     @Test func refusesMoreLogitsThanAnAnswerHolds() throws {
         let model = try model("splade")
-        let request = try EncodeRequest(JSONValue(parsing: Array(#"{"input": "a b c", "output": "logits"}"#.utf8)))
+        var call = EncodeCall(.text("a b c"))
+        call.outputs = [.logits]
         var limits = RequestLimits()
-        let sequences = try SequenceReader(model: model, limits: limits).read(request.input)
-        let plan = try EncodePlan(request, model.description, sequences: sequences.count)
+        let sequences = try InputReader(model: model, limits: limits).read(call.input)
+        let plan = try EncodePlan(call, model.description, sequences: sequences.count)
         // [CLS] a b c [SEP]
         let count = 5 * (try #require(model.description.outputs.logitsSize))
         limits.maxLogits = count
@@ -133,7 +134,7 @@ import Testing
         let ids = (0..<limit + 1).map { $0 % 7 }
         let text = shape.replacingOccurrences(of: "LIST", with: ids.map { "\($0)" }.joined(separator: ", "))
         let input = try JSONValue(parsing: Array(text.utf8))
-        let reader = SequenceReader(model: model, limits: RequestLimits())
+        let reader = InputReader(model: model, limits: RequestLimits())
         let sequence = try #require(try reader.read(input).first)
         let all = (shape == "[LIST]" ? ids : ids + [1]).map { Int32($0) }
         guard case .tokens(let found, _) = sequence.input else {
@@ -147,7 +148,7 @@ import Testing
         let model = try model("dense")
         func message(_ request: String) throws -> String? {
             let body = try JSONValue(parsing: Array(request.utf8))
-            return #expect(throws: OneShotError.self) { try OneShot.encode(body, model: model) }?.message
+            return #expect(throws: APIError.self) { try encode(body, on: model) }?.message
         }
         #expect(try message(#"{"input": "a", "prompt_name": "no"}"#)?.contains("passage") == true)
         #expect(try message(#"{"input": "a", "prompt_name": "query", "prompt": "b"}"#)?.contains("one of them") == true)

@@ -72,18 +72,18 @@ import Testing
         let matrix = Matrix(rows: rows, columns: columns, values: values)
         var description = Toy.description(.tokens(vocabularySize: 100), labels: ["a"])
         description.outputs.logitsPerToken = true
-        let request = try EncodeRequest(
+        let fields = try EncodeFields(
             JSONValue(
                 parsing: Array(
                     "{\"input\": [1], \"output\": [\"logits\", \"states\"], \"encoding_format\": \"\(format)\"}".utf8)))
-        let plan = try EncodePlan(request, description, sequences: 2)
+        let plan = try EncodePlan(fields.call, description, sequences: 2)
         var result = SequenceResult()
         result.states = [matrix]
         result.logits = matrix
-        let parts = EncodeAnswer(
+        let results = EncodeResults(
             model: Toy.model("toy", description), plan: plan, sequences: [(rows, false), (rows, true)],
-            results: [result, result]
-        ).json()
+            results: [result, result])
+        let parts = EncodeResponse(results, encodingFormat: fields.encodingFormat).json()
         let numbers = (0..<rows).map { row in
             "[" + values[row * columns..<(row + 1) * columns].map(\.description).joined(separator: ",") + "]"
         }

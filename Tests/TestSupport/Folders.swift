@@ -4,7 +4,7 @@ import Foundation
 package enum Folders {
     package static let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         .deletingLastPathComponent().deletingLastPathComponent().path
-    /// What the scripts of Tests/Reference wrote.
+    /// The data that the scripts of Tests/Reference wrote.
     package static let reference = repository + "/Tests/Reference/data"
     package static let weights = reference + "/weights"
     package static let miniLM = repository + "/models/minilm"

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Tokenizers
 
-/// What classes of regular expressions match, of all characters there are; expected values by
+/// The characters that classes of regular expressions match, of all Unicode scalars. Expected values by
 /// Tests/Reference/tokenizers_classes.py.
 @Suite struct PatternClassTests {
     private static let file = TokenizerFile(name: "tokenizer.json")
@@ -30,7 +30,7 @@ import Testing
         }
     }
 
-    /// Whatever their place, classes become brackets, and what only looks like one stays.
+    /// Classes become brackets in every position; text that only looks like a class stays.
     @Test(arguments: [
         (#"[^\s\p{Zl}]+"#, #"[^\s[\x{2028}-\x{2028}]]+"#), (#"\P{Zl}"#, #"[^\x{2028}-\x{2028}]"#),
         (#"\p{^Line_Separator}|\\p{Zl}"#, #"[^\x{2028}-\x{2028}]|\\p{Zl}"#),

@@ -76,7 +76,7 @@ import Testing
         "max_input_chars_per_word": 100, "vocab": {"[UNK]": 0, "[CLS]": 1, "a": 2, "##b": 3}}}
         """
 
-    /// What is replaced, by what, and what the error must say.
+    /// A member to replace, its replacement, and a part of the expected error.
     @Test(arguments: [
         ("\"WordPiece\"", "\"WordSalad\"", "model is of type \"WordSalad\", which is not supported"),
         ("\"Lowercase\"", "\"Precompile\"", "normalizer is of type \"Precompile\""),

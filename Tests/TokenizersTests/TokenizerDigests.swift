@@ -4,8 +4,8 @@ import Testing
 
 @testable import Tokenizers
 
-/// What a library made of the texts of tokenizers_corpus.py, as one number a text: FNV-1a over ids, places, special-token
-/// masks and type ids, alone and, of every fourth, as a pair and decoded again.
+/// The results of a library for the texts of tokenizers_corpus.py, as one number for each text: FNV-1a over ids,
+/// offsets, special-token masks and type ids. Every fourth text is also encoded as a pair and decoded.
 enum TokenizerDigests {
     static let texts: [String] = {
         guard let data = try? Data(contentsOf: TokenizerCorpusTests.folder.appendingPathComponent("texts.json")),
@@ -21,7 +21,7 @@ enum TokenizerDigests {
         }
     }
 
-    /// Which texts, each `stride`-th of all, come out otherwise; the first of them with what became of it. Empty: none.
+    /// Lists the texts, each `stride`-th of all, whose result differs, the first with its tokens. Empty if none does.
     static func differences(of tokenizer: any Tokenizer, from expected: [UInt32], stride step: Int) -> String {
         var place = 0
         var different: [(index: Int, what: String)] = []
@@ -58,7 +58,7 @@ enum TokenizerDigests {
             }
         }
 
-        /// The half that is kept.
+        /// The half of the state that is kept.
         var value: UInt32 { UInt32(truncatingIfNeeded: state) }
     }
 

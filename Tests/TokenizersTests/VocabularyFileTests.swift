@@ -78,7 +78,7 @@ import Testing
         }
     }
 
-    /// What stands in a directory beside one vocabulary, and what its refusal must say.
+    /// The files beside a vocabulary, and a part of the expected error.
     @Test func directoriesThatNothingExplainsAreRefused() throws {
         let rows: [(vocabulary: String, name: String, others: [String: String], says: String)] = [
             ("deberta.model", "spm.model", [:], "no tokenizer_class or known model_type says how to read spm.model"),

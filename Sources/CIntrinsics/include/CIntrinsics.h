@@ -67,27 +67,27 @@
             for (int i = 0; i < half; i++) t[i] = t[i + half] < t[i] ? t[i + half] : t[i];                             \
         return t[0];                                                                                                   \
     }                                                                                                                  \
-    ENCODERD_INLINE T##_bits T##_zero_integers(void) { return (T##_bits)(0); }                                            \
-    ENCODERD_INLINE T##_bits T##_splat_integer(const uint32_t *p) { return (T##_bits)((int32_t)*p); }                     \
-    ENCODERD_INLINE T##_bits T##_load_integers(const uint32_t *p) {                                                       \
+    ENCODERD_INLINE T##_bits T##_zero_integers(void) { return (T##_bits)(0); }                                         \
+    ENCODERD_INLINE T##_bits T##_splat_integer(const uint32_t *p) { return (T##_bits)((int32_t)*p); }                  \
+    ENCODERD_INLINE T##_bits T##_load_integers(const uint32_t *p) {                                                    \
         T##_bits v;                                                                                                    \
         __builtin_memcpy(&v, p, sizeof v);                                                                             \
         return v;                                                                                                      \
     }                                                                                                                  \
     ENCODERD_INLINE T T##_floats(T##_bits v) { return __builtin_convertvector(v, T); }                                 \
-    ENCODERD_INLINE T T##_lower_bf16(T##_bits v) { return __builtin_bit_cast(T, v << 16); }                           \
-    ENCODERD_INLINE T T##_upper_bf16(T##_bits v) { return __builtin_bit_cast(T, v & (int32_t)0xffff0000); }           \
+    ENCODERD_INLINE T T##_lower_bf16(T##_bits v) { return __builtin_bit_cast(T, v << 16); }                            \
+    ENCODERD_INLINE T T##_upper_bf16(T##_bits v) { return __builtin_bit_cast(T, v & (int32_t)0xffff0000); }            \
     /* Rounded to bf16 in the upper half: to nearest, ties to even; a NaN stays one. */                                \
-    ENCODERD_INLINE T##_unsigned T##_bf16_bits(T v) {                                                                      \
+    ENCODERD_INLINE T##_unsigned T##_bf16_bits(T v) {                                                                  \
         T##_unsigned b = __builtin_bit_cast(T##_unsigned, v);                                                          \
         return (v != v) ? (T##_unsigned)(0x7fc00000) : b + 0x7fff + ((b >> 16) & 1);                                   \
     }                                                                                                                  \
-    ENCODERD_INLINE void T##_store_bf16(uint16_t *p, T v) {                                                           \
-        T##_shorts out = __builtin_convertvector(T##_bf16_bits(v) >> 16, T##_shorts);                                      \
+    ENCODERD_INLINE void T##_store_bf16(uint16_t *p, T v) {                                                            \
+        T##_shorts out = __builtin_convertvector(T##_bf16_bits(v) >> 16, T##_shorts);                                  \
         __builtin_memcpy(p, &out, sizeof out);                                                                         \
     }                                                                                                                  \
-    ENCODERD_INLINE void T##_store_bf16_pairs(uint32_t *p, T lower, T upper) {                                        \
-        T##_unsigned out = (T##_bf16_bits(lower) >> 16) | (T##_bf16_bits(upper) & 0xffff0000);                                 \
+    ENCODERD_INLINE void T##_store_bf16_pairs(uint32_t *p, T lower, T upper) {                                         \
+        T##_unsigned out = (T##_bf16_bits(lower) >> 16) | (T##_bf16_bits(upper) & 0xffff0000);                         \
         __builtin_memcpy(p, &out, sizeof out);                                                                         \
     }                                                                                                                  \
     ENCODERD_INLINE void T##_store_bytes(uint8_t *p, T v) {                                                            \
@@ -144,8 +144,8 @@ ENCODERD_SCALE(f32x8)
 ENCODERD_INLINE f32x8_bits f32x8_add_pairs(f32x8_bits sum, f32x8_bits a, f32x8_bits b) {
     return sum + (f32x8_bits)_mm256_madd_epi16((__m256i)a, (__m256i)b);
 }
-// AVX-VNNI by its mnemonic: the targets are compiled without it, and only tables for machines that have it come here.
-// Unsigned bytes of a times signed bytes of b.
+// sum + unsigned bytes of a × signed bytes of b, four to a lane, by AVX-VNNI. The instruction is written by its mnemonic:
+// the targets are compiled without it, and only tables of machines that have it call this.
 ENCODERD_INLINE f32x8_bits f32x8_add_quads(f32x8_bits sum, f32x8_bits a, f32x8_bits b) {
     __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sum) : "x"(a), "x"(b));
     return sum;
@@ -167,8 +167,8 @@ ENCODERD_VECTOR(f32x16, 16)
 ENCODERD_INLINE f32x16_bits f32x16_add_pairs(f32x16_bits sum, f32x16_bits a, f32x16_bits b) {
     return sum + (f32x16_bits)_mm512_madd_epi16((__m512i)a, (__m512i)b);
 }
-// AVX512_VNNI and AVX512_BF16 by their mnemonics: the targets are compiled without them, and only tables for machines
-// that have them come here.
+// AVX512_VNNI and AVX512_BF16 are written by their mnemonics: the targets are compiled without them, and only tables of
+// machines that have them call these functions.
 ENCODERD_INLINE f32x16_bits f32x16_add_quads(f32x16_bits sum, f32x16_bits a, f32x16_bits b) {
     __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
     return sum;
@@ -182,7 +182,7 @@ ENCODERD_INLINE void f32x16_convert_bf16(uint16_t *p, f32x16 v) {
     __asm__("vcvtneps2bf16 %1, %0" : "=v"(out) : "v"(v));
     __builtin_memcpy(p, &out, sizeof out);
 }
-// One instruction, exact wherever the result is not subnormal, rounded once where it is.
+// p * 2^i by one instruction: exact where the result is not subnormal, rounded once where it is.
 ENCODERD_INLINE f32x16 f32x16_scale(f32x16 p, f32x16 i, f32x16 rounder) {
     (void)rounder;
     return (f32x16)_mm512_scalef_ps((__m512)p, (__m512)i);
@@ -211,11 +211,11 @@ ENCODERD_INLINE void encoderd_transpose4(const float *p, long ld, float *out, lo
     f32x4_store(out + 3 * ldOut, __builtin_shufflevector(ab, cd, 2, 3, 6, 7));
 }
 
-// Locality 2: into the second level of cache.
+// Prefetches into the second-level cache (locality 2).
 ENCODERD_INLINE void encoderd_prefetch(const void *p) { __builtin_prefetch(p, 0, 2); }
 
-// What CPUID and XCR0 say, of the registers that the choice of kernels depends on; zeros on other processors and for
-// leaves that this one lacks.
+// The registers of CPUID and XCR0 that decide which kernels run. They are zero on other processors, and for leaves that
+// this one lacks.
 typedef struct {
     // Leaf 1 ECX; leaf 7.0 EBX and ECX; leaf 7.1 EAX; leaf 0x80000001 ECX.
     uint32_t leaf1_ecx, leaf7_ebx, leaf7_ecx, leaf7_1_eax, extended1_ecx;

@@ -1,3 +1,5 @@
+import Diagnostics
+
 /// A slice of the read buffer: parsing copies only what it keeps.
 typealias ByteSlice = Slice<UnsafeBufferPointer<UInt8>>
 
@@ -21,14 +23,7 @@ package enum HTTPGrammar {
     package static func isDigit(_ byte: UInt8) -> Bool { 0x30...0x39 ~= byte }
 
     /// Returns the value of a hex digit; `nil` for another byte.
-    static func hexValue(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case 0x30...0x39: byte - 0x30
-        case 0x41...0x46: byte - 0x41 + 10
-        case 0x61...0x66: byte - 0x61 + 10
-        default: nil
-        }
-    }
+    static func hexValue(_ byte: UInt8) -> UInt8? { byte.hexDigitValue }
 
     static func trimmed(_ bytes: ByteSlice) -> ByteSlice {
         var bytes = bytes

@@ -1,9 +1,9 @@
 /// Runs `AttentionKernels.run` in f32: softmax(scale · Q Kᵀ) V.
 ///
-/// A block of keys is packed and meets all queries that see some of it, a tile of rows at a time, whose scores stay in the
-/// first-level cache. `out` holds the values so far.
-@inlinable @inline(__always)
-public func f32AttentionHead<I: Instructions>(_: I.Type, _ h: AttentionArguments) {
+/// A block of keys is packed and meets all queries that see some of it, a tile of rows at a time, whose scores stay in
+/// the first-level cache. `out` holds the values so far.
+@export(implementation) @inline(__always)
+public func f32AttentionHead<I: OutOfLineAttention>(_: I.Type, _ h: AttentionArguments) {
     if h.queries <= 0 { return }
     let layout = AttentionScratch(
         I.self, queries: h.queries, keys: h.keys, headDim: h.headDim, valueDim: h.valueDim)
@@ -39,7 +39,7 @@ public func f32AttentionHead<I: Instructions>(_: I.Type, _ h: AttentionArguments
     }
 }
 
-/// One tile of queries and one block of keys, packed.
+/// A tile of queries and a packed block of keys that it meets.
 public struct AttentionBlock {
     /// The queries of the tile.
     @usableFromInline let head: AttentionArguments
@@ -50,7 +50,7 @@ public struct AttentionBlock {
     /// Whether the block holds all keys that the queries see, so that there are no earlier values to add to.
     @usableFromInline let isWhole: Bool
 
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     init(
         head: AttentionArguments, layout: AttentionScratch, statistics: UnsafeMutablePointer<Float>, block: Range<Int>,
         queries: Range<Int>, isWhole: Bool
@@ -65,8 +65,8 @@ public struct AttentionBlock {
 }
 
 /// Adds what one block of keys contributes to the output of one tile of queries.
-@inlinable @inline(__always)
-public func attendBlock<I: Instructions>(_: I.Type, _ task: AttentionBlock) {
+@export(implementation) @inline(__always)
+public func attendBlock<I: OutOfLineAttention>(_: I.Type, _ task: AttentionBlock) {
     let h = task.head
     let layout = task.layout
     let statistics = task.statistics
@@ -132,7 +132,7 @@ public func attendBlock<I: Instructions>(_: I.Type, _ task: AttentionBlock) {
 }
 
 /// Applies `modifier` in place to the scores of a query with `count` keys, the first of which is `key`.
-@inlinable @inline(__always)
+@export(implementation) @inline(__always)
 func applyModifier<I: Instructions>(
     _: I.Type, _ modifier: ScoreModifier, query: Int, key: Int, _ scores: UnsafeMutablePointer<Float>, _ count: Int,
     scale: Float
@@ -154,8 +154,9 @@ func applyModifier<I: Instructions>(
     }
 }
 
-/// Returns the keys that lie in `block`, counted from its beginning. The range is empty, but within the block, if none does.
-@inlinable @inline(__always)
+/// Returns the keys that lie in `block`, counted from its beginning. The range is empty, but within the block, if none
+/// does.
+@export(implementation) @inline(__always)
 func offsets(of keys: Range<Int>, in block: Range<Int>) -> Range<Int> {
     let first = min(max(keys.lowerBound, block.lowerBound), block.upperBound)
     let end = max(first, min(keys.upperBound, block.upperBound))
@@ -163,7 +164,7 @@ func offsets(of keys: Range<Int>, in block: Range<Int>) -> Range<Int> {
 }
 
 /// Returns the smallest range that holds both. An empty range is ignored.
-@inlinable @inline(__always)
+@export(implementation) @inline(__always)
 func hull(_ a: Range<Int>, _ b: Range<Int>) -> Range<Int> {
     if a.isEmpty { return b }
     if b.isEmpty { return a }
@@ -171,7 +172,7 @@ func hull(_ a: Range<Int>, _ b: Range<Int>) -> Range<Int> {
 }
 
 /// Returns the keys of `block` that any of `count` queries from `position` on sees, counted from the block's beginning.
-@inlinable @inline(__always)
+@export(implementation) @inline(__always)
 func visibleColumns(_ span: AttentionSpan, _ position: Int, _ count: Int, _ block: Range<Int>, keys: Int) -> Range<Int>
 {
     let first = span.visible(position, keys: keys)
@@ -179,9 +180,10 @@ func visibleColumns(_ span: AttentionSpan, _ position: Int, _ count: Int, _ bloc
     return offsets(of: first.lowerBound..<last.upperBound, in: block)
 }
 
-/// Packs the keys [keys, headDim], rows `ldk` floats apart, into panels as `packPanels` does. The rows of each panel are
-/// prefetched while the one before is packed: in a joined QKV matrix they are a page apart, which no hardware foresees.
-@inlinable @inline(__always)
+/// Packs the keys [keys, headDim], rows `ldk` floats apart, into panels as `packPanels` does. The rows of each panel
+/// are prefetched while the one before is packed: in a joined QKV matrix they are a page apart, which no hardware
+/// foresees.
+@export(implementation) @inline(__always)
 public func packKeyRows<I: Instructions>(
     _: I.Type, _ k: UnsafePointer<Float>, _ ldk: Int, _ keys: Int, _ headDim: Int, _ panels: UnsafeMutablePointer<Float>
 ) {
@@ -195,7 +197,7 @@ public func packKeyRows<I: Instructions>(
 }
 
 /// Prefetches a row of `count` floats.
-@inlinable @inline(__always)
+@export(implementation) @inline(__always)
 func fetchRow<I: Instructions>(_: I.Type, _ x: UnsafePointer<Float>, _ count: Int) {
     var i = 0
     while i < count {
@@ -204,9 +206,9 @@ func fetchRow<I: Instructions>(_: I.Type, _ x: UnsafePointer<Float>, _ count: In
     }
 }
 
-/// Packs the values [keys, valueDim], rows `ldv` floats apart, into panels of `width` columns, the last filled with zeros.
-/// Rows in place would be a page apart in a joined QKV matrix, and every tile of queries reads them all again.
-@inlinable @inline(__always)
+/// Packs the values [keys, valueDim], rows `ldv` floats apart, into panels of `width` columns, the last filled with
+/// zeros. Rows in place would be a page apart in a joined QKV matrix, and every tile of queries reads them all again.
+@export(implementation) @inline(__always)
 func packValues<I: Instructions>(
     _: I.Type, _ v: UnsafePointer<Float>, _ ldv: Int, _ keys: Int, _ valueDim: Int,
     _ panels: UnsafeMutablePointer<Float>

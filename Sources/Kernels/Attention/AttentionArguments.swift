@@ -1,5 +1,6 @@
-/// The arguments of scaled dot-product attention of one head of one sequence, `out[i] = Σ_j softmax_j(scale · q_i·k_j) v_j`.
-/// The index j runs over the keys that query i sees by `span`. A `modifier` changes the scores before the softmax.
+/// The arguments of scaled dot-product attention of one head of one sequence, `out[i] = Σ_j softmax_j(scale · q_i·k_j)
+/// v_j`. The index j runs over the keys that query i sees by `span`. A `modifier` changes the scores before the
+/// softmax.
 ///
 /// A query that sees no key, or whose scores are all −inf, gives NaN, as torch's softmax does.
 public struct AttentionArguments {
@@ -28,8 +29,8 @@ public struct AttentionArguments {
     /// The factor of the scores, not negative.
     public var scale: Float
     public var span: AttentionSpan
-    /// The position of the first query among the keys, from which `span` counts. It is not 0 where only some queries of a
-    /// sequence are computed.
+    /// The position of the first query among the keys, from which `span` counts. It is not 0 where only some queries of
+    /// a sequence are computed.
     public var position: Int
     /// The change of the scores before the softmax. `nil` if there is none.
     public var modifier: ScoreModifier?

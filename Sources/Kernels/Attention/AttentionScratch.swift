@@ -1,8 +1,8 @@
-/// The layout of the scratch of f32 attention: the offset of each part, in floats. It holds one block of keys and values, the
-/// scores of a few rows with them, and two floats a query.
+/// The layout of the scratch of f32 attention: the offset of each part, in floats. It holds one block of keys and
+/// values, the scores of a few rows with them, and two floats a query.
 public struct AttentionScratch {
     /// Kᵀ of a block of keys in panels, [⌈keyBlock / width⌉, headDim, width].
-    @inlinable @inline(__always) public var keyPanels: Int { 0 }
+    @export(implementation) @inline(__always) public var keyPanels: Int { 0 }
     /// V of a block of keys in panels, [⌈valueDim / width⌉, keyBlock, width].
     public let valuePanels: Int
     /// The scores [rowBlock, stride] of a few query rows with a block of keys.
@@ -21,20 +21,20 @@ public struct AttentionScratch {
     public let stride: Int
     /// The number of keys that go through scores, softmax and values together: whole panels.
     ///
-    /// With all keys in one block the softmax is final at once. With more blocks, sums and values so far are scaled down
-    /// wherever a block brings a larger maximum (the online softmax of Milakov & Gimelshein 2018,
+    /// With all keys in one block the softmax is final at once. With more blocks, sums and values so far are scaled
+    /// down wherever a block brings a larger maximum (the online softmax of Milakov & Gimelshein 2018,
     /// https://arxiv.org/abs/1805.02867).
     public let keyBlock: Int
     /// The number of query rows that go through them together: one tile.
     public let rowBlock: Int
 
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     public init<I: Instructions>(_: I.Type, queries count: Int, keys: Int, headDim: Int, valueDim: Int) {
         let width = I.panelWidth
         keyBlock = roundUp(blockLength(keys, limit: attentionKeyLimit), to: width)
         rowBlock = blockLength(count, limit: I.tileRows)
-        // Blocks of equal length may be shorter for more keys or queries. Memory must not be: the scratch of the longest
-        // sequence of a batch serves the others too.
+        // Blocks of equal length may be shorter for more keys or queries. Memory must not be: the scratch of the
+        // longest sequence of a batch serves the others too.
         let mostKeys = roundUp(min(keys, attentionKeyLimit), to: width)
         let mostRows = min(max(count, 1), I.tileRows)
         // A multiple of 2 KB would put the rows of a tile into the same few sets of the first level of cache.
@@ -49,6 +49,7 @@ public struct AttentionScratch {
     }
 }
 
-/// The most keys of a block. One head of 8,192 tokens took 106 ms with 256 (head dim 32; 198 with 64), 98 (181) with 512, 93
-/// (171) with 1,024 and 90 (166) with all keys in one block, whose scratch grows with them. 2,048 tokens behave alike (Zen 4).
-@inlinable @inline(__always) var attentionKeyLimit: Int { 1024 }
+/// The most keys of a block. One head of 8,192 tokens took 106 ms with 256 (head dim 32; 198 with 64), 98 (181) with
+/// 512, 93 (171) with 1,024 and 90 (166) with all keys in one block, whose scratch grows with them. 2,048 tokens behave
+/// alike (Zen 4).
+@export(implementation) @inline(__always) var attentionKeyLimit: Int { 1024 }

@@ -6,7 +6,8 @@ public struct AttentionSpan: Equatable, Sendable {
     public let before: Int
     public let after: Int
 
-    /// Makes a span from two distances in positions. A negative distance counts as 0: a query always sees its own position.
+    /// Makes a span from two distances in positions. A negative distance counts as 0: a query always sees its own
+    /// position.
     @inlinable public init(before: Int, after: Int) {
         self.before = max(0, before)
         self.after = max(0, after)
@@ -21,8 +22,8 @@ public struct AttentionSpan: Equatable, Sendable {
     /// The keys up to the query's own position: `causal_mask_function`.
     @inlinable public static var causal: AttentionSpan { AttentionSpan(before: unlimited, after: 0) }
 
-    /// Returns a span of the last `window` keys, the query's own among them, 0 ≤ i − j < window: `sliding_window_overlay` on the
-    /// causal mask (Mistral, Gemma).
+    /// Returns a span of the last `window` keys, the query's own among them, 0 ≤ i − j < window:
+    /// `sliding_window_overlay` on the causal mask (Mistral, Gemma).
     @inlinable public static func causal(window: Int) -> AttentionSpan { AttentionSpan(before: window - 1, after: 0) }
 
     /// Returns a span of |i − j| ≤ window / 2, rounded down: `sliding_window_bidirectional_overlay` of ModernBERT's
@@ -33,14 +34,14 @@ public struct AttentionSpan: Equatable, Sendable {
     }
 
     /// Returns the keys, out of `keys`, that the query at `position` sees.
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     func visible(_ position: Int, keys: Int) -> Range<Int> {
         let first = min(keys, max(0, position - before))
         return first..<max(first, min(keys, position + after + 1))
     }
 
     /// Returns the queries, out of `count` with the first at `position`, that see any of `keys`.
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     func queries(seeing keys: Range<Int>, count: Int, position: Int) -> Range<Int> {
         let first = min(count, max(0, keys.lowerBound - after - position))
         return first..<max(first, min(count, keys.upperBound + before - position))

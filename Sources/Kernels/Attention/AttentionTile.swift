@@ -14,7 +14,7 @@ public struct ScoreProduct {
     public let columns: Range<Int>
     public let headDim: Int
 
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     public init(
         q: UnsafePointer<Float>, ldq: Int, keyPanels: UnsafePointer<Float>, scores: UnsafeMutablePointer<Float>,
         stride: Int, rows: Int, columns: Range<Int>, headDim: Int
@@ -51,7 +51,7 @@ public struct ValueProduct {
     public let keys: Int
     public let valueDim: Int
 
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     public init(
         weights: UnsafePointer<Float>, stride: Int, panels: UnsafePointer<Float>, panelStride: Int,
         keep: UnsafePointer<Float>?, factor: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>, ldOut: Int,
@@ -71,7 +71,7 @@ public struct ValueProduct {
     }
 
     /// Scales the sums of one row's vector at `column` and writes them.
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     func finish<I: Instructions>(_: I.Type, _ sum: I.Vector, row: Int, column: Int) {
         let left = valueDim - column
         if left <= 0 { return }
@@ -91,7 +91,8 @@ public struct ValueProduct {
 public protocol AttentionTile {
     associatedtype I: Instructions
     static var rows: Int { get }
-    /// The number of vectors of a row. Where it is one, the second vector of `step` and of the body of `forEach` has no meaning.
+    /// The number of vectors of a row. Where it is one, the second vector of `step` and of the body of `forEach` has no
+    /// meaning.
     static var vectors: Int { get }
     init()
     /// Adds `a[:, p] ⊗ (b0, b1)` to the sums. `a` points at the first row's float of this p.
@@ -105,23 +106,23 @@ public struct WideRowTile<I: Instructions>: AttentionTile {
     @usableFromInline var sum0: I.Vector
     @usableFromInline var sum1: I.Vector
 
-    @inlinable @inline(__always) public static var rows: Int { 1 }
-    @inlinable @inline(__always) public static var vectors: Int { 2 }
+    @export(implementation) @inline(__always) public static var rows: Int { 1 }
+    @export(implementation) @inline(__always) public static var vectors: Int { 2 }
 
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     public init() {
         sum0 = I.splat(0)
         sum1 = I.splat(0)
     }
 
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     public mutating func step(_ a: UnsafePointer<Float>, _ lda: Int, _ b0: I.Vector, _ b1: I.Vector) {
         let x = I.splat(a.pointee)
         sum0 = I.fma(x, b0, sum0)
         sum1 = I.fma(x, b1, sum1)
     }
 
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     public func forEach(_ row: Int, _ body: (Int, I.Vector, I.Vector) -> Void) { body(row, sum0, sum1) }
 }
 
@@ -129,18 +130,18 @@ public struct WideRowTile<I: Instructions>: AttentionTile {
 public struct NarrowRowTile<I: Instructions>: AttentionTile {
     @usableFromInline var sum: I.Vector
 
-    @inlinable @inline(__always) public static var rows: Int { 1 }
-    @inlinable @inline(__always) public static var vectors: Int { 1 }
+    @export(implementation) @inline(__always) public static var rows: Int { 1 }
+    @export(implementation) @inline(__always) public static var vectors: Int { 1 }
 
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     public init() { sum = I.splat(0) }
 
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     public mutating func step(_ a: UnsafePointer<Float>, _ lda: Int, _ b0: I.Vector, _ b1: I.Vector) {
         sum = I.fma(I.splat(a.pointee), b0, sum)
     }
 
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     public func forEach(_ row: Int, _ body: (Int, I.Vector, I.Vector) -> Void) { body(row, sum, sum) }
 }
 
@@ -151,22 +152,22 @@ where First.I == Second.I {
     @usableFromInline var first: First
     @usableFromInline var second: Second
 
-    @inlinable @inline(__always) public static var rows: Int { First.rows + Second.rows }
-    @inlinable @inline(__always) public static var vectors: Int { First.vectors }
+    @export(implementation) @inline(__always) public static var rows: Int { First.rows + Second.rows }
+    @export(implementation) @inline(__always) public static var vectors: Int { First.vectors }
 
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     public init() {
         first = First()
         second = Second()
     }
 
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     public mutating func step(_ a: UnsafePointer<Float>, _ lda: Int, _ b0: I.Vector, _ b1: I.Vector) {
         first.step(a, lda, b0, b1)
         second.step(a + First.rows * lda, lda, b0, b1)
     }
 
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     public func forEach(_ row: Int, _ body: (Int, I.Vector, I.Vector) -> Void) {
         first.forEach(row, body)
         second.forEach(row + First.rows, body)
@@ -174,7 +175,7 @@ where First.I == Second.I {
 }
 
 /// Returns the sums of a tile over `k` steps.
-@inlinable @inline(__always)
+@export(implementation) @inline(__always)
 func sums<Tile: AttentionTile>(
     _: Tile.Type, _ a: UnsafePointer<Float>, _ lda: Int, _ panel: UnsafePointer<Float>, k: Int
 ) -> Tile {
@@ -192,7 +193,7 @@ func sums<Tile: AttentionTile>(
 }
 
 /// Computes all columns of the scores of one tile. Where half of the last panel is wanted, half is multiplied.
-@inlinable @inline(__always)
+@export(implementation) @inline(__always)
 func scoreRows<Wide: AttentionTile, Narrow: AttentionTile>(_: Wide.Type, _: Narrow.Type, _ p: ScoreProduct)
 where Wide.I == Narrow.I {
     typealias I = Wide.I
@@ -217,7 +218,7 @@ where Wide.I == Narrow.I {
 }
 
 /// Computes all columns of the values of one tile.
-@inlinable @inline(__always)
+@export(implementation) @inline(__always)
 func valueRows<Wide: AttentionTile, Narrow: AttentionTile>(_: Wide.Type, _: Narrow.Type, _ p: ValueProduct)
 where Wide.I == Narrow.I {
     typealias I = Wide.I
@@ -249,8 +250,8 @@ public protocol TileWork {
 /// The scores of one tile.
 public struct ScoreWork<I: Instructions>: TileWork {
     @usableFromInline let product: ScoreProduct
-    @inlinable @inline(__always) public init(_: I.Type, _ product: ScoreProduct) { self.product = product }
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always) public init(_: I.Type, _ product: ScoreProduct) { self.product = product }
+    @export(implementation) @inline(__always)
     public func run<Wide: AttentionTile, Narrow: AttentionTile>(_: Wide.Type, _: Narrow.Type)
     where Wide.I == I, Narrow.I == I { scoreRows(Wide.self, Narrow.self, product) }
 }
@@ -258,14 +259,14 @@ public struct ScoreWork<I: Instructions>: TileWork {
 /// The values of one tile.
 public struct ValueWork<I: Instructions>: TileWork {
     @usableFromInline let product: ValueProduct
-    @inlinable @inline(__always) public init(_: I.Type, _ product: ValueProduct) { self.product = product }
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always) public init(_: I.Type, _ product: ValueProduct) { self.product = product }
+    @export(implementation) @inline(__always)
     public func run<Wide: AttentionTile, Narrow: AttentionTile>(_: Wide.Type, _: Narrow.Type)
     where Wide.I == I, Narrow.I == I { valueRows(Wide.self, Narrow.self, product) }
 }
 
 /// Runs `work` on a tile of `rows` rows, at most `tileRows`.
-@inlinable @inline(__always)
+@export(implementation) @inline(__always)
 public func runTile<Work: TileWork>(_ work: Work, rows: Int) {
     typealias I = Work.I
     typealias W1 = WideRowTile<I>

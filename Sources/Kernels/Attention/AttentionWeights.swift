@@ -1,5 +1,6 @@
 /// The arguments of a kernel that rebuilds attention weights of one head from the statistics of an attention pass,
-/// `out[r, j] = exp(scale · (q_{rows[r]}·k_j − maximum)) / sum`. The weight is 0 where `span` hides key j from the query.
+/// `out[r, j] = exp(scale · (q_{rows[r]}·k_j − maximum)) / sum`. The weight is 0 where `span` hides key j from the
+/// query.
 public struct AttentionWeightsArguments {
     /// The queries [queries, headDim], rows `ldq` floats apart, as in `AttentionArguments`.
     public var q: UnsafePointer<Float>
@@ -50,10 +51,10 @@ public struct AttentionWeightsArguments {
 
 /// Runs `AttentionKernels.weights` in f32.
 ///
-/// The scores are bit for bit those of `f32AttentionHead`. So are the exponentials where all keys fit one block. Where they
-/// do not, the pass computed them from the maximum so far and scaled them down later.
-@inlinable @inline(__always)
-public func f32AttentionWeights<I: Instructions>(_: I.Type, _ w: AttentionWeightsArguments) {
+/// The scores are bit for bit those of `f32AttentionHead`. So are the exponentials where all keys fit one block. Where
+/// they do not, the pass computed them from the maximum so far and scaled them down later.
+@export(implementation) @inline(__always)
+public func f32AttentionWeights<I: OutOfLineAttention>(_: I.Type, _ w: AttentionWeightsArguments) {
     if w.rowCount <= 0 { return }
     let layout = AttentionScratch(I.self, queries: w.rowCount, keys: w.keys, headDim: w.headDim, valueDim: 0)
     let keyPanels = w.scratch + layout.keyPanels
@@ -100,9 +101,9 @@ public func f32AttentionWeights<I: Instructions>(_: I.Type, _ w: AttentionWeight
     }
 }
 
-/// Computes the weights of one row from `count` scores: `out[j] = exp(scores[j] − shift) · inverse`, scaled by `factor` as in
-/// `exponential`.
-@inlinable @inline(__always)
+/// Computes the weights of one row from `count` scores: `out[j] = exp(scores[j] − shift) · inverse`, scaled by `factor`
+/// as in `exponential`.
+@export(implementation) @inline(__always)
 func weightsOfRow<I: Instructions>(
     _: I.Type, _ scores: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ count: Int, shift: Float,
     factor: I.Vector, inverse: Float

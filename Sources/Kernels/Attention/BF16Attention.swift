@@ -1,11 +1,11 @@
 /// Returns the same memory as packed elements.
-@inlinable @inline(__always)
+@export(implementation) @inline(__always)
 func packedElements(_ p: UnsafeMutablePointer<Float>) -> UnsafeMutablePointer<UInt32> {
     UnsafeMutableRawPointer(p).assumingMemoryBound(to: UInt32.self)
 }
 
 /// Packs the keys [keys, headDim]: converts rows, then transposes them a packed element at a time.
-@inlinable @inline(__always)
+@export(implementation) @inline(__always)
 func packBF16Keys<A: BF16Arithmetic>(
     _: A.Type, _ k: UnsafePointer<Float>, _ ldk: Int, _ keys: Int, _ headDim: Int,
     _ scratch: UnsafeMutablePointer<Float>, _ layout: BF16AttentionScratch
@@ -15,9 +15,9 @@ func packBF16Keys<A: BF16Arithmetic>(
     packPanels(A.I.self, rows, layout.packedStride, keys, layout.packedLength, scratch + layout.keyPanels)
 }
 
-/// Packs the values [keys, valueDim] into panels of packed elements, each of two neighboring keys. The key behind an odd last
-/// one is zero.
-@inlinable @inline(__always)
+/// Packs the values [keys, valueDim] into panels of packed elements, each of two neighboring keys. The key behind an
+/// odd last one is zero.
+@export(implementation) @inline(__always)
 func packBF16Values<A: BF16Arithmetic>(
     _: A.Type, _ v: UnsafePointer<Float>, _ ldv: Int, _ keys: Int, _ valueDim: Int,
     _ panels: UnsafeMutablePointer<Float>
@@ -51,7 +51,7 @@ func packBF16Values<A: BF16Arithmetic>(
 }
 
 /// Computes the scores of `rows` query rows with the keys of `columns`, and others of the same panels, unscaled.
-@inlinable @inline(__always)
+@export(implementation) @inline(__always)
 func bf16Scores<A: BF16Arithmetic>(
     _: A.Type, q: UnsafePointer<UInt32>, scratch: UnsafeMutablePointer<Float>, layout: BF16AttentionScratch, rows: Int,
     columns: Range<Int>
@@ -71,7 +71,7 @@ func bf16Scores<A: BF16Arithmetic>(
 /// Returns 2^t for t ≤ 0 within 1e-4 of the result, a twentieth of what rounding to bf16 may change. 0 below −126.
 ///
 /// t = i + f with |f| ≤ ½, and a polynomial of degree 3 for 2^f, fitted by Tests/Reference/fit_exp2.py.
-@inlinable @inline(__always)
+@export(implementation) @inline(__always)
 func coarseExp2<I: Instructions>(_: I.Type, _ argument: I.Vector) -> I.Vector {
     let low = I.splat(-140)
     let t = I.selectLess(argument, low, low, argument)
@@ -85,9 +85,9 @@ func coarseExp2<I: Instructions>(_: I.Type, _ argument: I.Vector) -> I.Vector {
     return I.scale(p, i, rounder)
 }
 
-/// Stores the exponentials of a row of scores as bf16, and returns the maximum of x and the sum, which they are relative to.
-/// Zeros follow up to a whole vector.
-@inlinable @inline(__always)
+/// Stores the exponentials of a row of scores as bf16, and returns the maximum of x and the sum, which they are
+/// relative to. Zeros follow up to a whole vector.
+@export(implementation) @inline(__always)
 func bf16Exponentials<A: BF16Arithmetic>(
     _: A.Type, _ x: UnsafePointer<Float>, _ count: Int, scale: Float, _ out: UnsafeMutablePointer<UInt16>
 ) -> (maximum: Float, sum: Float) {
@@ -121,8 +121,9 @@ func bf16Exponentials<A: BF16Arithmetic>(
     return (maximum, I.sum(I.add(sum0, sum1)))
 }
 
-/// Runs `AttentionKernels.run` in bf16: queries, keys, values and weights are rounded to bf16; sums and softmax are f32.
-@inlinable @inline(__always)
+/// Runs `AttentionKernels.run` in bf16: queries, keys, values and weights are rounded to bf16; sums and softmax are
+/// f32.
+@export(implementation) @inline(__always)
 public func bf16AttentionHead<A: BF16Arithmetic>(_: A.Type, _ h: AttentionArguments) {
     typealias I = A.I
     if h.queries <= 0 { return }
@@ -177,9 +178,9 @@ public func bf16AttentionHead<A: BF16Arithmetic>(_: A.Type, _ h: AttentionArgume
     }
 }
 
-/// Runs `AttentionKernels.weights` in bf16, from the same scores and exponentials as `bf16AttentionHead`, before they are
-/// rounded.
-@inlinable @inline(__always)
+/// Runs `AttentionKernels.weights` in bf16, from the same scores and exponentials as `bf16AttentionHead`, before they
+/// are rounded.
+@export(implementation) @inline(__always)
 public func bf16AttentionWeights<A: BF16Arithmetic>(_: A.Type, _ w: AttentionWeightsArguments) {
     typealias I = A.I
     if w.rowCount <= 0 { return }

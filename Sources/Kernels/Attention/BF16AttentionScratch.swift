@@ -1,8 +1,8 @@
-/// The layout of the scratch of bf16 attention: the offset of each part, in floats or packed elements of 32 bits. It grows
-/// with the keys, never with queries × keys.
+/// The layout of the scratch of bf16 attention: the offset of each part, in floats or packed elements of 32 bits. It
+/// grows with the keys, never with queries × keys.
 public struct BF16AttentionScratch {
     /// Kᵀ in panels of packed elements, [⌈keys / width⌉, headDim / 2, width].
-    @inlinable @inline(__always) public var keyPanels: Int { 0 }
+    @export(implementation) @inline(__always) public var keyPanels: Int { 0 }
     /// V in panels of packed elements, pairs of keys, [⌈valueDim / width⌉, keys / 2, width].
     public let valuePanels: Int
     /// The converted keys [keys, headDim / 2], before they are packed.
@@ -26,7 +26,7 @@ public struct BF16AttentionScratch {
     /// The number of query rows that go through scores, softmax and values together.
     public let block: Int
 
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     public init<A: BF16Arithmetic>(_: A.Type, queries count: Int, keys: Int, headDim: Int, valueDim: Int) {
         let width = A.I.panelWidth
         stride = roundUp(keys, to: width)

@@ -1,11 +1,11 @@
-/// A change of attention scores before the softmax: `s ↦ cap · tanh(scale · s / cap) + bias[query, key]`. Only f32 attention
-/// applies it.
+/// A change of attention scores before the softmax: `s ↦ cap · tanh(scale · s / cap) + bias[query, key]`. Only f32
+/// attention applies it.
 public struct ScoreModifier {
     /// The address of the bias of the first query and the first key: the bias of query i and key j is
     /// `bias[i · biasStride + j]`. `nil` if there is no bias.
     ///
-    /// A bias that depends on the distance of key and query alone is one row of distances for all queries, with a stride
-    /// of −1.
+    /// A bias that depends on the distance of key and query alone is one row of distances for all queries, with a
+    /// stride of −1.
     public var bias: UnsafePointer<Float>?
     /// The distance from one query's biases to the next query's, in floats.
     public var biasStride: Int

@@ -1,5 +1,5 @@
-/// The arguments of a dense layer,
-/// `out[m, n] = residual[m, n] + activation(a[m, k] · wᵀ[k, n] + bias[n])`, where `a`, `bias`, `residual` and `out` are f32.
+/// The arguments of a dense layer, `out[m, n] = residual[m, n] + activation(a[m, k] · wᵀ[k, n] + bias[n])`, where `a`,
+/// `bias`, `residual` and `out` are f32.
 public struct DenseArguments {
     /// The input [m, k], row-major, rows `lda` floats apart.
     public var a: UnsafePointer<Float>
@@ -25,8 +25,8 @@ public struct DenseArguments {
     public var k: Int
     /// The output's width in columns of a gated layer (GLU: SwiGLU, GeGLU), `out[m, gated] = activation(gate) ⊙ up`.
     ///
-    /// The rows of the weight, and the bias, interleave gate and up projection as `gatedOrder` says. A gated layer has no
-    /// residual, and its `columns` are those of the weight, whole panels. `nil` if the layer is not gated.
+    /// The rows of the weight, and the bias, interleave gate and up projection as `gatedOrder` says. A gated layer has
+    /// no residual, and its `columns` are those of the weight, whole panels. `nil` if the layer is not gated.
     public var gated: Int?
     /// The size of the second-level cache in bytes, for which rows are cut into blocks.
     public var cacheBytes = 1 << 20

@@ -1,14 +1,14 @@
 /// Runs `DenseKernels.run` in f32.
 ///
-/// The loops are, from the outside: blocks of m, whose part of `a` stays in the second-level cache; panels; blocks of k,
-/// whose part of a panel stays in the first-level cache; tiles of rows (Goto & van de Geijn 2008, without packing `a`: its
-/// rows are read a float at a time, from few streams).
+/// The loops are, from the outside: blocks of m, whose part of `a` stays in the second-level cache; panels; blocks of
+/// k, whose part of a panel stays in the first-level cache; tiles of rows (Goto & van de Geijn 2008, without packing
+/// `a`: its rows are read a float at a time, from few streams).
 ///
-/// The blocks of k are short for accuracy: each is summed in registers on its own and then added to the output. Compared
-/// with chains of 384 additions, chains of 192 nearly halve the error of MiniLM's weight maps on short texts (1.3e-6 to
-/// 0.8e-6) and cost 2 % of its speed. Chains of 128 bring no more and cost 5 % (Zen 4).
-@inlinable @inline(__always)
-public func denseLayer<I: Instructions>(_: I.Type, _ d: DenseArguments) {
+/// The blocks of k are short for accuracy: each is summed in registers on its own and then added to the output.
+/// Compared with chains of 384 additions, chains of 192 nearly halve the error of MiniLM's weight maps on short texts
+/// (1.3e-6 to 0.8e-6) and cost 2 % of its speed. Chains of 128 bring no more and cost 5 % (Zen 4).
+@export(implementation) @inline(__always)
+public func denseLayer<I: OutOfLineDense>(_: I.Type, _ d: DenseArguments) {
     let panels = d.packed.assumingMemoryBound(to: Float.self)
     let activatesResidual = d.residual != nil && d.activation != .identity
     let mLimit = max(4 * I.tileRows, d.cacheBytes * 5 / 32 / max(1, d.k) / I.tileRows * I.tileRows)
@@ -30,9 +30,9 @@ public func denseLayer<I: Instructions>(_: I.Type, _ d: DenseArguments) {
     }
 }
 
-/// Runs `DenseKernels.run` in bf16 or int8. Blocks of rows are converted to packed elements, and each is multiplied with all
-/// panels over all of k, so that sums in registers meet memory once.
-@inlinable @inline(__always)
+/// Runs `DenseKernels.run` in bf16 or int8. Blocks of rows are converted to packed elements, and each is multiplied
+/// with all panels over all of k, so that sums in registers meet memory once.
+@export(implementation) @inline(__always)
 public func densePacked<A: PackedArithmetic>(_: A.Type, _ d: DenseArguments) {
     typealias I = A.I
     guard let scratch = d.scratch else { return }
@@ -66,7 +66,7 @@ public func densePacked<A: PackedArithmetic>(_: A.Type, _ d: DenseArguments) {
 }
 
 /// Returns the length of blocks of nearly equal length, each at most `limit`, that cover `count`.
-@inlinable @inline(__always)
+@export(implementation) @inline(__always)
 func blockLength(_ count: Int, limit: Int) -> Int {
     let blocks = max(1, (count + limit - 1) / limit)
     return max(1, (count + blocks - 1) / blocks)

@@ -14,7 +14,7 @@ public struct DenseRowBlock<A: Arithmetic> {
     @usableFromInline let row: Int
     @usableFromInline let rows: Int
 
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     init(
         layer: DenseArguments, a: UnsafePointer<A.PackedElement>, lda: Int, b: UnsafePointer<A.PackedElement>,
         scales: ProductScales?,
@@ -33,13 +33,13 @@ public struct DenseRowBlock<A: Arithmetic> {
     }
 
     /// Returns the scales of the columns from `column` on.
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     func scales(_ column: Int) -> ProductScales? {
         scales.map { ProductScales(rows: $0.rows, columns: $0.columns + column, columnSums: $0.columnSums + column) }
     }
 
     /// Multiplies and finishes all columns.
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     func multiply() {
         let d = layer
         let width = I.panelWidth
@@ -72,8 +72,9 @@ public struct DenseRowBlock<A: Arithmetic> {
         }
     }
 
-    /// Multiplies and finishes tiles in a buffer of their own: a residual is added after the activation and may lie in `out`.
-    @inlinable @inline(__always)
+    /// Multiplies and finishes tiles in a buffer of their own: a residual is added after the activation and may lie in
+    /// `out`.
+    @export(implementation) @inline(__always)
     func multiplyAndActivate() {
         let d = layer
         let width = I.panelWidth
@@ -109,9 +110,9 @@ public struct DenseRowBlock<A: Arithmetic> {
         }
     }
 
-    /// Multiplies a gated layer. One vector of each tile is the gate's, the other the up projection's. They meet in a buffer,
-    /// and their product goes to the output.
-    @inlinable @inline(__always)
+    /// Multiplies a gated layer. One vector of each tile is the gate's, the other the up projection's. They meet in a
+    /// buffer, and their product goes to the output.
+    @export(implementation) @inline(__always)
     func multiplyGated(_ outputs: Int) {
         let d = layer
         let width = I.panelWidth

@@ -1,7 +1,7 @@
 public import CIntrinsics
 
 /// Packs the weight `w` [n, k], rows `ldw` floats apart, into panels of f32, see `DenseKernels.pack`.
-@inlinable @inline(__always)
+@export(implementation) @inline(__always)
 public func packPanels<I: Instructions>(
     _: I.Type, _ w: UnsafePointer<Float>, _ ldw: Int, _ n: Int, _ k: Int, _ packed: UnsafeMutablePointer<Float>
 ) {

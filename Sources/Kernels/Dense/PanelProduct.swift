@@ -6,9 +6,10 @@ public struct PanelProduct<PackedElement> {
     /// The left factor [m, k] in packed elements, rows `lda` elements apart.
     public let a: UnsafePointer<PackedElement>
     public let lda: Int
-    /// One packed panel [k, width], contiguous. Columns from `columns` on are zero.
+    /// A packed panel [k, width], contiguous. Columns from `columns` on are zero.
     public let b: UnsafePointer<PackedElement>
-    /// The distance from this panel to the next in packed elements. For m = 1, up to four panels are multiplied at once.
+    /// The distance from this panel to the next in packed elements. For m = 1, up to four panels are multiplied at
+    /// once.
     public let panelStride: Int
     /// The scales that turn sums of integers into floats. `nil` if the sums are floats.
     public let scales: ProductScales?
@@ -29,11 +30,11 @@ public struct PanelProduct<PackedElement> {
     public let k: Int
     /// The function applied to each tile of rows once it is written, while it is in the first-level cache.
     public let activation: Activation
-    /// The distance in packed elements from `b` to the panel that is multiplied next, to be prefetched meanwhile. 0 if there
-    /// is none.
+    /// The distance in packed elements from `b` to the panel that is multiplied next, to be prefetched meanwhile. 0 if
+    /// there is none.
     public let prefetchOffset: Int
 
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     public init(
         a: UnsafePointer<PackedElement>, lda: Int, b: UnsafePointer<PackedElement>, panelStride: Int = 0,
         scales: ProductScales? = nil,
@@ -60,11 +61,11 @@ public struct PanelProduct<PackedElement> {
     }
 
     /// Whether the output is the product and nothing else.
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     var isPlain: Bool { bias == nil && residual == nil && !accumulate }
 
     /// Converts the sums of one row's vector at `column` to floats, adds what the product asks for and writes them.
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     func finish<A: Arithmetic>(_: A.Type, _ sums: A.Sums, row: Int, column: Int) {
         typealias I = A.I
         let left = columns - column
@@ -106,7 +107,7 @@ public struct ProductScales {
     /// The sum of weights c · Σ u of each column, of whole panels.
     public let columnSums: UnsafePointer<Float>
 
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     public init(
         rows: UnsafePointer<Float>, columns: UnsafePointer<Float>, columnSums: UnsafePointer<Float>
     ) {

@@ -37,9 +37,9 @@ public enum Activation: String, Sendable, CaseIterable {
 }
 
 /// Computes `x[r, i] = activation(x[r, i])` for `rows` rows of `width` floats, `stride` floats apart.
-/// - Parameter isCoarse: Whether `x` comes from rounded factors and is rounded again, so that a GELU within 1e-4 is accurate
-///   enough.
-@inlinable @inline(__always)
+/// - Parameter isCoarse: Whether `x` comes from rounded factors and is rounded again, so that a GELU within 1e-4 is
+///   accurate enough.
+@export(implementation) @inline(__always)
 public func activateRows<I: Instructions>(
     _: I.Type, _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, stride: Int,
     isCoarse: Bool
@@ -75,7 +75,7 @@ public func activateRows<I: Instructions>(
 }
 
 /// Replaces each value of `rows` rows of `width` floats, `stride` floats apart, by `body` of it.
-@inlinable @inline(__always)
+@export(implementation) @inline(__always)
 func mapRows<I: Instructions>(
     _: I.Type, _ x: UnsafeMutablePointer<Float>, _ rows: Int, _ width: Int, _ stride: Int,
     _ body: (I.Vector) -> I.Vector

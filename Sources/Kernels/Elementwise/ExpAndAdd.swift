@@ -1,5 +1,5 @@
 /// Computes `out[i] = exp(x[i])`.
-@inlinable @inline(__always)
+@export(implementation) @inline(__always)
 public func expVector<I: Instructions>(
     _: I.Type, _ x: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ count: Int
 ) {
@@ -13,7 +13,7 @@ public func expVector<I: Instructions>(
 }
 
 /// Computes `out[i] += x[i]`.
-@inlinable @inline(__always)
+@export(implementation) @inline(__always)
 public func addVector<I: Instructions>(
     _: I.Type, _ x: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ count: Int
 ) {

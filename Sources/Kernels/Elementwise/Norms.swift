@@ -1,5 +1,5 @@
-/// The arguments of layer normalization of each row, `out[r] = weight ⊙ (x[r] − mean) / √(var + epsilon) + bias`, in f32
-/// (torch.nn.LayerNorm).
+/// The arguments of layer normalization of each row, `out[r] = weight ⊙ (x[r] − mean) / √(var + epsilon) + bias`, in
+/// f32 (torch.nn.LayerNorm).
 public struct LayerNormArguments {
     /// The input [rows, width], contiguous. `out` may be the same memory.
     public var x: UnsafePointer<Float>
@@ -26,8 +26,8 @@ public struct LayerNormArguments {
     }
 }
 
-/// The arguments of root-mean-square normalization of each row, `out[r] = weight ⊙ x[r] / √(mean(x[r]²) + epsilon)`, in f32
-/// (torch.nn.RMSNorm).
+/// The arguments of root-mean-square normalization of each row, `out[r] = weight ⊙ x[r] / √(mean(x[r]²) + epsilon)`, in
+/// f32 (torch.nn.RMSNorm).
 public struct RMSNormArguments {
     /// The input [rows, width], rows `stride` floats apart here and in `out`, which may be the same memory.
     public var x: UnsafePointer<Float>
@@ -53,11 +53,12 @@ public struct RMSNormArguments {
     }
 }
 
-/// Runs `KernelTable.layerNorm`: the mean first, then the variance around it, as two passes over a row that is in cache.
+/// Runs `KernelTable.layerNorm`: the mean first, then the variance around it, as two passes over a row that is in
+/// cache.
 ///
-/// With y = (x − mean) / σ, the error is below 2⁻²¹ · (|weight| · (|y| + |mean| / σ) + |bias|) wherever the sums of the row
-/// and of its squares are finite. The rounding of the mean is what a row far from 0 costs.
-@inlinable @inline(__always)
+/// With y = (x − mean) / σ, the error is below 2⁻²¹ · (|weight| · (|y| + |mean| / σ) + |bias|) wherever the sums of the
+/// row and of its squares are finite. The rounding of the mean is what a row far from 0 costs.
+@export(implementation) @inline(__always)
 public func layerNormRows<I: Instructions>(_: I.Type, _ n: LayerNormArguments) {
     if n.width <= 0 { return }
     let whole = n.width / I.lanes * I.lanes
@@ -112,7 +113,7 @@ public func layerNormRows<I: Instructions>(_: I.Type, _ n: LayerNormArguments) {
 }
 
 /// Runs `KernelTable.rmsNorm`.
-@inlinable @inline(__always)
+@export(implementation) @inline(__always)
 public func rmsNormRows<I: Instructions>(_: I.Type, _ n: RMSNormArguments) {
     if n.width <= 0 { return }
     let whole = n.width / I.lanes * I.lanes

@@ -1,5 +1,5 @@
-/// The arguments of rotary position embedding (Su et al. 2021, https://arxiv.org/abs/2104.09864) of one token's heads, in
-/// place: each pair (a, b) of a head becomes (a cos − b sin, b cos + a sin).
+/// The arguments of rotary position embedding (Su et al. 2021, https://arxiv.org/abs/2104.09864) of one token's heads,
+/// in place: each pair (a, b) of a head becomes (a cos − b sin, b cos + a sin).
 public struct RotaryArguments {
     /// The token's heads [heads, headDim], contiguous.
     public var x: UnsafeMutablePointer<Float>
@@ -29,7 +29,7 @@ public struct RotaryArguments {
 }
 
 /// Runs `KernelTable.rotary`.
-@inlinable @inline(__always)
+@export(implementation) @inline(__always)
 public func rotaryHeads<I: Instructions>(_: I.Type, _ r: RotaryArguments) {
     for head in 0..<r.heads {
         let x = r.x + head * r.headDim

@@ -1,16 +1,16 @@
-// The softmax of a row, x ↦ exp(scale · (x − maximum)) / sum, in its parts, which attention uses too. The exponentials are
-// powers of two: the difference is exact or rounded once, and one multiplication applies both `scale` and log₂ e.
+// The softmax of a row, x ↦ exp(scale · (x − maximum)) / sum, in its parts, which attention uses too. The exponentials
+// are powers of two: the difference is exact or rounded once, and one multiplication applies both `scale` and log₂ e.
 //
-// Error of an exponential e^t, t = scale · (x − maximum) ≤ 0: 2 ulp of the power, and |t| · 2⁻²³ relative from the rounding
-// of t, of which e^|t| leaves at most 5e-8 of the row's largest weight.
+// Error of an exponential e^t, t = scale · (x − maximum) ≤ 0: 2 ulp of the power, and |t| · 2⁻²³ relative from the
+// rounding of t, of which e^|t| leaves at most 5e-8 of the row's largest weight.
 
 /// Returns scale · log₂ e, rounded once.
-@inlinable @inline(__always)
+@export(implementation) @inline(__always)
 func binaryScale(_ scale: Float) -> Float { Float(Double(scale) * 1.442_695_040_888_963_4) }
 
 /// Returns the largest of `count` floats. −inf if there is none. A NaN need not be the result: it makes the sum of the
 /// exponentials NaN.
-@inlinable @inline(__always)
+@export(implementation) @inline(__always)
 func maximumOf<I: Instructions>(_: I.Type, _ x: UnsafePointer<Float>, _ count: Int) -> Float {
     let lanes = I.lanes
     var most0 = I.splat(-.infinity)
@@ -43,9 +43,9 @@ func maximumOf<I: Instructions>(_: I.Type, _ x: UnsafePointer<Float>, _ count: I
     return I.maximum(I.selectLess(most0, most2, most2, most0))
 }
 
-/// Computes `x[i] = 2^((x[i] − shift) · factor)` in place and returns their sum. No x may exceed `shift`, which is finite or
-/// +inf.
-@inlinable @inline(__always)
+/// Computes `x[i] = 2^((x[i] − shift) · factor)` in place and returns their sum. No x may exceed `shift`, which is
+/// finite or +inf.
+@export(implementation) @inline(__always)
 func exponentials<I: Instructions>(
     _: I.Type, _ x: UnsafeMutablePointer<Float>, _ count: Int, shift: Float, factor: Float
 ) -> Float {
@@ -79,13 +79,13 @@ func exponentials<I: Instructions>(
 }
 
 /// Returns 2^((x − shift) · factor): the one expression of attention and of the kernel that rebuilds its weights.
-@inlinable @inline(__always)
+@export(implementation) @inline(__always)
 func exponential<I: Instructions>(_: I.Type, _ x: I.Vector, _ shift: I.Vector, _ factor: I.Vector) -> I.Vector {
     VectorMath<I>.exp2(I.mul(I.sub(x, shift), factor))
 }
 
 /// Runs `KernelTable.softmax`.
-@inlinable @inline(__always)
+@export(implementation) @inline(__always)
 public func softmaxRows<I: Instructions>(_: I.Type, _ x: UnsafeMutablePointer<Float>, _ rows: Int, _ width: Int) {
     if width <= 0 { return }
     for r in 0..<rows {
@@ -97,7 +97,7 @@ public func softmaxRows<I: Instructions>(_: I.Type, _ x: UnsafeMutablePointer<Fl
 }
 
 /// Multiplies `count` floats by `factor` in place.
-@inlinable @inline(__always)
+@export(implementation) @inline(__always)
 func scaleRow<I: Instructions>(_: I.Type, _ x: UnsafeMutablePointer<Float>, _ count: Int, by factor: Float) {
     let f = I.splat(factor)
     var i = 0

@@ -1,10 +1,10 @@
-/// Elementary functions of a vector of floats. MathTests hold them to the errors stated here, on every table, over floats of
-/// all magnitudes, subnormals and infinities among them. NaN gives NaN.
+/// Elementary functions of a vector of floats. MathTests hold them to the errors stated here, on every table, over
+/// floats of all magnitudes, subnormals and infinities among them. NaN gives NaN.
 public enum VectorMath<I: Instructions> {
     public typealias Vector = I.Vector
 
     /// Returns eˣ within 2 ulp: 0 below −103.98, subnormal results rounded once, +inf above 88.73.
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     public static func exp(_ argument: Vector) -> Vector {
         let parts = exponential(clamp(argument, -104, 89))
         return I.scale(I.add(parts.fraction, I.splat(1)), parts.power, parts.rounder)
@@ -12,10 +12,10 @@ public enum VectorMath<I: Instructions> {
 
     /// Returns eˣ as (1 + fraction) · 2^power.
     ///
-    /// x = i·ln 2 + r with |r| ≤ ln 2 / 2, where ln 2 is split so that i times its high part is exact without FMA (as in
-    /// Cephes' expf, https://netlib.org/cephes/), and a polynomial of degree 6 for e^r, fitted to 3e-9 by
+    /// x = i·ln 2 + r with |r| ≤ ln 2 / 2, where ln 2 is split so that i times its high part is exact without FMA (as
+    /// in Cephes' expf, https://netlib.org/cephes/), and a polynomial of degree 6 for e^r, fitted to 3e-9 by
     /// Tests/Reference/fit_exp.py.
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     static func exponential(_ x: Vector) -> (fraction: Vector, power: Vector, rounder: Vector) {
         let magic = I.splat(12_582_912)
         let rounder = I.fma(x, I.splat(1.442_695_041), magic)
@@ -31,7 +31,7 @@ public enum VectorMath<I: Instructions> {
     }
 
     /// Returns x limited to `least` … `most`. A NaN stays a NaN.
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     static func clamp(_ x: Vector, _ least: Float, _ most: Float) -> Vector {
         let (low, high) = (I.splat(least), I.splat(most))
         let x = I.selectLess(high, x, high, x)
@@ -41,9 +41,9 @@ public enum VectorMath<I: Instructions> {
     /// Returns 2^y within 2 ulp for y ≤ 0, −∞ included. The result for a positive y has no meaning.
     ///
     /// 2^y = 2^i · 2^r with |r| ≤ ½, which takes no rounding, and a polynomial of degree 6 for 2^r, fitted to 2e-9 by
-    /// Tests/Reference/fit_exp.py. It is cheaper by a third than `exp`, whose argument has to be multiplied by log₂ e with more
-    /// digits than a float has.
-    @inlinable @inline(__always)
+    /// Tests/Reference/fit_exp.py. It is cheaper by a third than `exp`, whose argument has to be multiplied by log₂ e
+    /// with more digits than a float has.
+    @export(implementation) @inline(__always)
     public static func exp2(_ y: Vector) -> Vector {
         let (whole, r, rounder) = I.split(y)
         let square = I.mul(r, r)
@@ -55,7 +55,7 @@ public enum VectorMath<I: Instructions> {
     }
 
     /// Returns 1 / (1 + e⁻ˣ) within 4 ulp, from e^−|x|, so that neither side overflows or loses small results.
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     public static func sigmoid(_ x: Vector) -> Vector {
         let one = I.splat(1)
         let zero = I.splat(0)
@@ -63,15 +63,16 @@ public enum VectorMath<I: Instructions> {
         return I.div(I.selectLess(x, zero, e, one), I.add(one, e))
     }
 
-    /// Returns `sigmoid` for the gates of recurrent cells, with fewer instructions. It is 0 below −88.72, where the exact value is below 3e-39.
-    @inlinable @inline(__always)
+    /// Returns `sigmoid` for the gates of recurrent cells, with fewer instructions. It is 0 below −88.72, where the
+    /// exact value is below 3e-39.
+    @export(implementation) @inline(__always)
     public static func gate(_ x: Vector) -> Vector {
         let one = I.splat(1)
         return I.div(one, I.add(one, exp(I.sub(I.splat(0), x))))
     }
 
-    /// Returns tanh x within 4 ulp as E / (E + 2) with E = e^2x − 1 = 2^i·(e^r − 1) + (2^i − 1), which near 0 is e^r − 1 itself.
-    @inlinable @inline(__always)
+    /// Returns tanh x within 4 ulp as E / (E + 2) with E = e^2x − 1 = 2^i·(e^r − 1) + (2^i − 1). Near 0, E is e^r − 1.
+    @export(implementation) @inline(__always)
     public static func tanh(_ x: Vector) -> Vector {
         // tanh(10) rounds to 1.
         let parts = exponential(clamp(I.add(x, x), -20, 20))
@@ -82,17 +83,17 @@ public enum VectorMath<I: Instructions> {
 
     /// Returns x·Φ(x) (torch.nn.GELU) within 2e-7·|x|.
     ///
-    /// It is computed as max(x, 0) − |x|·Φ(−|x|) with 2Φ(−a) = e^L(a): no cancellation for negative x, and one exponential in
-    /// place of a division. L is a polynomial without constant term, fitted on [0, 6] and falling ever faster beyond, by
-    /// Tests/Reference/fit_gelu.py. The error of the fit is below 1e-7·|x|.
-    @inlinable @inline(__always)
+    /// It is computed as max(x, 0) − |x|·Φ(−|x|) with 2Φ(−a) = e^L(a): no cancellation for negative x, and one
+    /// exponential in place of a division. L is a polynomial without constant term, fitted on [0, 6] and falling ever
+    /// faster beyond, by Tests/Reference/fit_gelu.py. The error of the fit is below 1e-7·|x|.
+    @export(implementation) @inline(__always)
     public static func gelu(_ x: Vector) -> Vector {
         let a = least(I.abs(x), I.splat(14))
         return I.sub(relu(x), I.mul(I.mul(I.splat(0.5), a), twoTails(a)))
     }
 
     /// Returns 2Φ(−a) for `gelu`, 0 ≤ a ≤ 14.
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     static func twoTails(_ a: Vector) -> Vector {
         let square = I.mul(a, a)
         let p4 = I.fma(I.splat(-2.370_757_117_69e-8), a, I.splat(6.829_589_972_52e-7))
@@ -105,7 +106,7 @@ public enum VectorMath<I: Instructions> {
     }
 
     /// Returns Φ((x − 0.707107) / 0.282095) within 2e-7 (LaplaceActivation in transformers' activations.py).
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     public static func laplace(_ x: Vector) -> Vector {
         let z = I.div(I.sub(x, I.splat(0.707_107)), I.splat(0.282_095))
         let tail = I.mul(I.splat(0.5), twoTails(least(I.abs(z), I.splat(14))))
@@ -113,7 +114,7 @@ public enum VectorMath<I: Instructions> {
     }
 
     /// Returns x · min(max(x + 3, 0), 6) / 6 (torch.nn.Hardswish) within 2e-7·|x|.
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     public static func hardSwish(_ x: Vector) -> Vector {
         let six = I.splat(6)
         return I.mul(x, I.div(least(relu(I.add(x, I.splat(3))), six), six))
@@ -121,10 +122,10 @@ public enum VectorMath<I: Instructions> {
 
     /// Returns √ln(1 + eˣ) within 4 ulp (SqrtSoftplusActivation in transformers' activations.py).
     ///
-    /// With u = e^−|x| = h² the logarithm is max(x, 0) + ln(1 + u), and ln(1 + u) = 2 artanh(s) = u·w with s = u / (2 + u) ≤ ⅓,
-    /// by the series of artanh. For negative x the root of u is taken as h, so that none of its digits is lost where u is
-    /// subnormal.
-    @inlinable @inline(__always)
+    /// With u = e^−|x| = h² the logarithm is max(x, 0) + ln(1 + u), and ln(1 + u) = 2 artanh(s) = u·w, where
+    /// s = u / (2 + u) ≤ ⅓, by the series of artanh. For negative x the root of u is taken as h, so that none of its
+    /// digits is lost where u is subnormal.
+    @export(implementation) @inline(__always)
     public static func sqrtSoftplus(_ x: Vector) -> Vector {
         let zero = I.splat(0)
         let one = I.splat(1)
@@ -149,7 +150,7 @@ public enum VectorMath<I: Instructions> {
     ///
     /// It is for layers in bf16 and int8, whose rounding of outputs near 1 moves them by 2e-3 and more. Fitted by
     /// Tests/Reference/fit_gelu_coarse.py.
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     public static func coarseGelu(_ x: Vector) -> Vector {
         let limit = I.splat(4.1)
         let low = I.splat(-4.1)
@@ -166,17 +167,17 @@ public enum VectorMath<I: Instructions> {
         return I.mul(x, I.fma(t, p, I.splat(0.5)))
     }
 
-    /// Returns ½x(1 + tanh(√(2/π)(x + 0.044715x³))) (torch.nn.GELU(approximate="tanh")) within 2e-7·|x|, as x·sigmoid of twice
-    /// the argument.
-    @inlinable @inline(__always)
+    /// Returns ½x(1 + tanh(√(2/π)(x + 0.044715x³))) (torch.nn.GELU(approximate="tanh")) within 2e-7·|x|, as x·sigmoid
+    /// of twice the argument.
+    @export(implementation) @inline(__always)
     public static func geluTanh(_ x: Vector) -> Vector {
         let inner = I.fma(I.mul(I.mul(x, x), x), I.splat(0.044_715), x)
         return I.mul(x, sigmoid(I.mul(inner, I.splat(1.595_769_122))))
     }
 
-    /// Returns x·tanh(ln(1 + eˣ)) (torch.nn.Mish) within 2e-7·|x|, as x·n / (n + 2) with n = eˣ(eˣ + 2): no logarithm. Above 20
-    /// it is x in f32.
-    @inlinable @inline(__always)
+    /// Returns x·tanh(ln(1 + eˣ)) (torch.nn.Mish) within 2e-7·|x|, as x·n / (n + 2) with n = eˣ(eˣ + 2): no logarithm.
+    /// Above 20 it is x in f32.
+    @export(implementation) @inline(__always)
     public static func mish(_ x: Vector) -> Vector {
         let limit = I.splat(20)
         let e = exp(I.selectLess(limit, x, limit, x))
@@ -185,7 +186,7 @@ public enum VectorMath<I: Instructions> {
     }
 
     /// Returns x for x ≥ 0, else eˣ − 1 (torch.nn.ELU), within 4 ulp, without cancellation near 0.
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     public static func elu(_ x: Vector) -> Vector {
         let zero = I.splat(0)
         let parts = exponential(clamp(I.selectLess(x, zero, x, zero), -20, 0))
@@ -195,10 +196,10 @@ public enum VectorMath<I: Instructions> {
     }
 
     /// Returns max(x, 0). A NaN stays a NaN.
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     public static func relu(_ x: Vector) -> Vector { I.selectLess(x, I.splat(0), I.splat(0), x) }
 
     /// Returns the smaller of `x`, which may be NaN, and `limit`.
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     static func least(_ x: Vector, _ limit: Vector) -> Vector { I.selectLess(limit, x, limit, x) }
 }

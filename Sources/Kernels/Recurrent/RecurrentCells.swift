@@ -9,7 +9,7 @@ public struct RecurrentCellBlock {
     @usableFromInline let stride: Int
     @usableFromInline let gateStride: Int
 
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     init(step: RecurrentStepArguments, row: Int, rows: Int, unit: Int, units: Int, stride: Int, gateStride: Int) {
         self.step = step
         self.row = row
@@ -22,7 +22,7 @@ public struct RecurrentCellBlock {
 }
 
 /// Computes the cell's equations for a block of cells.
-@inlinable @inline(__always)
+@export(implementation) @inline(__always)
 public func finishCells<I: Instructions>(_: I.Type, _ part: RecurrentCellBlock) {
     let s = part.step
     let unit = part.unit
@@ -61,7 +61,7 @@ public struct CellRow<I: Instructions> {
     @usableFromInline var unit: Int
     @usableFromInline var count: Int
 
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     init(
         input: UnsafePointer<Float>, product: UnsafePointer<Float>, productStride: Int,
         previous: UnsafePointer<Float>, h: UnsafeMutablePointer<Float>, y: UnsafeMutablePointer<Float>?,
@@ -84,7 +84,7 @@ public struct CellRow<I: Instructions> {
     }
 
     /// Calls `body` with each vector of units as the current one.
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     mutating func forEachVector(_ body: (CellRow<I>) -> Void) {
         count = I.lanes
         while unit + I.lanes <= units {
@@ -95,37 +95,37 @@ public struct CellRow<I: Instructions> {
         if count > 0 { body(self) }
     }
 
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     func load(_ p: UnsafePointer<Float>) -> I.Vector {
         count == I.lanes ? I.load(p + unit) : I.load(p + unit, count: count, fill: 0)
     }
 
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     func store(_ p: UnsafeMutablePointer<Float>, _ v: I.Vector) {
         if count == I.lanes { I.store(p + unit, v) } else { I.store(p + unit, count: count, v) }
     }
 
     /// Returns a gate's input projection plus its product with h.
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     func gate(_ index: Int) -> I.Vector {
         I.add(load(input + index * hidden), load(product + index * productStride))
     }
 
     /// Stores an activated gate, if gates are wanted.
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     func storeGate(_ index: Int, _ v: I.Vector) {
         if let gates { store(gates + index * hidden, v) }
     }
 
     /// Stores the cell's output in the next state and in the output sequence.
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     func storeOutput(_ value: I.Vector) {
         store(h, value)
         if let y { store(y, value) }
     }
 
     /// Computes torch.nn.RNN: h = activation(in + hh).
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     func simple(_ activation: (I.Vector) -> I.Vector) {
         let value = activation(gate(0))
         storeGate(0, value)
@@ -133,7 +133,7 @@ public struct CellRow<I: Instructions> {
     }
 
     /// Computes torch.nn.GRU: n = tanh(in_n + r ⊙ (hh_n + b_hn)), h = (1 − z) ⊙ n + z ⊙ h.
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     func gru() {
         let r = VectorMath<I>.gate(gate(0))
         let z = VectorMath<I>.gate(gate(1))
@@ -147,7 +147,7 @@ public struct CellRow<I: Instructions> {
     }
 
     /// Computes torch.nn.LSTM: c = f ⊙ c + i ⊙ g, h = o ⊙ tanh(c).
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     func lstm() {
         let i = VectorMath<I>.gate(gate(0))
         let f = VectorMath<I>.gate(gate(1))

@@ -1,10 +1,11 @@
-/// Runs `DenseKernels.recurrentStep` in f32: the product h·W_hhᵀ for all running sequences and the cell's own equations.
+/// Runs `DenseKernels.recurrentStep` in f32: the product h·W_hhᵀ for all running sequences and the cell's own
+/// equations.
 ///
-/// Units are computed a group at a time: the panels of all its gates are multiplied into a small tile, and its cells are
-/// finished while the tile is in the first-level cache. Where the gates do not begin at a panel's edge, all products come
-/// first.
-@inlinable @inline(__always)
-public func recurrentStep<I: Instructions>(_: I.Type, _ s: RecurrentStepArguments) {
+/// Units are computed a group at a time: the panels of all its gates are multiplied into a small tile, and its cells
+/// are finished while the tile is in the first-level cache. Where the gates do not begin at a panel's edge, all
+/// products come first.
+@export(implementation) @inline(__always)
+public func recurrentStep<I: OutOfLineCells>(_: I.Type, _ s: RecurrentStepArguments) {
     if s.count <= 0 { return }
     guard s.hidden % I.panelWidth == 0 else {
         recurrentStepUngrouped(I.self, s) { I.dense($0) }
@@ -24,8 +25,8 @@ public func recurrentStep<I: Instructions>(_: I.Type, _ s: RecurrentStepArgument
 }
 
 /// Runs `DenseKernels.recurrentStep` in bf16 or int8: each row of h is converted to packed elements at each step.
-@inlinable @inline(__always)
-public func recurrentStepPacked<A: PackedArithmetic>(_: A.Type, _ s: RecurrentStepArguments) {
+@export(implementation) @inline(__always)
+public func recurrentStepPacked<A: PackedArithmetic>(_: A.Type, _ s: RecurrentStepArguments) where A.I: OutOfLineCells {
     typealias I = A.I
     guard s.count > 0, let scratch = s.denseScratch else { return }
     guard s.hidden % I.panelWidth == 0 else {
@@ -59,9 +60,10 @@ public func recurrentStepPacked<A: PackedArithmetic>(_: A.Type, _ s: RecurrentSt
 
 /// Runs a step whose gates do not begin at panels' edges: all products, then all cells.
 /// - Parameter dense: Runs a dense layer.
-@inlinable @inline(__always)
-func recurrentStepUngrouped<I: Instructions>(_: I.Type, _ s: RecurrentStepArguments, _ dense: (DenseArguments) -> Void)
-{
+@export(implementation) @inline(__always)
+func recurrentStepUngrouped<I: OutOfLineCells>(
+    _: I.Type, _ s: RecurrentStepArguments, _ dense: (DenseArguments) -> Void
+) {
     let gateWidth = s.cell.gates * s.hidden
     dense(
         DenseArguments(
@@ -75,7 +77,7 @@ func recurrentStepUngrouped<I: Instructions>(_: I.Type, _ s: RecurrentStepArgume
 }
 
 /// A block of rows of a step whose gates begin at panels' edges.
-public struct RecurrentRowBlock<A: Arithmetic> {
+public struct RecurrentRowBlock<A: Arithmetic> where A.I: OutOfLineCells {
     public typealias I = A.I
     @usableFromInline let step: RecurrentStepArguments
     /// The length of a row in packed elements.
@@ -84,12 +86,13 @@ public struct RecurrentRowBlock<A: Arithmetic> {
     @usableFromInline let b: UnsafePointer<A.PackedElement>
     @usableFromInline let scales: ProductScales?
     @usableFromInline let k: Int
-    /// The number of packed elements that are summed in registers before they are added to the tile, as in `denseLayer`.
+    /// The number of packed elements that are summed in registers before they are added to the tile, as in
+    /// `denseLayer`.
     @usableFromInline let kBlock: Int
     @usableFromInline let row: Int
     @usableFromInline let rows: Int
 
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     init(
         step: RecurrentStepArguments, a: UnsafePointer<A.PackedElement>, lda: Int, b: UnsafePointer<A.PackedElement>,
         scales: ProductScales?,
@@ -107,7 +110,7 @@ public struct RecurrentRowBlock<A: Arithmetic> {
     }
 
     /// Multiplies and finishes all groups of units.
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     func run() {
         let width = I.panelWidth
         // One row goes through four panels at once, see `multiplyOneRow`.
@@ -127,7 +130,7 @@ public struct RecurrentRowBlock<A: Arithmetic> {
 
     /// Computes the products of whole panels of units for all gates,
     /// `scratch[r, gate, j] = (h·W_hhᵀ)[row + r, gate, unit + j]`.
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     func multiplyGates(unit: Int, units: Int) {
         let gates = step.cell.gates
         let hidden = step.hidden
@@ -162,11 +165,11 @@ public struct RecurrentRowBlock<A: Arithmetic> {
 
 extension RecurrentStepArguments {
     /// The cells' outputs [count, hidden] before they are projected.
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     var projected: UnsafeMutablePointer<Float> { scratch + count * cell.gates * hidden }
 
     /// Computes h as W_hr times the cells' outputs, if there is a projection.
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     func project(_ dense: (DenseArguments) -> Void) {
         guard let packedHR else { return }
         dense(
@@ -177,10 +180,10 @@ extension RecurrentStepArguments {
     }
 
     /// Returns the offset in `gates` of a running sequence.
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     func rowOfGates(_ r: Int) -> Int { rows[r] * cell.gates * hidden }
 
     /// Returns the offset in `y` of a running sequence.
-    @inlinable @inline(__always)
+    @export(implementation) @inline(__always)
     func rowOfOutput(_ r: Int) -> Int { rows[r] * ldY }
 }

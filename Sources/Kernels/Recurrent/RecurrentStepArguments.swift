@@ -1,9 +1,9 @@
-/// The arguments of one time step of `count` sequences that run together. The equations are those of torch.nn.RNN, GRU and
-/// LSTM.
+/// The arguments of one time step of `count` sequences that run together. The equations are those of torch.nn.RNN, GRU
+/// and LSTM.
 ///
-/// A dense layer has already computed the input projections, with b_ih. They include b_hh too, except that of the GRU's n
-/// gate, which must stay inside r ⊙ (…). Sequences of different lengths step together without padding: the caller lists
-/// where the output row of each running sequence goes.
+/// A dense layer has already computed the input projections, with b_ih. They include b_hh too, except that of the GRU's
+/// n gate, which must stay inside r ⊙ (…). Sequences of different lengths step together without padding: the caller
+/// lists where the output row of each running sequence goes.
 public struct RecurrentStepArguments {
     public var cell: RecurrentCell
     /// The hidden size: units of the cell.
@@ -32,13 +32,13 @@ public struct RecurrentStepArguments {
     public var ldY: Int
     /// The output row of each running sequence [count].
     public var rows: UnsafePointer<Int>
-    /// The memory that receives the activated gates [gates · hidden] of row r at `gates + rows[r] * gates * hidden` (LSTM i f g
-    /// o, GRU r z n). `nil` if they are not wanted.
+    /// The memory that receives the activated gates [gates · hidden] of row r at `gates + rows[r] * gates * hidden`
+    /// (LSTM i f g o, GRU r z n). `nil` if they are not wanted.
     public var gates: UnsafeMutablePointer<Float>?
     /// Scratch of at least `count * (gates + 1) * hidden` floats, 64-byte aligned.
     public var scratch: UnsafeMutablePointer<Float>
-    /// Scratch of `DenseKernels.scratchCount` floats for m = count and the larger k of `output` and `hidden`, 64-byte aligned.
-    /// `nil` if that count is 0, as in f32.
+    /// Scratch of `DenseKernels.scratchCount` floats for m = count and the larger k of `output` and `hidden`, 64-byte
+    /// aligned. `nil` if that count is 0, as in f32.
     public var denseScratch: UnsafeMutablePointer<Float>?
     /// Whether to read `packedHH` from its end. Steps that alternate find in cache what the step before read last.
     public var backward: Bool

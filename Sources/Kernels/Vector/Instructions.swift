@@ -1,8 +1,8 @@
 /// The vector instructions of one instruction set, in which the kernels are written.
 ///
-/// Each kernel is one `@inlinable @inline(__always)` function, generic over `Instructions`. The targets KernelsBaseline,
-/// KernelsAVX2 and KernelsAVX512 each hold one conforming type and are compiled for its instruction set, so the bodies are
-/// inlined, specialized and compiled there. No other target may call them.
+/// Each kernel is one `@export(implementation) @inline(__always)` function, generic over `Instructions`. The targets
+/// KernelsBaseline, KernelsAVX2 and KernelsAVX512 each hold one conforming type and are compiled for its instruction
+/// set, so the bodies are inlined, specialized and compiled there. No other target may call them.
 public protocol Instructions {
     associatedtype Vector: BitwiseCopyable
 
@@ -29,8 +29,8 @@ public protocol Instructions {
     static func selectLess(_ a: Vector, _ b: Vector, _ x: Vector, _ y: Vector) -> Vector
     /// Returns `p * 2^i` for a whole number `i`, where `rounder` holds 1.5 · 2²³ + i.
     static func scale(_ p: Vector, _ i: Vector, _ rounder: Vector) -> Vector
-    /// Splits `y` ≤ 128 into a whole number and a rest within ±½. `rounder` is what `scale` takes besides the whole number. The
-    /// rest need not be right where 2^y is 0.
+    /// Splits `y` ≤ 128 into a whole number and a rest within ±½. `rounder` is what `scale` takes besides the whole
+    /// number. The rest need not be right where 2^y is 0.
     static func split(_ y: Vector) -> (whole: Vector, rest: Vector, rounder: Vector)
     static func sum(_ v: Vector) -> Float
     static func maximum(_ v: Vector) -> Float
@@ -59,36 +59,15 @@ public protocol Instructions {
     static func storeBytes(_ p: UnsafeMutablePointer<UInt8>, _ v: Vector)
     /// Stores the same whole numbers as 16-bit integers.
     static func storeShorts(_ p: UnsafeMutablePointer<UInt16>, _ v: Vector)
-
-    /// Runs `multiplyPanel` in f32, out of line: one copy of the register tiles for each instruction set.
-    static func multiply(_ product: PanelProduct<Float>)
-    /// Runs `multiplyOneRow` in f32, out of line.
-    static func multiplyRow(_ product: PanelProduct<Float>)
-    /// Runs `packKeyRows`, out of line.
-    static func packKeys(
-        _ k: UnsafePointer<Float>, _ ldk: Int, _ keys: Int, _ headDim: Int, _ panels: UnsafeMutablePointer<Float>)
-    /// Runs `attendBlock`, out of line.
-    static func attend(_ task: AttentionBlock)
-    /// Runs `runTile` of `ScoreWork`, out of line.
-    static func scores(_ product: ScoreProduct)
-    /// Runs `runTile` of `ValueWork`, out of line.
-    static func values(_ product: ValueProduct)
-    /// Runs `activateRows`, out of line.
-    static func activate(
-        _ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, stride: Int, isCoarse: Bool)
-    /// Runs `finishCells`, out of line.
-    static func finish(_ cells: RecurrentCellBlock)
-    /// Runs `denseLayer`, out of line.
-    static func dense(_ d: DenseArguments)
 }
 
 extension Instructions {
     /// The width of a packed panel in columns.
-    @inlinable @inline(__always) public static var panelWidth: Int { 2 * lanes }
+    @export(implementation) @inline(__always) public static var panelWidth: Int { 2 * lanes }
 
-    /// Splits `y` by adding 1.5 · 2²³, which leaves the whole number in the low bits. A y for which 2^y is 0 anyway is raised to
-    /// where `scale` still takes it.
-    @inlinable @inline(__always)
+    /// Splits `y` by adding 1.5 · 2²³, which leaves the whole number in the low bits. A y for which 2^y is 0 anyway is
+    /// raised to where `scale` still takes it.
+    @export(implementation) @inline(__always)
     public static func split(_ y: Vector) -> (whole: Vector, rest: Vector, rounder: Vector) {
         let low = splat(-151)
         let magic = splat(12_582_912)
@@ -100,5 +79,5 @@ extension Instructions {
 }
 
 /// Returns the smallest multiple of `multiple` that is at least `count`.
-@inlinable @inline(__always)
+@export(implementation) @inline(__always)
 func roundUp(_ count: Int, to multiple: Int) -> Int { (count + multiple - 1) / multiple * multiple }

@@ -30,7 +30,7 @@ struct NumpyArchive: WeightFile {
 
     func tensor(_ name: String) -> Tensor? { tensors[name] }
 
-    /// The array in the file's own bytes, or a copy in row-major order.
+    /// The array as a tensor: in the file's own bytes, or copied into row-major order.
     private static func tensor(
         _ name: String, _ bytes: UnsafeRawBufferPointer, _ owner: AnyObject
     ) throws(NumpyHeader.Refusal) -> Tensor {

@@ -78,7 +78,7 @@ struct NumpyHeader {
         return type
     }
 
-    /// As much of Python's literal syntax as numpy writes.
+    /// A reader of the part of Python's literal syntax that numpy writes.
     private struct Literal {
         private let text: UnsafeRawBufferPointer
         private var position = 0
@@ -119,7 +119,7 @@ struct NumpyHeader {
             return bytes.utf8
         }
 
-        /// `()`, `(3,)`, `(3, 4)`; Python 2 wrote `3L`.
+        /// Reads a tuple of integers: `()`, `(3,)`, `(3, 4)`. Python 2 wrote `3L`.
         mutating func tuple() -> [Int]? {
             guard take("(") else { return nil }
             var numbers: [Int] = []

@@ -1,77 +1,13 @@
 import Diagnostics
 
-/// A value of a pickle. Containers live in `Pickle.containers` and are named by position, so that shared, cyclic or
-/// deeply nested ones need no recursion to build or to free.
-enum PickleValue {
-    case none
-    case bool(Bool)
-    case integer(Int)
-    case string(String)
-    /// An integer beyond 64 bits, little-endian two's complement.
-    case longInteger([UInt8])
-    /// Something of no use to weights: a float, bytes, a set, a dtype, a device.
-    case opaque
-    case global(PickleGlobal)
-    case container(Int)
-    case storage(Int)
-    case tensor(Int)
-}
-
-/// The names a pickle may use. None is looked up: each stands for something this interpreter does itself.
-enum PickleGlobal {
-    case rebuildTensor, rebuildParameter, orderedDict, size, inert
-    case storageType(DataType)
-
-    init?(module: String, name: String) {
-        switch (module, name) {
-        case ("torch._utils", "_rebuild_tensor_v2"), ("torch._utils", "_rebuild_tensor"): self = .rebuildTensor
-        case ("torch._utils", "_rebuild_parameter"), ("torch._utils", "_rebuild_parameter_with_state"):
-            self = .rebuildParameter
-        case ("collections", "OrderedDict"): self = .orderedDict
-        case ("torch", "Size"): self = .size
-        case ("torch", "device"), ("torch.serialization", "_get_layout"), ("torch", "float32"), ("torch", "float16"),
-            ("torch", "bfloat16"), ("torch", "float64"), ("torch", "int64"):
-            self = .inert
-        case ("torch", "DoubleStorage"): self = .storageType(.f64)
-        case ("torch", "FloatStorage"): self = .storageType(.f32)
-        case ("torch", "HalfStorage"): self = .storageType(.f16)
-        case ("torch", "BFloat16Storage"): self = .storageType(.bf16)
-        case ("torch", "LongStorage"): self = .storageType(.i64)
-        case ("torch", "IntStorage"): self = .storageType(.i32)
-        case ("torch", "ShortStorage"): self = .storageType(.i16)
-        case ("torch", "CharStorage"): self = .storageType(.i8)
-        case ("torch", "ByteStorage"): self = .storageType(.u8)
-        case ("torch", "BoolStorage"): self = .storageType(.bool)
-        default: return nil
-        }
-    }
-}
-
-/// Where a tensor's numbers lie, as the pickle says; nothing of it has been checked against the data.
-struct PickleStorage {
-    let type: DataType
-    let key: String
-    /// Elements of the whole storage.
-    let count: Int
-    /// Elements of it before the view that this is (legacy files), and in that view.
-    let viewOffset: Int
-    let viewCount: Int
-}
-
-struct PickleTensor {
-    let storage: Int
-    let offset: Int
-    let shape: [Int]
-    let strides: [Int]
-}
-
-/// Reads one pickle as `torch.save` writes it (protocols 2 to 5; Lib/pickletools.py of CPython describes the opcodes).
-/// It calls nothing and looks nothing up: a name outside `PickleGlobal` is an error, and so is any other opcode.
+/// An interpreter of one pickle of `torch.save` (protocols 2 to 5; Lib/pickletools.py of CPython describes the
+/// opcodes). It calls nothing and looks nothing up: a global name outside `PickleGlobal` is an error, and so is any
+/// other opcode.
 struct Pickle {
     struct Container {
         enum Kind { case tuple, list, dict }
         var kind: Kind
-        /// Of a dict: key, value, key, value.
+        /// The elements; of a dict, keys and values in turn.
         var items: [PickleValue] = []
     }
 
@@ -83,7 +19,7 @@ struct Pickle {
     private(set) var storages: [PickleStorage] = []
     private(set) var tensors: [PickleTensor] = []
     private(set) var root = PickleValue.none
-    /// Bytes read, up to and including STOP.
+    /// The number of bytes read, up to and including STOP.
     private(set) var length = 0
 
     static let stackLimit = 1 << 20
@@ -198,7 +134,7 @@ struct Pickle {
 
     // MARK: Opcodes
 
-    /// One opcode; false after STOP.
+    /// Executes one opcode. Returns false after STOP.
     private mutating func step() throws(Refusal) -> Bool {
         switch try number(UInt8.self) {
         case 0x80:
@@ -337,7 +273,8 @@ struct Pickle {
         return numbers
     }
 
-    /// `("storage", type, key, location, count)`, and in legacy files a sixth: None or `(key, offset, count)` of a view.
+    /// Reads a reference to a storage: `("storage", type, key, location, count)`. Legacy files add a sixth element:
+    /// None or `(key, offset, count)` of a view.
     private mutating func persistent() throws(Refusal) {
         let id = try tuple(pop()) ?? []
         guard id.count == 5 || id.count == 6, case .string("storage") = id[0],
@@ -359,6 +296,6 @@ struct Pickle {
 }
 
 extension UInt8 {
-    /// Lets the opcode, read as an Int, be matched with its letter.
+    /// Matches an opcode, read as an Int, with its character.
     fileprivate static func ~= (pattern: UInt8, value: Int) -> Bool { Int(pattern) == value }
 }

@@ -1,7 +1,8 @@
 import Diagnostics
 
-/// A checkpoint of `torch.save`: the zip archive of PyTorch 1.6 and later, or the legacy sequence of pickles before it
-/// (torch/serialization.py: `_load`, `_legacy_load`). Nested dicts give dotted names; what is not a tensor is left out.
+/// A checkpoint of `torch.save`: the zip archive of PyTorch 1.6 and later, or the legacy sequence of pickles
+/// (torch/serialization.py: `_load`, `_legacy_load`). Nested dicts give dotted names. Values other than tensors are
+/// left out.
 struct PyTorchFile: WeightFile {
     let path: String
     let format: String
@@ -13,10 +14,10 @@ struct PyTorchFile: WeightFile {
     static let nodeLimit = 1 << 20
     static let depthLimit = 32
     static let nameLimit = 1024
-    /// `0x1950a86a20f9469cfc6c`, with which a legacy file starts.
+    /// The magic number at the start of a legacy file, `0x1950a86a20f9469cfc6c`.
     static let legacyMagic: [UInt8] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19]
 
-    /// The zipped form: `NAME/data.pkl`, and `NAME/data/KEY` for each storage.
+    /// Reads the zip format: `NAME/data.pkl`, and `NAME/data/KEY` for each storage.
     init(_ archive: ZipArchive) throws(FileError) {
         path = archive.file.path
         format = "pytorch (zip)"
@@ -42,8 +43,8 @@ struct PyTorchFile: WeightFile {
         try collect(pickle, storages, limit: archive.file.bytes.count)
     }
 
-    /// The legacy form: pickles of the magic number, the protocol, the system, the object and the storages' keys; then
-    /// for each key an i64 count and that many elements.
+    /// Reads the legacy format: pickles of the magic number, the protocol, the system, the object and the storages'
+    /// keys. An i64 count and that many elements follow for each key.
     init(legacy file: MappedFile) throws(FileError) {
         path = file.path
         format = "pytorch (legacy)"
@@ -109,7 +110,7 @@ struct PyTorchFile: WeightFile {
         }
     }
 
-    /// Walks the pickled object, in order, for its tensors.
+    /// Collects the tensors of the pickled object, in order.
     private mutating func collect(_ pickle: Pickle, _ storages: [String: Bytes], limit: Int) throws(FileError) {
         guard case .container = pickle.root else {
             throw FileError(file: path, "does not hold a dict of tensors; save a state_dict")
@@ -174,7 +175,7 @@ struct PyTorchFile: WeightFile {
         guard !names.isEmpty else { throw FileError(file: path, "holds no tensors; save a state_dict") }
     }
 
-    /// What torch.optim.Optimizer.state_dict returns: its tensors are no weights.
+    /// Whether a container is the state dict of a `torch.optim.Optimizer`, whose tensors are no weights.
     private static func isOptimizer(_ container: Pickle.Container) -> Bool {
         guard container.kind == .dict, container.items.count == 4 else { return false }
         var keys: Set<String> = []
@@ -182,7 +183,7 @@ struct PyTorchFile: WeightFile {
         return keys == ["state", "param_groups"]
     }
 
-    /// The tensor in its storage: in place where it is contiguous, else copied in order. Bounds are checked here.
+    /// Returns a tensor of a storage: in place if it is contiguous, else copied in row-major order. Checks all bounds.
     private static func view(
         _ name: String, _ tensor: PickleTensor, _ pickle: Pickle, _ storages: [String: Bytes], _ copied: inout Int,
         limit: Int

@@ -2,8 +2,8 @@ import Diagnostics
 import JSON
 
 /// A safetensors file: u64 header length, JSON header, tensor bytes
-/// (https://github.com/huggingface/safetensors#format). Stricter than needed to read it: what the format forbids is
-/// refused, so that a damaged file is never half understood.
+/// (https://github.com/huggingface/safetensors#format). The reader refuses everything that the format forbids, even
+/// what it could read, so that a damaged file never yields a part of its tensors.
 struct SafetensorsFile: WeightFile {
     let path: String
     let format = "safetensors"

@@ -5,7 +5,7 @@ import JSON
 public enum SafetensorsHeader {
     public struct Entry: Sendable {
         public let name: String
-        /// As the format spells it: `F32`, `BF16`, `I8`.
+        /// The element type as the format spells it: `F32`, `BF16`, `I8`.
         public let type: String
         public let shape: [Int]
         public let byteCount: Int
@@ -18,7 +18,8 @@ public enum SafetensorsHeader {
         }
     }
 
-    /// Names must differ, and none may be `__metadata__`. For every tensor to be aligned, wider types come first.
+    /// Writes the header. The names must differ, and none may be `__metadata__`. All tensors are aligned if wider types
+    /// come first.
     public static func bytes(_ entries: [Entry], metadata: [(String, String)] = []) -> [UInt8] {
         var json = JSONWriter()
         json.object { json in

@@ -1,16 +1,16 @@
 import Diagnostics
 import JSON
 
-/// Several files behind a `model.safetensors.index.json` or `pytorch_model.bin.index.json`, whose `weight_map` says which
+/// The files that a `model.safetensors.index.json` or `pytorch_model.bin.index.json` lists. Its `weight_map` says which
 /// file holds which tensor (transformers.modeling_utils.load_sharded_checkpoint).
 struct ShardedFile: WeightFile {
     let path: String
-    /// The shards'.
+    /// The format of the shards.
     let format: String
     let names: [String]
     private let tensors: [String: Tensor]
 
-    /// - Parameter open: opens a shard, by its name.
+    /// - Parameter open: opens a shard by its name.
     /// - Throws: `FileError` naming the shard that is missing or broken, or the tensor that is not where the index says.
     init(
         directory: String, index: MappedFile, open: (String) throws(FileError) -> any WeightFile

@@ -3,15 +3,15 @@ import Glibc
 
 /// Finds and opens the weights of a model directory.
 public enum WeightFiles {
-    /// Looked for in this order where config.json names no file.
+    /// The file names tried, in this order, if config.json names no file.
     public static let candidates = [
         "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
         "pytorch_model.bin.index.json", "model.npz", "model.pt", "model.pth",
         "weights.safetensors", "weights.npz", "weights.pt",
     ]
 
-    /// Opens the file named by `"weights"` in config.json, a plain file name inside the directory, else the first of
-    /// `candidates` that is there. The format is told from the name's extension, else from the content.
+    /// Opens the file that `"weights"` in config.json names, else the first of `candidates` that exists. The file lies
+    /// directly inside the directory. Its format follows from the name's extension, else from the content.
     /// - Throws: `FileError` listing what was looked for, or naming what is wrong with the file.
     public static func open(directory: String, configured: String?) throws(FileError) -> any WeightFile {
         if let configured {

@@ -10,9 +10,9 @@ struct ZipArchive {
         let name: String
         let isDeflated: Bool
         let crc: UInt32
-        /// Bytes once inflated.
+        /// The uncompressed size in bytes.
         let size: Int
-        /// As they lie in the file.
+        /// The member's bytes in the file, still compressed if `isDeflated`.
         let raw: UnsafeRawBufferPointer
     }
 
@@ -21,7 +21,7 @@ struct ZipArchive {
     private let index: [String: Int]
 
     static let memberLimit = 100_000
-    /// Inflated bytes of all members together: as many times the archive's size, and a mebibyte more.
+    /// The largest uncompressed size of all members together: this many times the archive's size, plus 1 MiB.
     static let inflationLimit = 100
 
     /// - Throws: `FileError` naming the member and what is wrong with it.
@@ -84,9 +84,9 @@ struct ZipArchive {
 
     func member(_ name: String) -> Member? { index[name].map { members[$0] } }
 
-    /// Calls `body` with a member's bytes and what keeps them valid beyond the call: the mapping, or the memory inflated
-    /// into. Nothing else does: memory is freed after its owner's last use, whatever pointers into it are left.
-    /// - Throws: `FileError` where the data does not inflate to the size and CRC-32 that the directory gives.
+    /// Calls `body` with a member's bytes and the object that owns them: the mapping or the inflated memory. The bytes
+    /// stay valid after the call only while that object is kept.
+    /// - Throws: `FileError` if the data does not inflate to the size and CRC-32 that the directory gives.
     func read<Result>(
         _ member: Member, _ body: (_ bytes: UnsafeRawBufferPointer, _ owner: AnyObject) throws(FileError) -> Result
     ) throws(FileError) -> Result {
@@ -113,7 +113,7 @@ struct ZipArchive {
         var count: Int
         var size: Int
         var offset: Int
-        /// Where the records after the directory start.
+        /// The offset of the records after the directory.
         var limit: Int
         var end: Int {
             let (end, overflow) = offset.addingReportingOverflow(size)
@@ -121,7 +121,7 @@ struct ZipArchive {
         }
     }
 
-    /// Section 4.3.16, and 4.3.14 and 4.3.15 for zip64.
+    /// Finds the end of the central directory (section 4.3.16; sections 4.3.14 and 4.3.15 for zip64).
     private static func endOfDirectory(_ bytes: UnsafeRawBufferPointer) -> Directory? {
         var at = bytes.count - 22
         let first = max(0, at - 65_535)
@@ -162,7 +162,7 @@ struct ZipArchive {
         let offset: Int
     }
 
-    /// One central directory entry, section 4.3.12, with the zip64 extra field of 4.5.3.
+    /// Reads an entry of the central directory (section 4.3.12, with the zip64 extra field of 4.5.3).
     private static func entry(
         _ header: UnsafeRawBufferPointer, _ extra: UnsafeRawBufferPointer, _ fail: (String) -> FileError,
         _ name: String
@@ -201,7 +201,8 @@ struct ZipArchive {
         return Entry(isDeflated: method == 8, crc: crc, packedSize: packedSize, size: size, offset: offset)
     }
 
-    /// The member's bytes behind its local header (4.3.7), which must lie before `limit` and agree with the directory.
+    /// The member's bytes after its local header (4.3.7). `nil` unless they lie before `limit` and the header agrees
+    /// with the directory.
     private static func content(
         _ bytes: UnsafeRawBufferPointer, _ entry: Entry, _ name: UnsafeRawBufferPointer, limit: Int
     ) -> UnsafeRawBufferPointer? {
@@ -224,7 +225,8 @@ struct ZipArchive {
         return content
     }
 
-    /// Raw deflate (RFC 1951); false unless it ends exactly at `count` bytes and uses all of `source`.
+    /// Inflates raw deflate data (RFC 1951). Returns false unless it ends exactly at `count` bytes and uses all of
+    /// `source`.
     private static func inflate(
         _ source: UnsafeRawBufferPointer, into out: UnsafeMutableRawBufferPointer, count: Int
     ) -> Bool {

@@ -6,34 +6,36 @@ import ModelFiles
 /// An additive bias of attention scores that depends on the head and on the distance of key and query (Shaw et al.
 /// 2018, https://arxiv.org/abs/1803.02155). Its rows grow to the longest sequence so far and are shared by all layers
 /// and workers.
-final class RelativeBias: Sendable {
+final class RelativePositionBias: Sendable {
     let heads: Int
-    /// [buckets, heads], as torch.nn.Embedding holds it.
-    private let table: FloatTensor
-    private let buckets: Int
-    private let bucket: @Sendable (_ distance: Int) -> Int
-    private let made = Locked<RelativeBiasRows?>(nil)
+    private let value: @Sendable (_ head: Int, _ distance: Int) -> Float
+    private let made = Locked<RelativePositionBiasRows?>(nil)
 
-    /// - Parameters:
-    ///   - table: [buckets, heads].
-    ///   - bucket: Returns the bucket, 0 ..< buckets, of a distance: the key's position minus the query's.
-    init(_ table: FloatTensor, buckets: Int, heads: Int, bucket: @escaping @Sendable (Int) -> Int) {
-        self.table = table
-        self.buckets = buckets
+    /// - Parameter value: Returns the bias of a head at a distance: the key's position minus the query's.
+    init(heads: Int, _ value: @escaping @Sendable (_ head: Int, _ distance: Int) -> Float) {
         self.heads = heads
-        self.bucket = bucket
+        self.value = value
+    }
+
+    /// Makes the bias of a table with one value for each head and bucket of distances.
+    /// - Parameters:
+    ///   - table: [buckets, heads], as torch.nn.Embedding holds it.
+    ///   - bucket: Returns the bucket of a distance, which is clamped to 0 ..< buckets.
+    convenience init(
+        _ table: FloatTensor, buckets: Int, heads: Int, bucket: @escaping @Sendable (_ distance: Int) -> Int
+    ) {
+        self.init(heads: heads) { head, distance in
+            table.values[min(max(bucket(distance), 0), buckets - 1) * heads + head]
+        }
     }
 
     /// Returns the biases for sequences of up to `length` tokens.
-    func rows(length: Int) -> RelativeBiasRows {
+    func rows(length: Int) -> RelativePositionBiasRows {
         made.withLock { made in
             if let made, made.reach >= length { return made }
             var reach = max(128, made?.reach ?? 0)
             while reach < length { reach *= 2 }
-            let rows = RelativeBiasRows(heads: heads, reach: reach) { head, distance in
-                let place = min(max(bucket(distance), 0), buckets - 1) * heads + head
-                return table.values[place]
-            }
+            let rows = RelativePositionBiasRows(heads: heads, reach: reach, value)
             made = rows
             return rows
         }
@@ -56,7 +58,7 @@ final class RelativeBias: Sendable {
 }
 
 /// The biases of all distances from 1 − reach to reach − 1, [heads, 2 · reach − 1].
-final class RelativeBiasRows: @unchecked Sendable {
+final class RelativePositionBiasRows: @unchecked Sendable {
     let reach: Int
     private let values: UnsafeMutablePointer<Float>
 

@@ -30,16 +30,16 @@ extension Model {
             precision: try Self.precision(configuration, wanted: precision))
         let network = try ModelRegistry.make(
             Checkpoint(directory: directory.networkPath(), configuration: configuration, weights: reader), sentence)
-        let isText = network.description.architecture.input.vocabularySize != nil
-        // The tokenizers of some published models have tokens that the network lacks; a request that uses one is
-        // refused.
-        var model = Model(
-            name: name, directory: directory.path, network: network,
-            tokenizer: isText ? try TokenizerLoader.load(directory: directory.networkPath()) : nil)
-        if isText {
-            model.lowercases = sentence.lowercases
-            model.takesTokenTypes = try TokenTypes.areGiven(directory.tokenizerConfiguration(), configuration)
+        var processor: TextProcessor?
+        if network.description.architecture.input.vocabularySize != nil {
+            // The tokenizers of some published models have tokens that the network lacks; a request that uses one is refused.
+            let tokenizer = try TokenizerLoader.load(directory: directory.networkPath())
+            let passesTypes = try TokenTypes.areGiven(directory.tokenizerConfiguration(), configuration)
+            processor = tokenizer.map {
+                TextProcessor($0, lowercases: sentence.lowercases, passesTokenTypes: passesTypes)
+            }
         }
+        var model = Model(name: name, directory: directory.path, network: network, processor: processor)
         model.unusedTensors = reader.unused
         return (model, reader)
     }

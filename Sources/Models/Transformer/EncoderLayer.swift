@@ -33,7 +33,7 @@ struct AttentionPart: Sendable {
 /// A term that is added to attention's scores, scale · q·k, before the softmax.
 enum ScoreBias: Sendable {
     /// A bias by head and distance of key and query.
-    case relative(RelativeBias)
+    case relative(RelativePositionBias)
     case disentangled(DisentangledBias)
 }
 

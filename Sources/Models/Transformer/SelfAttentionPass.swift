@@ -15,7 +15,7 @@ struct SelfAttentionPass {
     /// The keys that each query attends to.
     var span = AttentionSpan.all
     /// The bias of the scores by the distance of key and query. `nil` if there is none.
-    var relative: RelativeBiasRows?
+    var relative: RelativePositionBiasRows?
     /// Soft cap of the scores; 0 for none.
     var cap: Float = 0
     /// DeBERTa's bias, which comes without span, cap and grouped keys. `nil` if there is none.

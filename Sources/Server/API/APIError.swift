@@ -2,18 +2,22 @@ import Diagnostics
 import HTTP
 import JSON
 
-/// Why a request is refused, in the terms of the HTTP contract.
-struct APIError: Error, Sendable, Equatable {
+/// The reason why a request is refused. Each dialect writes it in its own form.
+package struct APIError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The HTTP status code.
     var status: Int
-    /// Stable, snake_case.
+    /// A stable name of the reason, in snake_case.
     var code: String
-    /// The field at fault; nil: the request as a whole.
+    /// The field at fault; `nil` if the request as a whole is.
     var param: String?
-    /// What was wrong and what would be right.
-    var message: String
+    /// A sentence that says what is wrong and what would be right.
+    package var message: String
+    /// The headers that the response needs, such as `Allow`.
     var headers: HTTPHeaders = [:]
 
-    /// Unicode scalars. Both may name what a client sent; messages do so by an `excerpt`, so that a long one is never made.
+    package var description: String { message }
+
+    /// The most Unicode scalars of `param` and `message`. Messages quote clients by `excerpt`, so that a long one is never made.
     private static let longestParam = 200
     private static let longestMessage = 2000
 
@@ -47,35 +51,5 @@ struct APIError: Error, Sendable, Equatable {
         case .cancelled: self.init(499, "cancelled", "The client went away.")
         case .noThreads: self.init(500, "internal_error", "The server has no worker threads.")
         }
-    }
-
-    /// The error object's `type`, as OpenAI's clients know it.
-    var type: String {
-        switch status {
-        case 401: "authentication_error"
-        case 429: "rate_limit_error"
-        case 500...: "server_error"
-        default: "invalid_request_error"
-        }
-    }
-
-    var response: HTTPResponse {
-        var json = JSONWriter()
-        json.object { json in
-            json.key("error")
-            json.object { json in
-                json.key("message")
-                json.string(message)
-                json.key("type")
-                json.string(type)
-                json.key("param")
-                if let param { json.string(param) } else { json.null() }
-                json.key("code")
-                json.string(code)
-            }
-        }
-        var headers: HTTPHeaders = ["Content-Type": "application/json"]
-        for (name, value) in self.headers.fields { headers.add(name, value) }
-        return HTTPResponse(status: status, headers: headers, body: [ArraySegment(json.bytes)])
     }
 }

@@ -6,7 +6,7 @@ import Models
 struct ModelSet: Sendable {
     let models: [Model]
 
-    /// - Parameter name: nil: the first.
+    /// - Parameter name: The model's name; `nil` if the first model is meant.
     func find(_ name: String?, param: String? = "model") throws(APIError) -> (index: Int, model: Model) {
         let index = name.map { name in models.firstIndex { $0.name == name } } ?? (models.isEmpty ? nil : 0)
         guard let index else {

@@ -2,25 +2,43 @@ import HTTP
 import Models
 import Synchronization
 
-/// One request on its way: who asked, when, and where the answer goes.
-final class RequestContext: Sendable {
+/// A request on its way to its response, with its match and the time that each stage takes.
+final class RequestContext: @unchecked Sendable {
     let request: HTTPRequest
     let writer: any ResponseWriter
+    let service: Service
     let id: String
-    /// The route's pattern, for metrics.
-    let route: String
     let arrival = ContinuousClock.now
-    private let recorder: AnswerRecorder
+    let match: Router.Match
 
-    init(_ request: HTTPRequest, _ writer: any ResponseWriter, route: String, recorder: AnswerRecorder) {
+    // Only whoever has the request in hand uses these: the event loop, then one worker after the other. The engine's monitor
+    // stands between them.
+    var timing = ServerTiming()
+    /// The moment after which work is not begun; `nil` if there is none.
+    var deadline: ContinuousClock.Instant?
+    /// The request's place in the queue, kept until it is answered.
+    var admission: Admission?
+
+    init(_ request: HTTPRequest, _ writer: any ResponseWriter, _ match: Router.Match, service: Service) {
         self.request = request
         self.writer = writer
-        self.route = route
-        self.recorder = recorder
+        self.match = match
+        self.service = service
         id = RequestContext.identifier(request.headers["X-Request-Id"])
     }
 
-    /// The client's, when it is visible ASCII of at most 128 characters; else a new one.
+    /// The values of the path's parameters, by name.
+    var parameters: [String: String] { match.parameters }
+
+    func respond(_ response: HTTPResponse) {
+        writer.respond(
+            service.recorder.record(
+                response, to: request, id: id, route: match.label, total: arrival.duration(to: .now), timing: timing))
+    }
+
+    func respond(_ error: APIError) { respond(match.dialect.errorResponse(error)) }
+
+    /// Returns the client's identifier if it is visible ASCII of at most 128 characters, else a new one.
     static func identifier(_ sent: String?) -> String {
         if let sent, (1...128).contains(sent.utf8.count), sent.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) {
             return sent
@@ -37,69 +55,12 @@ final class RequestContext: Sendable {
 
     private static let numbers = Atomic(UInt64.random(in: .min ... .max))
 
-    /// Numbers that look random and do not repeat before 2⁶⁴ of them, from a random start: SplitMix64 (Steele, Lea, Flood,
-    /// "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014). Asking the system each time would be a system call.
+    /// Returns a number that looks random and repeats after 2⁶⁴ others: SplitMix64 (Steele, Lea, Flood, "Fast Splittable
+    /// Pseudorandom Number Generators", OOPSLA 2014) from a random start. The system's random numbers cost a system call each.
     private static func nextNumber() -> UInt64 {
         var z = numbers.wrappingAdd(0x9E37_79B9_7F4A_7C15, ordering: .relaxed).newValue
         z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
         z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
         return z ^ (z >> 31)
-    }
-
-    func respond(_ response: HTTPResponse, timing: ServerTiming = ServerTiming()) {
-        writer.respond(
-            recorder.record(
-                response, to: request, id: id, route: route, total: arrival.duration(to: .now), timing: timing))
-    }
-
-    func respond(_ error: APIError, timing: ServerTiming = ServerTiming()) { respond(error.response, timing: timing) }
-}
-
-/// Where a request's time went.
-struct ServerTiming: Sendable, Equatable {
-    var tokenize = Duration.zero
-    var queue = Duration.zero
-    var infer = Duration.zero
-    var serialize = Duration.zero
-
-    /// https://www.w3.org/TR/server-timing/
-    var field: String {
-        if self == ServerTiming() { return ServerTiming.none }
-        return text
-    }
-
-    /// Most answers need no work.
-    private static let none = ServerTiming().text
-
-    private var text: String {
-        var text: [UInt8] = []
-        text.reserveCapacity(96)
-        func add(_ name: String, _ duration: Duration) {
-            text.append(contentsOf: name.utf8)
-            duration.appendMilliseconds(to: &text)
-        }
-        add("tokenize;dur=", tokenize)
-        add(", queue;dur=", queue)
-        add(", infer;dur=", infer)
-        add(", serialize;dur=", serialize)
-        return String(decoding: text, as: UTF8.self)
-    }
-}
-
-extension Duration {
-    var milliseconds: Double { Double(components.seconds) * 1e3 + Double(components.attoseconds) / 1e15 }
-
-    /// Rounded to microseconds, with at least one decimal: `12.345`, `0.12`, `3.0`.
-    func appendMilliseconds(to text: inout [UInt8]) {
-        let (seconds, attoseconds) = components
-        let microseconds = Int(seconds) * 1_000_000 + Int((attoseconds + 500_000_000_000) / 1_000_000_000_000)
-        text.append(decimal: microseconds / 1000)
-        text.append(0x2E)
-        var (rest, unit) = (microseconds % 1000, 100)
-        repeat {
-            text.append(hexDigit: UInt8(truncatingIfNeeded: rest / unit))
-            rest %= unit
-            unit /= 10
-        } while rest > 0
     }
 }

@@ -1,13 +1,22 @@
 import HTTP
 
-/// What a route has to say, before it is known how it is sent.
-enum ResponseContent: Sendable {
+/// The content of a response, before it is decided how it is sent.
+package enum ResponseContent: Sendable {
     case whole(HTTPResponse)
     case json(StreamedJSON)
 
-    /// As one response: long JSON is streamed by the engine's workers, and JSON that is worth it is compressed. Runs on
-    /// a worker.
-    /// - Parameter inferSeconds: what the content took, for `CompressionPolicy`.
+    /// The bytes of the content, in order.
+    package var segments: [any ByteSegment] { response().body }
+
+    /// A copy of the bytes of the content.
+    package var bytes: [UInt8] {
+        var bytes: [UInt8] = []
+        for segment in segments { segment.withBytes { bytes += $0 } }
+        return bytes
+    }
+
+    /// Makes the response: the engine's workers stream long JSON, and compress JSON if that is worth it. Runs on a worker.
+    /// - Parameter inferSeconds: The seconds of inference behind the content, for `CompressionPolicy`.
     func response(
         engine: InferenceEngine, accept: AcceptEncoding, compression: CompressionPolicy, inferSeconds: Double
     ) -> HTTPResponse {
@@ -30,7 +39,7 @@ enum ResponseContent: Sendable {
         return response
     }
 
-    /// At once, and as it is.
+    /// Makes the response at once, neither streamed nor compressed.
     func response() -> HTTPResponse {
         switch self {
         case .whole(let response): response
@@ -39,28 +48,4 @@ enum ResponseContent: Sendable {
                 status: 200, headers: ["Content-Type": "application/json"], body: [ArraySegment(parts.bytes())])
         }
     }
-}
-
-/// A response that never changes, compressed once.
-struct StaticContent: Sendable {
-    private let plain: HTTPResponse
-    private let gzip: HTTPResponse?
-
-    init(_ bytes: [UInt8], _ type: String, compression: CompressionPolicy) {
-        var plain = HTTPResponse(status: 200, headers: ["Content-Type": type])
-        var gzip: HTTPResponse?
-        if compression != .never {
-            plain.headers.add("Vary", "Accept-Encoding")
-            if let compressed = GzipEncoder.encode(bytes) {
-                gzip = plain
-                gzip?.headers.add("Content-Encoding", "gzip")
-                gzip?.body = [ArraySegment(compressed)]
-            }
-        }
-        plain.body = [ArraySegment(bytes)]
-        self.plain = plain
-        self.gzip = gzip
-    }
-
-    func response(_ accept: AcceptEncoding) -> HTTPResponse { accept.gzip ? gzip ?? plain : plain }
 }

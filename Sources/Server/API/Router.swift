@@ -1,75 +1,134 @@
 import Diagnostics
-import JSON
 
-/// What a path and method ask for.
-enum Route: Sendable, Equatable {
-    case encode, attention
-    case health, ready, metrics
-    case models
-    case model(name: String)
-    case openAPI, page
-    /// OPTIONS: what the path takes.
-    case methods(String)
+/// A table that finds the endpoint of a request.
+struct Router: Sendable {
+    /// The outcome of matching a request's method and path.
+    final class Match: Sendable {
+        enum Outcome: Sendable {
+            case endpoint(Endpoint)
+            /// An OPTIONS request: the methods that the path takes.
+            case options(allow: String)
+            case refused(APIError)
+        }
 
-    func takesBody(_ method: String) -> Bool {
-        switch self {
-        case .encode, .attention: method == "POST"
-        default: false
+        let outcome: Outcome
+        /// The dialect of the response, also of an error.
+        let dialect: Dialect
+        /// The path in the API's documentation, for metrics; empty if there is no such path.
+        let label: String
+        /// The values of the path's parameters, by name.
+        let parameters: [String: String]
+
+        init(_ outcome: Outcome, _ dialect: Dialect, label: String, parameters: [String: String] = [:]) {
+            self.outcome = outcome
+            self.dialect = dialect
+            self.label = label
+            self.parameters = parameters
         }
     }
-}
 
-/// Finds the route of a request.
-struct Router: Sendable {
-    struct Match {
-        /// The path as documented, for metrics; empty: none.
-        var pattern: String
-        var route: Result<Route, APIError>
+    /// The endpoints of one path.
+    private struct Path: Sendable {
+        let pattern: PathPattern
+        let dialect: Dialect
+        /// The matches by method, made once for paths without parameters.
+        var matches: [(method: String, match: Match)] = []
+
+        /// The value of the `Allow` header.
+        var allow: String {
+            var methods = matches.map(\.method)
+            if methods.contains("GET") { methods.append("HEAD") }
+            return (methods + ["OPTIONS"]).joined(separator: ", ")
+        }
     }
 
-    private static let table: [(path: String, methods: [(String, Route)])] = [
-        ("/", [("GET", .page)]),
-        ("/health", [("GET", .health)]),
-        ("/ready", [("GET", .ready)]),
-        ("/metrics", [("GET", .metrics)]),
-        ("/openapi.json", [("GET", .openAPI)]),
-        ("/v1/encode", [("POST", .encode)]),
-        ("/v1/attention", [("GET", .attention), ("POST", .attention)]),
-        ("/v1/models", [("GET", .models)]),
-    ]
-    private static let modelPrefix = "/v1/models/"
+    /// The paths without parameters.
+    private let fixed: [String: Path]
+    /// The paths with parameters, the most specific first.
+    private let patterns: [Path]
+    /// The paths without parameters in the order of the endpoints, for the hints of a 404.
+    private let known: [String]
+    /// The dialects of path prefixes, the longest prefix first.
+    private let prefixes: [(prefix: String, dialect: Dialect)]
+    /// The value of the `Allow` header for the server as a whole.
+    private let allow: String
 
+    init(_ endpoints: [Endpoint]) {
+        var paths: [Path] = []
+        var prefixes: [(prefix: String, dialect: Dialect)] = []
+        for endpoint in endpoints {
+            let match = Match(.endpoint(endpoint), endpoint.dialect, label: endpoint.path.description)
+            if let index = paths.firstIndex(where: { $0.pattern == endpoint.path }) {
+                paths[index].matches.append((endpoint.method, match))
+            } else {
+                paths.append(
+                    Path(pattern: endpoint.path, dialect: endpoint.dialect, matches: [(endpoint.method, match)]))
+            }
+            for prefix in endpoint.dialect.prefixes where !prefixes.contains(where: { $0.prefix == prefix }) {
+                prefixes.append((prefix, endpoint.dialect))
+            }
+        }
+        let isFixed = paths.filter { !$0.pattern.hasParameters }
+        fixed = Dictionary(uniqueKeysWithValues: isFixed.map { ($0.pattern.description, $0) })
+        known = isFixed.map(\.pattern.description)
+        patterns = paths.filter(\.pattern.hasParameters).sorted {
+            $0.pattern.literalLength > $1.pattern.literalLength
+        }
+        self.prefixes = prefixes.sorted { $0.prefix.utf8.count > $1.prefix.utf8.count }
+        let others = Set(endpoints.map(\.method)).subtracting(["GET"]).sorted()
+        allow = (["GET", "HEAD"] + others + ["OPTIONS"]).joined(separator: ", ")
+    }
+
+    /// - Parameter path: The percent-decoded path of the request's target.
     func match(_ method: String, _ path: String) -> Match {
         // OPTIONS * asks about the server as a whole (RFC 9110, 9.3.7).
-        if path == "*" { return Match(pattern: "*", route: .success(.methods("GET, HEAD, POST, OPTIONS"))) }
-        if let entry = Router.table.first(where: { $0.path == path }) {
-            return choose(method, path, entry.path, entry.methods)
+        if path == "*" { return Match(.options(allow: allow), .native, label: "*") }
+        guard let (found, parameters) = find(path) else {
+            let hint =
+                SimilarNames.nearest(to: path, among: known).map { "; did you mean '\($0)'?" } ?? "; see /openapi.json."
+            let error = APIError(404, "not_found", "There is no '\(path.excerpt(200))' here\(hint)")
+            return Match(.refused(error), dialect(of: path), label: "")
         }
-        if path.hasPrefix(Router.modelPrefix), path.utf8.count > Router.modelPrefix.utf8.count {
-            let name = String(path.dropFirst(Router.modelPrefix.count))
-            return choose(method, path, "/v1/models/{name}", [("GET", .model(name: name))])
+        let wanted = method == "HEAD" ? "GET" : method
+        if let match = found.matches.first(where: { $0.method == wanted })?.match {
+            if parameters.isEmpty { return match }
+            return Match(match.outcome, match.dialect, label: match.label, parameters: parameters)
         }
-        let known = Router.table.map(\.path)
-        let hint =
-            SimilarNames.nearest(to: path, among: known).map { "; did you mean '\($0)'?" } ?? "; see /openapi.json."
-        return Match(
-            pattern: "", route: .failure(APIError(404, "not_found", "There is no '\(path.excerpt(200))' here\(hint)")))
+        let allow = found.allow
+        if method == "OPTIONS" {
+            return Match(.options(allow: allow), found.dialect, label: found.pattern.description)
+        }
+        let error = APIError(
+            405, "method_not_allowed", "\(path.excerpt(200)) takes \(allow), not \(method.excerpt(20)).",
+            headers: ["Allow": allow])
+        return Match(.refused(error), found.dialect, label: found.pattern.description)
     }
 
-    private func choose(_ method: String, _ path: String, _ pattern: String, _ methods: [(String, Route)]) -> Match {
-        let asked = method == "HEAD" ? "GET" : method
-        if let route = methods.first(where: { $0.0 == asked })?.1 {
-            return Match(pattern: pattern, route: .success(route))
+    /// Returns the dialect in which errors are written for a path, also if it is the path of no endpoint.
+    func dialect(of path: String) -> Dialect {
+        find(path)?.path.dialect ?? prefixes.first { path.hasPrefix($0.prefix) }?.dialect ?? .native
+    }
+
+    private func find(_ path: String) -> (path: Path, parameters: [String: String])? {
+        if let exact = find(path, where: { _ in true }) { return exact }
+        let trimmed = Router.withoutExtraSlashes(path)
+        return trimmed == path ? nil : find(trimmed) { $0.dialect.ignoresExtraSlashes }
+    }
+
+    private func find(
+        _ path: String, where isAllowed: (Path) -> Bool
+    ) -> (path: Path, parameters: [String: String])? {
+        if let found = fixed[path], isAllowed(found) { return (found, [:]) }
+        for candidate in patterns where isAllowed(candidate) {
+            if let parameters = candidate.pattern.match(path) { return (candidate, parameters) }
         }
-        var allowed = methods.map(\.0)
-        if allowed.contains("GET") { allowed.append("HEAD") }
-        let list = (allowed + ["OPTIONS"]).joined(separator: ", ")
-        if method == "OPTIONS" { return Match(pattern: pattern, route: .success(.methods(list))) }
-        return Match(
-            pattern: pattern,
-            route: .failure(
-                APIError(
-                    405, "method_not_allowed", "\(path.excerpt(200)) takes \(list), not \(method.excerpt(20)).",
-                    headers: ["Allow": list])))
+        return nil
+    }
+
+    private static func withoutExtraSlashes(_ path: String) -> String {
+        var path = path[...]
+        while path.hasPrefix("//") { path = path.dropFirst() }
+        if path.hasSuffix("/"), path.utf8.count > 1 { path = path.dropLast() }
+        return String(path)
     }
 }

@@ -1,44 +1,44 @@
 import HTTP
 import JSON
 
-/// An answer's JSON, cut where it may be interrupted: it is written at once, or a piece at a time while it is sent.
-struct StreamedJSON: Sendable {
-    /// Writes step i of `count`.
+/// The JSON of a response in parts, written at once or a piece at a time while the response is sent.
+package struct StreamedJSON: Sendable {
+    /// The parts in order. `write` writes step i of `count`.
     private var parts: [(count: Int, write: @Sendable (inout JSONWriter, Int) -> Void)] = []
-    /// About how many bytes there will be.
+    /// The approximate size of the text in bytes.
     private(set) var estimate = 256
-    /// How many bytes of numbers the parts are made of.
+    /// The bytes of numbers that the parts keep in memory.
     private(set) var retained = 0
 
-    /// One part.
+    /// Adds a part of one step.
     mutating func add(bytes: Int = 64, _ write: @escaping @Sendable (inout JSONWriter) -> Void) {
         add(1, bytes: bytes) { json, _ in write(&json) }
     }
 
-    /// A part of many steps, each of about so many bytes.
+    /// Adds a part of `count` steps, each of about `bytes` bytes.
     mutating func add(_ count: Int, bytes: Int, _ write: @escaping @Sendable (inout JSONWriter, Int) -> Void) {
         guard count > 0 else { return }
         parts.append((count, write))
         estimate += count * bytes
     }
 
-    /// So many numbers are written in one step, however long their array is: of base64's groups of 3 bytes a whole number.
+    /// The most numbers that one step writes. Their bytes are a whole number of base64's groups of 3.
     private static let block = 384
 
-    /// Numbers, as an array.
+    /// Adds an array of numbers.
     mutating func add(floats values: [Float]) { add(arrays: 1, of: values.count) { _ in values[...] } }
 
-    /// Says that parts added as functions keep so many bytes more.
+    /// Counts bytes that parts added as functions keep in memory.
     mutating func retain(bytes: Int) { retained += bytes }
 
-    /// Numbers, as an array in arrays, row by row.
+    /// Adds an array of `rows` arrays of numbers.
     mutating func add(rows: Int, columns: Int, _ row: @escaping @Sendable (Int) -> ArraySlice<Float>) {
         add(bytes: 1) { $0.beginArray() }
         add(arrays: rows, of: columns, row)
         add(bytes: 1) { $0.endArray() }
     }
 
-    /// Arrays of numbers, one behind the other.
+    /// Adds arrays of numbers, one after the other.
     private mutating func add(arrays: Int, of size: Int, _ array: @escaping @Sendable (Int) -> ArraySlice<Float>) {
         let block = StreamedJSON.block
         let blocks = max(1, (size + block - 1) / block)
@@ -51,7 +51,7 @@ struct StreamedJSON: Sendable {
         }
     }
 
-    /// Numbers, as a string of the base64 of their bytes.
+    /// Adds a string with the base64 encoding of numbers.
     mutating func add(base64 values: [Float]) {
         let block = StreamedJSON.block
         retain(bytes: 4 * values.count)
@@ -63,14 +63,14 @@ struct StreamedJSON: Sendable {
         add(bytes: 1) { $0.endString() }
     }
 
-    /// Arrays in arrays of the sizes `shape`, with `element` writing each innermost value, counted in row-major order,
-    /// of about so many bytes.
+    /// Adds nested arrays of the sizes `shape`. `element` writes each innermost value, counted in row-major order, of about
+    /// `bytes` bytes.
     mutating func add(
         nested shape: ArraySlice<Int>, bytes: Int, _ element: @escaping @Sendable (inout JSONWriter, Int) -> Void
     ) {
         let count = shape.reduce(1, *)
         guard count > 0 else { return add { StreamedJSON.writeEmpty(shape, &$0) } }
-        // Elements in one array of each axis, outermost first.
+        // The number of elements in one array of each axis, outermost first.
         let blocks = shape.indices.map { shape[$0...].reduce(1, *) }
         add(count, bytes: bytes) { json, i in
             for block in blocks where i % block == 0 { json.beginArray() }
@@ -79,14 +79,14 @@ struct StreamedJSON: Sendable {
         }
     }
 
-    /// Arrays in arrays of which some axis has no elements.
+    /// Writes nested arrays of which an axis has no elements.
     private static func writeEmpty(_ shape: ArraySlice<Int>, _ json: inout JSONWriter) {
         guard let size = shape.first else { return }
         json.array { json in for _ in 0..<size { writeEmpty(shape.dropFirst(), &json) } }
     }
 
-    /// All of it.
-    func bytes() -> [UInt8] {
+    /// Returns the whole text.
+    package func bytes() -> [UInt8] {
         var json = JSONWriter(capacity: estimate)
         var cursor = Cursor()
         write(from: &cursor, into: &json, until: .max)
@@ -98,7 +98,8 @@ struct StreamedJSON: Sendable {
         var step = 0
     }
 
-    /// Goes on until the writer holds that many bytes; false at the end.
+    /// Continues until the writer holds `size` bytes.
+    /// - Returns: `false` at the end of the text.
     @discardableResult
     func write(from cursor: inout Cursor, into json: inout JSONWriter, until size: Int) -> Bool {
         while cursor.part < parts.count {
@@ -114,10 +115,10 @@ struct StreamedJSON: Sendable {
     }
 }
 
-/// Makes an answer's pieces on the workers: one is made when the last has gone out, so a slow reader holds no worker and
-/// no more than a piece.
+/// A body whose pieces the workers make. Each is made when the last has been sent, so a slow reader occupies no worker and
+/// the memory of one piece.
 final class StreamedJSONBody: BodyStream, @unchecked Sendable {
-    /// Longer answers are streamed.
+    /// The size in bytes above which responses are streamed.
     static let threshold = 256 << 10
     static let pieceBytes = 64 << 10
 
@@ -126,7 +127,7 @@ final class StreamedJSONBody: BodyStream, @unchecked Sendable {
     private let engine: InferenceEngine
     private let parts: StreamedJSON
     private let encoder: GzipEncoder?
-    // `next` is called after the last piece was delivered, so a worker has these to itself.
+    // `next` is called after the last piece was delivered, so one worker at a time uses these.
     private var cursor = StreamedJSON.Cursor()
     private var json = JSONWriter(capacity: StreamedJSONBody.pieceBytes + 8192)
     private var isDone = false
@@ -149,7 +150,7 @@ final class StreamedJSONBody: BodyStream, @unchecked Sendable {
                     json.bytes.withUnsafeBytes { encoder.encode($0, isLast: isDone) }
                 } ?? json.bytes
             json.removeBytes()
-            // The compressor may keep a whole piece to itself.
+            // The compressor may return nothing for a whole piece.
             if !bytes.isEmpty { return .bytes(bytes) }
         }
         return .end

@@ -1,18 +1,24 @@
-/// The layout of a picture of weight maps, in pixels: a heading with the color scale, then one panel a map with a
-/// label a row (left) and a column (above, reading upwards). `svg()` and `png()` draw the same layout.
+/// The layout of a picture of weight maps, in pixels: a heading with the color scale, then a panel for each map with a label
+/// for each row (left) and column (above, reading upward). `svg()` and `png()` draw the same layout.
 ///
 /// A cell's color is √(weight ÷ the largest weight drawn): on a linear scale of 8 bits, uniform attention over 512
 /// positions beside one weight of 1 would round to white, here it is 4 % of the scale. The scale is printed.
 public struct AttentionPicture: Sendable {
+    /// The reason why a picture is not drawn.
+    enum TooLarge: Error, Equatable {
+        case cells(Int, limit: Int)
+        case pixels(width: Int, height: Int, limit: Int)
+    }
+
     struct Text: Sendable {
         var text: String
-        /// Where the text begins, or ends if `endsHere`; y is its middle line.
+        /// The position at which the text begins, or ends if `endsHere`; y is its middle line.
         var x: Int
         var y: Int
         var endsHere = false
-        /// Reads upwards from (x, y).
+        /// Whether the text reads upward from (x, y).
         var isUpright = false
-        /// 2 for the title.
+        /// The size of the font: 2 for the title.
         var scale = 1
     }
 
@@ -25,28 +31,28 @@ public struct AttentionPicture: Sendable {
 
     let rows: Int
     let columns: Int
-    /// Edge of a cell.
+    /// The edge of a cell.
     let cell: Int
     let weights: [Float]
     let largest: Float
     private(set) var width = 0
     private(set) var height = 0
     private(set) var texts: [Text] = []
-    /// Top left corner of each map.
+    /// The top left corner of each map.
     private(set) var panels: [(x: Int, y: Int)] = []
     /// The color scale, from 0 at its left to `largest`.
     private(set) var bar = (x: 0, y: 0, width: 256, height: 12)
 
     /// - Parameters:
-    ///   - panelNames: one a map.
-    ///   - panelsPerLine: 0: as square as may be.
-    ///   - weights: [maps, rows, columns], none negative.
-    ///   - maxCells: refuse more cells that are not blank; nil: any number.
-    ///   - maxPixels: refuse a larger picture; nil: any size. Set for PNG, whose text is then ASCII.
+    ///   - panelNames: The name of each map.
+    ///   - panelsPerLine: The number of panels in a line; 0 makes the picture as square as possible.
+    ///   - weights: The weights [maps, rows, columns], none negative.
+    ///   - maxCells: The largest number of cells that are not blank; `nil` if there is no limit.
+    ///   - maxPixels: The largest number of pixels of a PNG, whose text is ASCII; `nil` if the picture is an SVG.
     init(
         title: String, subtitle: String, panelNames: [String], panelsPerLine: Int, rowLabels: [String],
         columnLabels: [String], weights: [Float], maxCells: Int?, maxPixels: Int?
-    ) throws(APIError) {
+    ) throws(TooLarge) {
         rows = rowLabels.count
         columns = columnLabels.count
         self.weights = weights
@@ -56,10 +62,7 @@ public struct AttentionPicture: Sendable {
         cell = max(1, min(14, 512 / max(1, rows, columns)))
         if let maxCells {
             let cells = weights.reduce(0) { $0 + (AttentionPicture.level($1 / largest) > 0 ? 1 : 0) }
-            guard cells <= maxCells else {
-                throw AttentionPicture.tooLarge(
-                    "\(cells) cells", "\(maxCells) of an SVG", instead: " or for 'format' png")
-            }
+            guard cells <= maxCells else { throw .cells(cells, limit: maxCells) }
         }
         let isASCII = maxPixels != nil
         func shown(_ label: String) -> String {
@@ -106,11 +109,11 @@ public struct AttentionPicture: Sendable {
         if let maxPixels {
             let (pixels, overflow) = width.multipliedReportingOverflow(by: height)
             guard !overflow, pixels <= maxPixels else {
-                throw AttentionPicture.tooLarge("\(width) × \(height) pixels", "\(maxPixels) of a PNG", instead: "")
+                throw .pixels(width: width, height: height, limit: maxPixels)
             }
         }
 
-        // Labels are 9 pixels high: of smaller cells, only every few are named.
+        // Labels are 9 pixels high, so only every few of smaller cells are labeled.
         let every = (8 + cell) / cell
         for (index, name) in panelNames.enumerated() {
             let x = margin + index % perLine * (panelWidth + gap)
@@ -131,26 +134,19 @@ public struct AttentionPicture: Sendable {
         }
     }
 
-    private static func tooLarge(_ size: String, _ limit: String, instead: String) -> APIError {
-        APIError(
-            413, "picture_too_large", param: "format",
-            "A picture of \(size) is more than the \(limit): ask for fewer 'layers', 'heads' or 'queries', or for "
-                + "'head_reduce'\(instead).")
-    }
-
-    /// - Parameter share: of the largest weight; what is not a number or infinite has no color.
-    /// - Returns: 0 (blank) … levels − 1.
+    /// Returns the level of a weight, 0 (blank) … `levels` − 1.
+    /// - Parameter share: The weight divided by the largest one. NaN and infinity are blank.
     static func level(_ share: Float) -> Int {
         guard share > 0, share.isFinite else { return 0 }
         return Int((min(share, 1).squareRoot() * Float(levels - 1)).rounded())
     }
 
-    /// Level of the cell at [map, row, column].
+    /// Returns the level of the cell at [map, row, column].
     func level(_ map: Int, _ row: Int, _ column: Int) -> Int {
         AttentionPicture.level(weights[(map * rows + row) * columns + column] / largest)
     }
 
-    /// White to dark blue, evenly in lightness.
+    /// Returns the color of a level, from white to dark blue, even in lightness.
     static func color(_ level: Int) -> (red: UInt8, green: UInt8, blue: UInt8) {
         let stops: [(Float, Float, Float)] = [(255, 255, 255), (165, 200, 230), (60, 130, 190), (10, 40, 95)]
         let place = Float(level) / Float(levels - 1) * Float(stops.count - 1)
@@ -161,7 +157,7 @@ public struct AttentionPicture: Sendable {
         return (mix(a.0, b.0), mix(a.1, b.1), mix(a.2, b.2))
     }
 
-    /// Four significant digits.
+    /// Returns a value with four significant digits.
     static func number(_ value: Float) -> String {
         guard value > 0 else { return "0" }
         var scale: Double = 1
@@ -174,7 +170,7 @@ public struct AttentionPicture: Sendable {
         return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
     }
 
-    /// Characters' widths: those beyond ASCII are taken as wide.
+    /// Returns the width of a text in characters, where those beyond ASCII count as two.
     private static func columnsOf(_ text: String) -> Int {
         text.unicodeScalars.reduce(0) { $0 + ($1.isASCII ? 1 : 2) }
     }

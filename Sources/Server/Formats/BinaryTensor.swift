@@ -1,11 +1,11 @@
 import HTTP
 
-/// How floats are stored in a binary answer.
+/// The type of floats in a binary response.
 public enum BinaryFloat: String, Sendable, CaseIterable {
     case f32, f16
 }
 
-/// A tensor of a binary answer: row-major values in the machine's (little-endian) order.
+/// A tensor of a binary response: row-major values in the machine's little-endian byte order.
 public struct BinaryTensor: Sendable {
     public enum Values: Sendable {
         case f32([Float])
@@ -17,7 +17,7 @@ public struct BinaryTensor: Sendable {
     public let shape: [Int]
     public let values: Values
 
-    /// Stores `floats` as they are, sharing their memory, or rounded to f16 (to nearest even; beyond 65504: infinity).
+    /// Stores `floats` as they are, sharing their memory, or rounded to f16: to nearest even, beyond 65504 to infinity.
     public init(name: String, shape: [Int], floats: [Float], as type: BinaryFloat = .f32) {
         precondition(shape.reduce(1, *) == floats.count, "\(name): shape \(shape) for \(floats.count) values")
         self.name = name
@@ -32,7 +32,7 @@ public struct BinaryTensor: Sendable {
         values = .i64(integers)
     }
 
-    /// The values, to be written without a copy.
+    /// The values as a segment, without a copy.
     var segment: any ByteSegment {
         switch values {
         case .f32(let values): ArraySegment(values)

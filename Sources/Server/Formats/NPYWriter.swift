@@ -1,11 +1,11 @@
 import HTTP
 
-/// Writes one array as NumPy's `.npy`, format version 1.0, byte for byte as `numpy.save` does
+/// A writer of one array in NumPy's `.npy` format, version 1.0, byte for byte as `numpy.save` writes it
 /// (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
 public enum NPYWriter {
     public static let mediaType = "application/x-npy"
 
-    /// The header, then the tensor's own memory; the tensor's name is not part of the format.
+    /// Returns the header, then the tensor's own memory. The format has no place for the tensor's name.
     package static func segments(_ tensor: BinaryTensor) -> [any ByteSegment] {
         let type =
             switch tensor.values {
@@ -16,8 +16,8 @@ public enum NPYWriter {
         return [ArraySegment(header(type: type, shape: tensor.shape)), tensor.segment]
     }
 
-    /// Magic, version, length and the Python dictionary, padded with spaces so that the values start at a multiple of
-    /// 64.
+    /// Returns magic, version, length and the Python dictionary, padded with spaces so that the values start at a multiple of
+    /// 64 bytes.
     static func header(type: String, shape: [Int]) -> [UInt8] {
         let sizes = shape.map(String.init)
         let tuple = sizes.count == 1 ? "(\(sizes[0]),)" : "(\(sizes.joined(separator: ", ")))"

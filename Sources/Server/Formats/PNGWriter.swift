@@ -6,14 +6,14 @@ struct Raster {
     let height: Int
     private(set) var pixels: [UInt8]
 
-    /// All white.
+    /// Makes a white raster.
     init(width: Int, height: Int) {
         self.width = width
         self.height = height
         pixels = [UInt8](repeating: 255, count: width * height * 3)
     }
 
-    /// Fills the part of a rectangle that is inside.
+    /// Fills the part of a rectangle that lies in the raster.
     mutating func fill(_ x: Int, _ y: Int, _ w: Int, _ h: Int, _ color: (red: UInt8, green: UInt8, blue: UInt8)) {
         let (left, right) = (max(0, x), min(width, x + w))
         guard left < right else { return }
@@ -27,7 +27,7 @@ struct Raster {
         }
     }
 
-    /// The raster as PNG (https://www.w3.org/TR/png-3/): signature, IHDR, one IDAT of rows filtered by "up", IEND.
+    /// Returns the raster as PNG (https://www.w3.org/TR/png-3/): signature, IHDR, one IDAT of rows filtered by "up", IEND.
     func png() -> [UInt8] {
         let stride = width * 3
         var filtered = [UInt8](repeating: 2, count: (stride + 1) * height)

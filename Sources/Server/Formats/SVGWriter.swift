@@ -1,5 +1,5 @@
-/// SVG 1.1 (https://www.w3.org/TR/SVG11/), needing no other file. Cells of one level are one path and blank ones are
-/// left out, so its size follows what is seen.
+/// The picture as SVG 1.1 (https://www.w3.org/TR/SVG11/) without references to other files. Cells of one level are one path
+/// and blank cells are left out, so the size depends on what is visible.
 extension AttentionPicture {
     func svg() -> [UInt8] {
         var out: [UInt8] = []

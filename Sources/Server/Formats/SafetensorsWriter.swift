@@ -2,11 +2,11 @@ import HTTP
 import ModelFiles
 import Models
 
-/// Writes named tensors as safetensors (see `SafetensorsHeader`).
+/// A writer of named tensors in the safetensors format (see `SafetensorsHeader`).
 public enum SafetensorsWriter {
     public static let mediaType = "application/vnd.safetensors"
 
-    /// The header, then each tensor's own memory. Wider types come first, so that every tensor is aligned to its type;
+    /// Returns the header, then each tensor's own memory. Wider types come first, so that every tensor is aligned to its type;
     /// tensors of one width keep their order. Names must differ, and none may be `__metadata__`.
     package static func segments(_ tensors: [BinaryTensor], metadata: [(String, String)] = []) -> [any ByteSegment] {
         let ordered = [8, 4, 2].flatMap { width in tensors.filter { $0.elementWidth == width } }

@@ -1,6 +1,6 @@
-/// Token text made safe to print: what has no shape of its own, or would turn the text around it, is spelt U+XXXX.
+/// Token text made safe to print: characters that are invisible or change the direction of text are written U+XXXX.
 enum VisibleText {
-    /// - Parameter asciiOnly: spell everything beyond ASCII too, for a font without it.
+    /// - Parameter asciiOnly: Whether characters beyond ASCII are written so too, for a font without them.
     static func make(_ text: String, asciiOnly: Bool) -> String {
         var visible = ""
         for scalar in text.unicodeScalars {
@@ -16,13 +16,13 @@ enum VisibleText {
 
     private static func isVisible(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.properties.generalCategory {
-        // Format characters are the bidirectional controls, joiners and other things of no width.
+        // Format characters are bidirectional controls, joiners and others without width.
         case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: false
         default: true
         }
     }
 
-    /// The text as character data or an attribute's value of XML.
+    /// Returns the text as XML character data or attribute value.
     static func escapedForXML(_ text: String) -> String {
         var escaped = ""
         for scalar in text.unicodeScalars {

@@ -3,13 +3,13 @@ import Dispatch
 import Glibc
 import HTTP
 
-/// One line a request, in the form that swift-log's own handler gives its lines:
+/// A log with one line for each request, in the form of swift-log's own handler:
 /// `2026-11-25T05:54:35+0000 info encoderd: [Server] POST /v1/encode 200 ms=12.3 queue=0.1 infer=11.9 in=431 out=8340 id=…`,
-/// with times in milliseconds. `out=stream` where the length was not known when the answer began.
+/// with times in milliseconds. `out=stream` means that the length was not known when the response began.
 ///
-/// Lines gather for some milliseconds and are written together on a queue of their own, so that a slow terminal or pipe
-/// keeps nobody waiting; when it falls too far behind, lines are left out and counted. A logger's call, a string and a write
-/// a line took as long as all else that a short answer costs (ARCHITECTURE.md).
+/// Lines are collected for some milliseconds and written together on a queue of their own, so that a slow terminal or pipe
+/// delays no request. If it falls too far behind, lines are dropped and counted. Logging each line on its own took as long
+/// as the rest of a short response (ARCHITECTURE.md).
 public final class AccessLog: Sendable {
     struct Entry: Sendable {
         var method: String
@@ -18,7 +18,7 @@ public final class AccessLog: Sendable {
         var total: Duration
         var timing: ServerTiming
         var bytesIn: Int
-        /// nil: streamed.
+        /// The bytes of the body; `nil` if it is streamed.
         var bytesOut: Int?
         var id: String
     }
@@ -37,17 +37,17 @@ public final class AccessLog: Sendable {
     private static let gatherSeconds = 0.005
 
     /// - Parameters:
-    ///   - maxWaitingBytes: of lines that could not be written yet.
-    ///   - write: writes whole lines; may block.
+    ///   - maxWaitingBytes: The most bytes of lines that wait to be written.
+    ///   - write: Writes whole lines; may block.
     public init(maxWaitingBytes: Int = 1 << 20, write: @escaping @Sendable (UnsafeRawBufferPointer) -> Void) {
         self.maxWaitingBytes = maxWaitingBytes
         self.write = write
     }
 
-    /// Writes to a descriptor, such as that of standard error, until it is closed.
+    /// Makes a log that writes to a descriptor, such as that of standard error, until it is closed.
     public convenience init(maxWaitingBytes: Int = 1 << 20, descriptor: Int32) {
         self.init(maxWaitingBytes: maxWaitingBytes) { lines in
-            // At most this much at a time goes into a pipe without another writer's line in its middle (pipe(7)).
+            // Writes of at most this size are atomic in a pipe (pipe(7)).
             let atomic = Int(PIPE_BUF)
             var rest = lines[...]
             while !rest.isEmpty {
@@ -131,7 +131,7 @@ public final class AccessLog: Sendable {
         line.append(0x0A)
     }
 
-    /// A client's word in a line of ours: at most 200 bytes, without what could end the line or look like its next word.
+    /// Appends a client's word: at most 200 bytes, with characters escaped that could end the line or the word.
     private static func appendShown(_ text: String, to line: inout [UInt8]) {
         for byte in text.utf8.prefix(200) {
             if (0x21...0x7E).contains(byte), byte != 0x25 {
@@ -145,7 +145,7 @@ public final class AccessLog: Sendable {
     }
 }
 
-/// What a line begins with: the local time, to the second and made once in it, and how important it is.
+/// The beginning of a line: the local time to the second, formatted once a second, and the level.
 private struct LogStamp {
     private var second = -1
     private var time: [UInt8] = []

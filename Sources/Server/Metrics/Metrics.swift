@@ -1,14 +1,14 @@
 import Concurrency
 
-/// Counters that `/metrics` shows.
+/// The counters that `/metrics` shows.
 public final class Metrics: Sendable {
-    /// Bounds of the latency histogram, in seconds.
+    /// The bounds of the latency histogram, in seconds.
     static let latencyBounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
     static let batchSequenceBounds: [Double] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
     static let batchTokenBounds: [Double] = [16, 64, 256, 1024, 2048, 4096, 8192, 16384, 65536]
 
     struct Histogram {
-        /// One more than there are bounds: the last is for what is beyond them.
+        /// The counts of the buckets. There is one more than bounds: the last counts values beyond them.
         var counts: [Int]
         var sum = 0.0
         init(_ bounds: [Double]) { counts = Array(repeating: 0, count: bounds.count + 1) }
@@ -41,7 +41,7 @@ public final class Metrics: Sendable {
 
     public init() {}
 
-    /// Counts for so many models, from nothing.
+    /// Starts to count for a number of models.
     func use(models: Int) { state.withLock { $0.models = Array(repeating: ModelCounts(), count: models) } }
 
     func countRequest(route: String, status: Int, seconds: Double) {

@@ -1,7 +1,7 @@
 import Glibc
 import Models
 
-/// What GET /metrics answers.
+/// The text of `/metrics`.
 struct MetricsPage {
     let metrics: Metrics
     let queue: QueueStatus
@@ -72,7 +72,7 @@ struct MetricsPage {
         }
     }
 
-    /// As the official client libraries name them; fields of /proc/self/stat as in proc_pid_stat(5).
+    /// Writes the metrics of the process, named as in the official client libraries, from the fields of proc_pid_stat(5).
     private func writeProcess(_ page: inout PrometheusText) {
         // The second field is the command in parentheses and may hold spaces: count from what follows it (field 3).
         let stat = readSmallFile("/proc/self/stat") ?? ""

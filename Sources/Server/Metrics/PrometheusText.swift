@@ -1,4 +1,4 @@
-/// Writes the text exposition format 0.0.4
+/// A writer of the text exposition format 0.0.4
 /// (https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format).
 struct PrometheusText {
     private(set) var text = ""

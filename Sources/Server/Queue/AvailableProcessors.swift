@@ -1,6 +1,6 @@
 import Glibc
 
-/// How many processors this process may use: those of its affinity mask, but no more than its control group's quota
+/// The processors that this process may use: those of its affinity mask, but no more than its control group's quota
 /// (`cpu.max` of cgroup v2, https://docs.kernel.org/admin-guide/cgroup-v2.html#cpu-interface-files), rounded up.
 public enum AvailableProcessors {
     public static var count: Int {
@@ -11,7 +11,7 @@ public enum AvailableProcessors {
         return max(1, min(count, quota() ?? count))
     }
 
-    /// The smallest quota of this process's control group and those above it.
+    /// Returns the smallest quota of this process's control group and its ancestors; `nil` if there is none.
     static func quota(root: String = "/sys/fs/cgroup", membership: String = "/proc/self/cgroup") -> Int? {
         let lines = (readSmallFile(membership) ?? "").split(separator: "\n")
         var path = lines.first { $0.hasPrefix("0::") }.map { String($0.dropFirst(3)) } ?? "/"
@@ -25,7 +25,7 @@ public enum AvailableProcessors {
         }
     }
 
-    /// `150000 100000` is 1.5 processors; `max 100000` is no limit.
+    /// Reads a quota: `150000 100000` is 1.5 processors, rounded up to 2; `max 100000` is no limit.
     static func parse(_ text: String) -> Int? {
         let parts = text.split { $0 == " " || $0 == "\n" }
         guard parts.count == 2, let quota = Double(parts[0]), let period = Double(parts[1]), period > 0, quota > 0,
@@ -35,7 +35,7 @@ public enum AvailableProcessors {
     }
 }
 
-/// The beginning (64 KiB at most) of a file of /proc or /sys.
+/// Reads the first 64 KiB of a file of /proc or /sys; returns `nil` if it cannot be read.
 func readSmallFile(_ path: String) -> String? {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return nil }

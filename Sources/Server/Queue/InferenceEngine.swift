@@ -4,7 +4,7 @@ import Glibc
 import Models
 import Synchronization
 
-/// What the engine tells of itself, for `/metrics` and tests.
+/// The state of an engine, for `/metrics` and tests.
 public struct QueueStatus: Sendable, Equatable {
     public var requests = 0
     public var queuedSequences = 0
@@ -14,27 +14,26 @@ public struct QueueStatus: Sendable, Equatable {
 }
 
 /// A fixed set of worker threads, each with its own scratch memory, that prepare requests, run forward passes and write
-/// answers.
+/// responses.
 ///
-/// An idle worker starts at once on whatever there is; it stays awake for a moment after its last work. While all are busy
-/// work piles up, and the next batch of a model is made of what waits for it, oldest first, up to a number of tokens.
-/// Models with work take turns. Preparing goes before inferring, within bounds, since that is what lets requests share a
-/// batch; finishing goes before both.
+/// An idle worker takes work at once and spins for a moment before it sleeps. While all workers are busy, work queues. The
+/// next batch of a model holds the sequences that wait for it, oldest first, up to a number of tokens. Models with work take
+/// turns. Preparing goes before inferring, within bounds, so that requests share batches. Finishing goes before both.
 ///
-/// Sequences are shared out between workers that are idle when a batch is made. A worker that finds no work joins another's
-/// pass, as long as there is none: so a lone sequence is computed by all, and those that end first help the last.
+/// Workers that are idle when a batch is made share its sequences. A worker without work helps another's pass until work
+/// arrives, so all workers compute a single sequence, and the first to finish help the last.
 public final class InferenceEngine: @unchecked Sendable {
     public let limits: QueueLimits
     public private(set) var threads: Int
     private let networks: [any Network]
-    /// Told of every forward pass: the model, its sequences, its tokens, its time.
+    /// The observer of forward passes: it is told the model, the sequences, the tokens and the time of each.
     private let observe: @Sendable (Int, Int, Int, Duration) -> Void
 
     private let monitor = Monitor()
     private let work = Monitor.Condition()
     private let quiet = Monitor.Condition()
-    // All below is guarded by the monitor. Nothing that may hold the last reference to an admission or a task is let go
-    // under it: their deinits take it.
+    // The monitor guards everything below. The last reference to an admission or a task must not be released while it is
+    // held: their deinits lock it.
     private var preparing = FIFO<@Sendable () -> Void>()
     private var finishing = FIFO<@Sendable () -> Void>()
     private var ready: [FIFO<InferenceTask>]
@@ -46,29 +45,29 @@ public final class InferenceEngine: @unchecked Sendable {
     private var lastModel = 0
     private var preparedSinceBatch = 0
     private var idle = 0
-    /// Those of the idle workers that are awake. They see all work before they sleep, so they need no waking.
-    private var lookingOut = 0
-    /// Whom the closure under the monitor has work for.
-    private var call = Call.nobody
-    /// Workers amid a pass of their own.
+    /// The number of idle workers that spin. They look for work before they sleep, so they need no signal.
+    private var spinning = 0
+    /// Which sleeping workers to wake once the monitor is released.
+    private var wakeup = Wakeup.none
+    /// The number of workers in a pass of their own.
     private var passes = 0
-    /// Teams whose pass is under way and wants helpers.
+    /// The teams whose current pass wants helpers.
     private var calling: [ThreadTeam] = []
     private var draining = false
     private var stopped = false
     private var workers: [POSIXThread] = []
-    /// Whether helpers should come back; changed under the monitor, read by them without it.
+    /// Whether helpers should return to the queue. It is changed under the monitor; helpers read it without.
     private let hasWork = Atomic(false)
-    /// Counts what idle workers were told of; read without the monitor by those who look out.
+    /// The number of announcements of work. Spinning workers read it without the monitor.
     private let announcements = Atomic(0)
-    /// Members of a pass's team.
+    /// The number of members of a pass's team.
     private let teamSize: Int
 
-    /// For how long a worker looks out for work before it sleeps, in nanoseconds: after helping, while the answer is written
-    /// and its client woken; after answering, until that client's next request is likely to be here.
-    private let lookOutTimes: (afterHelping: Int, afterAnswering: Int)
+    /// The time that a worker spins before it sleeps, in nanoseconds: after helping, while the response is written and its
+    /// client wakes; after answering, until that client's next request is likely to arrive.
+    private let spinTimes: (afterHelping: Int, afterAnswering: Int)
 
-    /// How many requests may be prepared before a batch that waits goes first.
+    /// The number of requests that are prepared in a row before a waiting batch goes first.
     private static let maxPreparedInARow = 128
 
     public init(
@@ -80,8 +79,8 @@ public final class InferenceEngine: @unchecked Sendable {
         self.observe = observe
         self.threads = 0
         teamSize = max(1, threads)
-        // On a single processor nobody can give work while somebody spins.
-        lookOutTimes = AvailableProcessors.count > 1 ? (50_000, 200_000) : (0, 0)
+        // On a single processor no thread can add work while another spins.
+        spinTimes = AvailableProcessors.count > 1 ? (50_000, 200_000) : (0, 0)
         ready = Array(repeating: FIFO(), count: networks.count)
         readyTokens = Array(repeating: 0, count: networks.count)
         for _ in 0..<max(1, threads) {
@@ -102,19 +101,19 @@ public final class InferenceEngine: @unchecked Sendable {
 
     // MARK: The monitor
 
-    private enum Call { case nobody, one, all }
+    private enum Wakeup { case none, one, all }
 
-    /// Runs a closure with the monitor locked. Those for whom it has work are told when the monitor is free again: before,
-    /// they would wake up only to wait for it.
+    /// Runs a closure with the monitor locked. Workers for which it has work are woken after the monitor is released, since
+    /// they would only wait for it before.
     private func locked<T>(_ body: () -> T) -> T {
-        let (result, call, isSeen) = monitor.withLock {
+        let (result, wakeup, isSeen) = monitor.withLock {
             let result = body()
-            defer { self.call = .nobody }
-            return (result, self.call, lookingOut > 0)
+            defer { self.wakeup = .none }
+            return (result, self.wakeup, spinning > 0)
         }
-        if call != .nobody { announcements.add(1, ordering: .relaxed) }
-        switch call {
-        case .nobody: break
+        if wakeup != .none { announcements.add(1, ordering: .relaxed) }
+        switch wakeup {
+        case .none: break
         case .one: if !isSeen { work.signal() }
         case .all: work.broadcast()
         }
@@ -123,7 +122,7 @@ public final class InferenceEngine: @unchecked Sendable {
 
     // MARK: Giving work
 
-    /// A place for a request whose body has `bytes`; to be kept until it is answered.
+    /// Admits a request whose body has `bytes`. The caller keeps its place until the request is answered.
     func admit(bytes: Int) throws(QueueError) -> Admission {
         let refusal: QueueError? = locked {
             if draining || stopped { return .draining }
@@ -146,7 +145,8 @@ public final class InferenceEngine: @unchecked Sendable {
         }
     }
 
-    /// Runs a closure on a worker; false if the workers have been stopped.
+    /// Runs a closure on a worker.
+    /// - Returns: `false` if the workers have been stopped.
     func prepare(_ body: @escaping @Sendable () -> Void) -> Bool {
         locked {
             if stopped { return false }
@@ -156,7 +156,7 @@ public final class InferenceEngine: @unchecked Sendable {
         }
     }
 
-    /// Queues sequences, at least one, for forward passes. Only on a worker, which looks for work when it has returned.
+    /// Queues one or more sequences for forward passes. Must be called on a worker, which looks for work when it has returned.
     func enqueue(_ task: InferenceTask) throws(QueueError) {
         let refusal: QueueError? = locked {
             if stopped { return .draining }
@@ -166,7 +166,7 @@ public final class InferenceEngine: @unchecked Sendable {
             readyTokens[task.model] += task.tokens
             queuedTokens += task.tokens
             queuedSequences += task.sequences.count
-            // The caller takes a lone sequence itself: to wake another worker for it would take longer.
+            // The caller takes a single sequence itself: waking another worker for it takes longer.
             if task.sequences.count > 1 { announceWork(toAll: true) }
             return nil
         }
@@ -178,7 +178,8 @@ public final class InferenceEngine: @unchecked Sendable {
     /// Refuses new requests from now on.
     public func drain() { locked { draining = true } }
 
-    /// Waits until every request accepted has been answered; false if that took longer.
+    /// Waits until every admitted request has been answered.
+    /// - Returns: `false` if that took longer than `seconds`.
     public func waitUntilIdle(seconds: Double) -> Bool {
         let deadline = Monitor.deadline(seconds: seconds)
         return locked {
@@ -187,7 +188,7 @@ public final class InferenceEngine: @unchecked Sendable {
         }
     }
 
-    /// Ends the workers after what they are doing, and fails all that waits. Not to be called on a worker.
+    /// Ends the workers after their current work and fails the waiting work. Must not be called on a worker.
     public func stop() {
         let workers = locked {
             draining = true
@@ -222,10 +223,10 @@ public final class InferenceEngine: @unchecked Sendable {
     private struct Batch {
         var model: Int
         var requests: [SequenceRequest] = []
-        /// By task, which of its sequences.
+        /// The sequences of each task that are in the batch.
         var parts: [(task: InferenceTask, range: Range<Int>)] = []
         var tokens = 0
-        /// Workers that had no pass of their own when it was made.
+        /// The number of workers that had no pass of their own when the batch was made.
         var helpers = 0
     }
 
@@ -233,27 +234,27 @@ public final class InferenceEngine: @unchecked Sendable {
         let scratch = Scratch(team: ThreadTeam(size: teamSize) { [weak self] team in self?.callHelpers(team) })
         var spinNanoseconds = 0
         while let work = nextWork(spinNanoseconds: spinNanoseconds) {
-            spinNanoseconds = lookOutTimes.afterAnswering
+            spinNanoseconds = spinTimes.afterAnswering
             switch work {
             case .job(let body): body()
             case .batch(let batch): run(batch, scratch)
             case .drop(let task, let reason): task.completion(.failure(reason))
             case .help(let team):
                 help(team)
-                spinNanoseconds = lookOutTimes.afterHelping
+                spinNanoseconds = spinTimes.afterHelping
             }
         }
     }
 
-    /// To be called under `locked`.
+    /// Must be called under `locked`.
     private func announceWork(toAll: Bool = false) {
         hasWork.store(true, ordering: .relaxed)
         wake(all: toAll)
     }
 
-    /// To be called under `locked`. One is enough: whoever takes work and leaves some wakes the next.
+    /// Must be called under `locked`. Waking one worker is enough: whoever takes work and leaves some wakes the next.
     private func wake(all: Bool = false) {
-        if all { call = .all } else if call == .nobody { call = .one }
+        if all { wakeup = .all } else if wakeup == .none { wakeup = .one }
     }
 
     private func callHelpers(_ team: ThreadTeam) {
@@ -271,7 +272,7 @@ public final class InferenceEngine: @unchecked Sendable {
         }
     }
 
-    /// - Parameter patience: nanoseconds for which to stay awake when there is nothing.
+    /// - Parameter spinNanoseconds: The time to spin before sleeping if there is no work.
     private func nextWork(spinNanoseconds: Int) -> Work? {
         locked {
             let end = spinNanoseconds > 0 ? encoderd_nanoseconds() + spinNanoseconds : 0
@@ -281,9 +282,9 @@ public final class InferenceEngine: @unchecked Sendable {
                 if let team = calling.first(where: \.wantsHelpers) { return .help(team) }
                 idle += 1
                 if encoderd_nanoseconds() < end {
-                    lookingOut += 1
-                    lookOut(until: end)
-                    lookingOut -= 1
+                    spinning += 1
+                    spin(until: end)
+                    spinning -= 1
                 } else {
                     work.wait(monitor)
                 }
@@ -293,10 +294,10 @@ public final class InferenceEngine: @unchecked Sendable {
         }
     }
 
-    /// Stays awake for a moment: waking up takes longer than a short request should wait, on some machines as long as all
-    /// else that it costs. Others that want its processor, such as the client that has just been answered, get it. To be
-    /// called with the monitor locked.
-    private func lookOut(until end: Int) {
+    /// Spins until work is announced or the time is over, since waking up takes longer than a short request should wait. It
+    /// yields the processor to other threads, such as the client that has just been answered. Must be called with the monitor
+    /// locked.
+    private func spin(until end: Int) {
         let seen = announcements.load(ordering: .relaxed)
         monitor.unlocked {
             while encoderd_nanoseconds() < end {
@@ -340,7 +341,7 @@ public final class InferenceEngine: @unchecked Sendable {
     }
 
     private func takeBatch(_ model: Int) -> Work {
-        // Whoever prepares or finishes a request will be free in a moment.
+        // A worker that prepares or finishes a request will soon be free.
         var batch = Batch(model: model, helpers: threads - 1 - passes)
         var budget = limits.maxBatchTokens
         if idle > 0, preparing.isEmpty {
@@ -350,7 +351,7 @@ public final class InferenceEngine: @unchecked Sendable {
         let now = ContinuousClock.now
         while let task = ready[model].first, batch.requests.count < limits.maxBatchSequences {
             if let reason = task.reasonToDrop(now: now) {
-                // What has been collected goes first; the task will be met again.
+                // The collected sequences go first; the task is found again.
                 if !batch.requests.isEmpty { break }
                 _ = ready[model].popFirst()
                 forget(task)
@@ -378,7 +379,7 @@ public final class InferenceEngine: @unchecked Sendable {
         return .batch(batch)
     }
 
-    /// Takes what a task still has waiting off the counts.
+    /// Subtracts the waiting sequences of a task from the counts.
     private func forget(_ task: InferenceTask) {
         let rest = task.sequences[task.next...]
         let tokens = rest.reduce(0) { $0 + $1.length }
@@ -396,7 +397,7 @@ public final class InferenceEngine: @unchecked Sendable {
         scratch.team.close()
         let end = clock.now
         observe(batch.model, batch.requests.count, batch.tokens, start.duration(to: end))
-        // Answered here; others' answers may be written by whoever is free.
+        // This worker finishes one task; idle workers may finish the others.
         var finished: InferenceTask?
         locked {
             passes -= 1
@@ -424,7 +425,7 @@ public final class InferenceEngine: @unchecked Sendable {
 }
 
 extension InferenceTask {
-    /// After its last batch.
+    /// Reports the results after the last batch of the task.
     fileprivate func complete() {
         let started = startedAt ?? queuedAt
         let outcome = InferenceOutcome(

@@ -1,52 +1,54 @@
 import Models
 
-/// Bounds on what waits and on what runs together.
+/// The limits on waiting work and on batches.
 public struct QueueLimits: Sendable {
-    /// Tokens or steps in one forward pass; one longer sequence runs alone.
+    /// The tokens or steps in one forward pass. A longer sequence runs alone.
     public var maxBatchTokens = 16_384
     public var maxBatchSequences = 512
-    /// Tokens waiting for a forward pass, all models together.
+    /// The tokens that wait for a forward pass, of all models together.
     public var maxQueuedTokens = 1 << 18
-    /// Requests accepted and not yet answered, and the bytes of their bodies.
+    /// The requests that are admitted and not yet answered.
     public var maxRequests = 4096
+    /// The bytes of the bodies of these requests.
     public var maxRequestBytes = 512 << 20
-    /// A batch is not split over idle workers into pieces smaller than this many tokens.
+    /// The smallest number of tokens into which a batch is split over idle workers.
     public var minSplitTokens = 128
 
     public init() {}
 }
 
-/// Why work is not taken, or not done.
+/// The reason why work is not accepted or not done.
 public enum QueueError: Error, Sendable, Equatable {
-    /// Too much is waiting; the seconds after which trying again may help.
+    /// Too much work is waiting; trying again may help after this many seconds.
     case full(retryAfter: Int)
-    /// The server is going down.
+    /// The server is shutting down.
     case draining
     /// The deadline passed before the work began.
     case expired
     /// The client has gone.
     case cancelled
-    /// Not one worker thread could be made.
+    /// The system could not create a worker thread.
     case noThreads
 }
 
-/// What a forward pass gave, and when.
+/// The results of a task with their times.
 struct InferenceOutcome: Sendable {
     var results: [SequenceResult]
-    /// From being queued to the start of the first batch with one of its sequences, and from there to the last one's end.
+    /// The time from enqueuing to the start of the first batch with one of the sequences.
     var queued: Duration
+    /// The time from there to the end of the last batch.
     var inferred: Duration
 }
 
-/// The sequences of one request, waiting for forward passes of one model. They may run in several batches, and share
-/// each with other requests'.
+/// The sequences of one request that wait for forward passes of one model. They may run in several batches, each shared with
+/// other requests.
 final class InferenceTask: @unchecked Sendable {
     let model: Int
     let sequences: [SequenceRequest]
     let tokens: Int
     let deadline: ContinuousClock.Instant?
     let isCancelled: @Sendable () -> Bool
-    /// Called once, on a worker.
+    /// The receiver of the results, called once on a worker.
     let completion: @Sendable (Result<InferenceOutcome, QueueError>) -> Void
 
     // Guarded by the engine's monitor.
@@ -73,7 +75,8 @@ final class InferenceTask: @unchecked Sendable {
         results = Array(repeating: SequenceResult(), count: sequences.count)
     }
 
-    /// Why the rest of it should not run. Work that has begun is not given up for its deadline.
+    /// Returns the reason why the remaining sequences should not run; `nil` if they should. A deadline does not stop work
+    /// that has begun.
     func reasonToDrop(now: ContinuousClock.Instant) -> QueueError? {
         if isCancelled() { return .cancelled }
         if next == 0, let deadline, deadline <= now { return .expired }
@@ -81,7 +84,7 @@ final class InferenceTask: @unchecked Sendable {
     }
 }
 
-/// A place among the requests accepted; giving up the last reference frees it.
+/// A place among the admitted requests. Releasing the last reference frees it.
 final class Admission: Sendable {
     let bytes: Int
     private let release: @Sendable (Int) -> Void

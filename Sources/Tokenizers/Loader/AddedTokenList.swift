@@ -1,5 +1,5 @@
-/// The added tokens of a tokenizer while it is put together, with their ids as `AddedVocabulary::add_tokens` of the
-/// tokenizers library gives them: the model's where it has the token, else the next behind all there are.
+/// The added tokens of a tokenizer under construction. Ids are those of `AddedVocabulary::add_tokens` of the tokenizers
+/// library: the model's id if the model has the token, else the next free one.
 struct AddedTokenList {
     private let vocabulary: Vocabulary
     private var ids: [[UInt8]: Int32] = [:]
@@ -13,7 +13,7 @@ struct AddedTokenList {
 
     func id(of content: String) -> Int32? { ids[Array(content.utf8)] ?? vocabulary.id(of: content) }
 
-    /// A token that is there already takes the new flags.
+    /// Adds a token. A token that exists already takes the new flags.
     mutating func add(_ token: SpecialToken, special: Bool) {
         if token.content.isEmpty { return }
         let id = id(of: token.content) ?? Int32(truncatingIfNeeded: next)

@@ -3,7 +3,8 @@ import ModelFiles
 
 /// The classes of transformers that read `vocab.json` and `merges.txt`: byte-level BPE.
 enum ByteLevelClasses {
-    /// https://github.com/huggingface/transformers/blob/main/src/transformers/models/roberta/tokenization_roberta.py
+    /// Builds RoBERTa's tokenizer
+    /// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/roberta/tokenization_roberta.py).
     static func roberta(_ files: VocabularyFiles) throws(FileError) -> TokenizerParts {
         let addsSpace = try files.settings.bool("add_prefix_space", default: false)
         var parts = try byteLevel(
@@ -18,7 +19,8 @@ enum ByteLevelClasses {
         return parts
     }
 
-    /// https://github.com/huggingface/transformers/blob/main/src/transformers/models/deberta/tokenization_deberta.py
+    /// Builds DeBERTa's tokenizer
+    /// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/deberta/tokenization_deberta.py).
     static func deberta(_ files: VocabularyFiles) throws(FileError) -> TokenizerParts {
         var parts = try byteLevel(
             files, addPrefixSpace: files.settings.bool("add_prefix_space", default: false),
@@ -32,7 +34,8 @@ enum ByteLevelClasses {
         return parts
     }
 
-    /// https://github.com/huggingface/transformers/blob/main/src/transformers/models/gpt2/tokenization_gpt2.py
+    /// Builds GPT-2's tokenizer
+    /// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/gpt2/tokenization_gpt2.py).
     static func gpt2(_ files: VocabularyFiles) throws(FileError) -> TokenizerParts {
         let end = SpecialToken("<|endoftext|>")
         return try byteLevel(
@@ -40,7 +43,8 @@ enum ByteLevelClasses {
             roles: [.unk: end, .bos: end, .eos: end])
     }
 
-    /// https://github.com/huggingface/transformers/blob/main/src/transformers/models/qwen2/tokenization_qwen2.py
+    /// Builds Qwen2's tokenizer
+    /// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/qwen2/tokenization_qwen2.py).
     static func qwen2(_ files: VocabularyFiles) throws(FileError) -> TokenizerParts {
         let end = SpecialToken("<|endoftext|>")
         let addsSpace = try files.settings.bool("add_prefix_space", default: false)
@@ -89,7 +93,7 @@ enum ByteLevelClasses {
 }
 
 extension TokenizerFile {
-    /// vocab.json: `{"a": 0, …}`.
+    /// Reads a vocab.json: `{"a": 0, …}`.
     func vocabulary(json: [UInt8]) throws(FileError) -> Vocabulary {
         // The reader of a tokenizer.json's model, which does not make a tree of a vocabulary.
         let lists = ModelLists(Array(#"{"model":{"vocab":"#.utf8) + json + Array("}}".utf8))

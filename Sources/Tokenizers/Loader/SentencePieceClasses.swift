@@ -2,11 +2,12 @@ import FoundationEssentials
 import JSON
 import ModelFiles
 
-/// The classes of transformers that read a SentencePiece model, `TokenizersBackend._convert_from_sentencepiece`
-/// (https://github.com/huggingface/transformers/blob/main/src/transformers/tokenization_utils_tokenizers.py, version 5).
-/// They differ from SentencePiece itself, and from one another: each does what its tokenization_*.py says.
+/// The tokenizer classes of transformers that read a SentencePiece model
+/// (`TokenizersBackend._convert_from_sentencepiece`,
+/// https://github.com/huggingface/transformers/blob/main/src/transformers/tokenization_utils_tokenizers.py, version 5).
+/// They differ from SentencePiece itself and from each other: each does what its tokenization_*.py says.
 enum SentencePieceClasses {
-    /// models/albert/tokenization_albert.py
+    /// Builds ALBERT's tokenizer (models/albert/tokenization_albert.py).
     static func albert(_ files: VocabularyFiles) throws(FileError) -> TokenizerParts {
         let (model, settings) = (try SentencePieceModel(files.bytes, file: files.file), files.settings)
         var parts = TokenizerParts(
@@ -29,7 +30,8 @@ enum SentencePieceClasses {
         return parts
     }
 
-    /// models/t5/tokenization_t5.py: `<extra_id_99>` to `<extra_id_0>` follow the model's pieces.
+    /// Builds T5's tokenizer (models/t5/tokenization_t5.py). `<extra_id_99>` to `<extra_id_0>` follow the model's
+    /// pieces.
     static func t5(_ files: VocabularyFiles) throws(FileError) -> TokenizerParts {
         let (model, settings) = (try SentencePieceModel(files.bytes, file: files.file), files.settings)
         let count =
@@ -50,7 +52,8 @@ enum SentencePieceClasses {
         return parts
     }
 
-    /// models/xlm_roberta/tokenization_xlm_roberta.py: fairseq's four tokens take the places of the model's first three.
+    /// Builds XLM-RoBERTa's tokenizer (models/xlm_roberta/tokenization_xlm_roberta.py). Four tokens of fairseq replace
+    /// the model's first three.
     static func xlmRoberta(_ files: VocabularyFiles) throws(FileError) -> TokenizerParts {
         let (model, settings) = (try SentencePieceModel(files.bytes, file: files.file), files.settings)
         let roles = settings.roles(fairseqRoles)
@@ -64,7 +67,8 @@ enum SentencePieceClasses {
         return parts
     }
 
-    /// models/camembert/tokenization_camembert.py: fairseq's tokens go before the model's, of which `<unk>` is left out.
+    /// Builds CamemBERT's tokenizer (models/camembert/tokenization_camembert.py). The tokens of fairseq precede the
+    /// model's, without the model's `<unk>`.
     static func camembert(_ files: VocabularyFiles) throws(FileError) -> TokenizerParts {
         let (model, settings) = (try SentencePieceModel(files.bytes, file: files.file), files.settings)
         guard model.isUnigram else { throw files.file.error("CamembertTokenizer needs a unigram model") }
@@ -87,7 +91,8 @@ enum SentencePieceClasses {
         return parts
     }
 
-    /// models/deberta_v2/tokenization_deberta_v2.py: without the model's table of replacements.
+    /// Builds DeBERTa v2's tokenizer (models/deberta_v2/tokenization_deberta_v2.py). It ignores the model's table of
+    /// replacements.
     static func debertaV2(_ files: VocabularyFiles) throws(FileError) -> TokenizerParts {
         let (model, settings) = (try SentencePieceModel(files.bytes, file: files.file), files.settings)
         let roles = settings.roles([
@@ -117,7 +122,7 @@ enum SentencePieceClasses {
         return parts
     }
 
-    /// models/llama/tokenization_llama.py
+    /// Builds Llama's tokenizer (models/llama/tokenization_llama.py).
     static func llama(_ files: VocabularyFiles) throws(FileError) -> TokenizerParts {
         let (model, settings) = (try SentencePieceModel(files.bytes, file: files.file), files.settings)
         var options = BPE.Options()
@@ -135,7 +140,7 @@ enum SentencePieceClasses {
         return parts
     }
 
-    /// models/gemma/tokenization_gemma.py
+    /// Builds Gemma's tokenizer (models/gemma/tokenization_gemma.py).
     static func gemma(_ files: VocabularyFiles) throws(FileError) -> TokenizerParts {
         let (model, settings) = (try SentencePieceModel(files.bytes, file: files.file), files.settings)
         let roles = settings.roles([
@@ -154,8 +159,9 @@ enum SentencePieceClasses {
         return parts
     }
 
-    /// `SpmConverter.build_tokenizer_from_spm_proto` (convert_slow_tokenizer.py), for families of no class of their own:
-    /// the model decides alone. Placeholders take the spellings that `added_tokens_decoder` has for their ids.
+    /// Builds the tokenizer of a family without a class of its own, from the model alone
+    /// (`SpmConverter.build_tokenizer_from_spm_proto`, convert_slow_tokenizer.py). Placeholders take the spellings that
+    /// `added_tokens_decoder` has for their ids.
     static func generic(_ files: VocabularyFiles) throws(FileError) -> TokenizerParts {
         let (model, settings) = (try SentencePieceModel(files.bytes, file: files.file), files.settings)
         var defaults: [TokenRole: SpecialToken] = [:]
@@ -197,7 +203,7 @@ enum SentencePieceClasses {
     private static let stripSpace = Component.make(
         "Strip", ["content": .string(" "), "start": .integer(1), "stop": .integer(0)])
 
-    /// `<s> A </s>`, `<s> A </s></s> B </s>`.
+    /// Sets the frame `<s> A </s>`, and `<s> A </s></s> B </s>` for a pair.
     private static func setFairseqFrame(_ parts: inout TokenizerParts) {
         let single: [TokenizerParts.Piece] = [.token(.bos), .first, .token(.eos)]
         parts.frame = .fixed(single: single, pair: single + [.token(.eos), .second(), .token(.eos)])
@@ -220,7 +226,7 @@ enum SentencePieceClasses {
             "Precompiled", ["precompiled_charsmap": .string(Data(model.charsmap).base64EncodedString())])
     }
 
-    /// Control and user-defined pieces are found in the text before the model sees it.
+    /// Returns the control and user-defined pieces, which are found in the text before the model sees it.
     private static func added(_ model: SentencePieceModel) -> [SpecialToken] {
         model.pieces.filter { $0.kind == .control || $0.kind == .userDefined }.map { piece in
             var token = SpecialToken(
@@ -256,8 +262,9 @@ enum SentencePieceClasses {
             byteFallback: byteFallback, file: file.name)
     }
 
-    /// `generate_merges` (tokenization_utils_base.py): a SentencePiece model names no merges. Every piece that is two other
-    /// pieces side by side is a merge of them, in the order of ids, then of the left piece's length.
+    /// Builds a BPE model (`generate_merges` of tokenization_utils_base.py). A SentencePiece model lists no merges, so
+    /// every piece that is two other pieces side by side is a merge of them. Merges are ordered by id, then by the
+    /// length of the left piece.
     private static func bpe(
         _ model: SentencePieceModel, _ options: BPE.Options, unknown: String? = nil,
         renaming names: [Int: String] = [:],

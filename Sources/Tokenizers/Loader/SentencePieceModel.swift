@@ -1,32 +1,32 @@
 import ModelFiles
 
-/// A `.model` file of SentencePiece: what tokenizers need of its `ModelProto`
-/// (https://github.com/google/sentencepiece/blob/master/src/sentencepiece_model.proto), in protobuf's wire format
-/// (https://protobuf.dev/programming-guides/encoding). Fields of no use here are stepped over; absent ones have the
-/// defaults of the proto.
+/// A `.model` file of SentencePiece: the parts of its `ModelProto` that tokenizers need
+/// (https://github.com/google/sentencepiece/blob/master/src/sentencepiece_model.proto). The file is in protobuf's wire
+/// format (https://protobuf.dev/programming-guides/encoding). Other fields are skipped; absent fields have the defaults
+/// of the proto.
 struct SentencePieceModel {
     enum Kind: Int { case normal = 1, unknown, control, userDefined, unused, byte }
 
     struct Piece {
-        /// UTF-8, valid.
+        /// The piece in valid UTF-8.
         var spelling: ArraySlice<UInt8> = []
         var score: Float = 0
         var kind = Kind.normal
     }
 
-    /// By id.
+    /// The pieces by id.
     private(set) var pieces: [Piece] = []
-    /// `trainer_spec.model_type` is UNIGRAM; else BPE, or words or characters.
+    /// Whether `trainer_spec.model_type` is UNIGRAM. It is BPE, WORD or CHAR otherwise.
     private(set) var isUnigram = true
     private(set) var byteFallback = false
-    /// Negative: there is none.
+    /// The ids of the special pieces, negative if there is none.
     private(set) var unknownID = 0, bosID = 1, eosID = 2
     private(set) var unknownPiece = "<unk>", bosPiece = "<s>", eosPiece = "</s>"
-    /// The table of the normalizer, empty for `identity`.
+    /// The normalizer's table of replacements, empty for `identity`.
     private(set) var charsmap: [UInt8] = []
 
-    /// SentencePiece trains pieces of 16 characters; symbols that users define are longer. Merges are looked for at every
-    /// place of a piece, so its length must have a bound.
+    /// The largest length of a piece in bytes. SentencePiece trains pieces of 16 characters, but symbols that users
+    /// define may be longer. The search for merges tries every position of a piece, so the length needs a bound.
     static let longestPiece = 1024
 
     private let file: TokenizerFile
@@ -102,7 +102,7 @@ struct SentencePieceModel {
     }
 }
 
-/// The fields of one message, one after the other.
+/// A reader of the fields of one message, in order.
 struct ProtobufMessage {
     enum Value {
         case varint(UInt64)
@@ -119,7 +119,7 @@ struct ProtobufMessage {
         self.file = file
     }
 
-    /// nil at the end.
+    /// Reads the next field. `nil` at the end.
     mutating func next() throws(FileError) -> (number: UInt64, value: Value)? {
         if rest.isEmpty { return nil }
         let key = try varint()

@@ -1,15 +1,15 @@
 import JSON
 import ModelFiles
 
-/// A special token as a file spells it: a string, or an `AddedToken` with its flags.
+/// A special token of a file: a string, or an `AddedToken` with its flags.
 struct SpecialToken {
     var content: String
     var singleWord = false
     var lstrip = false
     var rstrip = false
-    /// nil: only if it is not special.
+    /// The flag `normalized`. `nil` if the file has none: then the token is normalized only if it is not special.
     var normalized: Bool?
-    /// nil of a string, which is special wherever it is added.
+    /// The flag `special`. `nil` for a string, which is special wherever it is added.
     var special: Bool?
 
     init(_ content: String, lstrip: Bool = false, special: Bool? = nil) {
@@ -26,8 +26,8 @@ struct SpecialToken {
 }
 
 extension TokenizerFile {
-    /// - Parameter special: of an object that does not say.
-    /// - Returns: nil where it is neither a string nor an object with `content`.
+    /// - Parameter special: the flag of an object that has none.
+    /// - Returns: the token. `nil` if the value is neither a string nor an object with `content`.
     func specialToken(_ value: JSONValue, special: Bool = false) throws(FileError) -> SpecialToken? {
         if let content = value.string { return SpecialToken(content) }
         guard value.object != nil, value["content"] != nil else { return nil }

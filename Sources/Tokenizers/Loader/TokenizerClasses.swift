@@ -1,22 +1,22 @@
 import JSON
 import ModelFiles
 
-/// A vocabulary without tokenizer.json, and what stands beside it.
+/// A vocabulary file without a tokenizer.json, and the files beside it.
 struct VocabularyFiles {
     let directory: String
-    /// The vocabulary's, for messages.
+    /// The vocabulary file, for messages.
     let file: TokenizerFile
     let bytes: [UInt8]
     let settings: TokenizerSettings
 }
 
-/// Which of transformers' tokenizer classes reads a directory that has no tokenizer.json, and what each of them does.
+/// The tokenizer classes of transformers that read a directory without tokenizer.json.
 ///
-/// Adding a class: a line in `classes`; a family that has it without saying so: a line in `families`.
+/// A new class is a line in `classes`. A family that has the class without naming it is a line in `families`.
 enum TokenizerClasses {
     typealias Make = @Sendable (VocabularyFiles) throws(FileError) -> TokenizerParts
 
-    /// By name, with the file that the class reads.
+    /// The classes by name, each with the file that it reads.
     static let classes: [(name: String, file: String, make: Make)] = [
         ("BertTokenizer", "vocab.txt", WordPieceClasses.bert),
         ("DistilBertTokenizer", "vocab.txt", WordPieceClasses.bert),
@@ -43,7 +43,7 @@ enum TokenizerClasses {
         ("PreTrainedTokenizer", "tokenizer.model", SentencePieceClasses.generic),
     ]
 
-    /// `TOKENIZER_MAPPING_NAMES`: the class of a `model_type`
+    /// The class of each `model_type`: `TOKENIZER_MAPPING_NAMES`
     /// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/auto/tokenization_auto.py).
     static let families: [String: String] = [
         "albert": "AlbertTokenizer", "bart": "RobertaTokenizer", "bert": "BertTokenizer",
@@ -57,15 +57,16 @@ enum TokenizerClasses {
         "umt5": generic, "xlm-roberta": "XLMRobertaTokenizer", "xlm-roberta-xl": generic,
     ]
 
-    /// Families whose own class goes before the one that a directory names
+    /// The families whose class takes precedence over the class that a directory names
     /// (`MODELS_WITH_INCORRECT_HUB_TOKENIZER_CLASS`).
     private static let overruling: Set<String> = ["qwen2"]
-    /// Families that AutoTokenizer has no class for, though they stand above: a directory's class counts.
+    /// The families in `families` that AutoTokenizer does not register: the class that a directory names takes
+    /// precedence.
     private static let unregistered: Set<String> = ["llama"]
 
     private static let generic = "TokenizersBackend"
 
-    /// The tokenizer of a directory's vocabulary files, nil where there are none.
+    /// Loads the tokenizer of a directory's vocabulary files. `nil` if there are none.
     static func load(directory: String) throws(FileError) -> PipelineTokenizer? {
         var present: [(name: String, bytes: [UInt8])] = []
         for name in Set(classes.map(\.file)).sorted() {
@@ -97,7 +98,7 @@ enum TokenizerClasses {
         ).tokenizer(settings, file: reader)
     }
 
-    /// As `AutoTokenizer.from_pretrained` chooses; nil where nothing says.
+    /// Returns the class that `AutoTokenizer.from_pretrained` chooses. `nil` if no file names one.
     private static func className(_ directory: String, _ settings: TokenizerSettings) throws(FileError) -> String? {
         let configuration = try ConfigurationFile.read("config.json", in: directory)
         func plain(_ name: String?) -> String? {

@@ -1,11 +1,12 @@
 import Glibc
 import ModelFiles
 
-/// Finds a model directory's tokenizer.
+/// Finds and loads the tokenizer of a model directory.
 public enum TokenizerLoader {
-    /// `tokenizer.json`, else a vocabulary that the class of tokenizer_config.json or of the family reads (`vocab.txt`,
-    /// `vocab.json` with `merges.txt`, SentencePiece's `.model`), else `characters.json`, else nil.
-    /// - Throws: the first of them that is there, but cannot be used.
+    /// Loads `tokenizer.json`, else the vocabulary of a tokenizer class (`vocab.txt`, `vocab.json` with `merges.txt`, a
+    /// SentencePiece `.model`), else `characters.json`. tokenizer_config.json or the family names the class. `nil` if
+    /// the directory has none of them.
+    /// - Throws: the reason why the first of these files that exists cannot be used.
     public static func load(directory: String) throws(FileError) -> (any Tokenizer)? {
         if let bytes = try WholeFile.read("tokenizer.json", in: directory) {
             return try PipelineTokenizer(
@@ -18,8 +19,8 @@ public enum TokenizerLoader {
         return nil
     }
 
-    /// The tokenizer of a directory, or of one file: a vocabulary, with what stands beside it, or a tokenizer.json of any
-    /// name.
+    /// Loads the tokenizer of a directory or of one file: a vocabulary with the files beside it, or a tokenizer.json of
+    /// any name.
     public static func load(path: String) throws(FileError) -> (any Tokenizer)? {
         var status = stat()
         if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR { return try load(directory: path) }

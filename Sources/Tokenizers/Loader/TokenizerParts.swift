@@ -1,17 +1,17 @@
 import JSON
 import ModelFiles
 
-/// A tokenizer as one of transformers' classes puts it together from a vocabulary, before its special tokens are added.
-/// Components are written as tokenizer.json has them, and read by its readers.
+/// The parts of a tokenizer that a class of transformers builds from a vocabulary, before special tokens are added.
+/// Components have the form they have in tokenizer.json, and are read like those.
 struct TokenizerParts {
-    /// How a text is framed.
+    /// The special tokens around a text.
     enum Frame {
-        /// `TokenizersBackend.update_post_processor`: the first and the last token where `add_bos_token` and
-        /// `add_eos_token` ask for them.
+        /// The first and the last token, if `add_bos_token` and `add_eos_token` ask for them
+        /// (`TokenizersBackend.update_post_processor`).
         case ends
-        /// Tokens by their roles, and whose types those of a pair are.
+        /// Special tokens by their roles, and the types of the two texts.
         case fixed(single: [Piece], pair: [Piece])
-        /// `RobertaProcessing`.
+        /// The post-processor `RobertaProcessing`.
         case roberta(trimOffsets: Bool, addPrefixSpace: Bool)
     }
 
@@ -26,15 +26,15 @@ struct TokenizerParts {
     var preTokenizer = JSONValue.null
     var decoder = JSONValue.null
     var roles: [TokenRole: SpecialToken]
-    /// Where tokenizer_config.json has none; nil: those of special_tokens_map.json.
+    /// The extra special tokens if tokenizer_config.json has none. `nil` for those of special_tokens_map.json.
     var extra: [SpecialToken]?
     var frame = Frame.ends
-    /// `add_bos_token` and `add_eos_token` go before the frame: the class sets its own too early.
+    /// Whether `add_bos_token` and `add_eos_token` override the frame, because the class sets its frame too early.
     var endsOverrideFrame = false
-    /// All special tokens are added once more, without flags.
+    /// Whether all special tokens are added once more, without flags.
     var addsPlainly = false
 
-    /// `[CLS] A [SEP]`, `[CLS] A [SEP] B [SEP]`, the second text of type 1.
+    /// The frame `[CLS] A [SEP]`, and `[CLS] A [SEP] B [SEP]` for a pair, whose second text has type 1.
     static let bertFrame = Frame.fixed(
         single: [.token(.cls), .first, .token(.sep)],
         pair: [.token(.cls), .first, .token(.sep), .second(type: 1), .token(.sep, type: 1)])
@@ -48,7 +48,7 @@ struct TokenizerParts {
             added: added.sorted, side: PipelineTokenizer.side(settings.options) ?? .right, file: file)
     }
 
-    /// As `TokenizersBackend.__init__` adds them
+    /// Returns the added tokens, in the order of `TokenizersBackend.__init__`
     /// (https://github.com/huggingface/transformers/blob/main/src/transformers/tokenization_utils_tokenizers.py).
     private func addedTokens(_ settings: TokenizerSettings) -> AddedTokenList {
         var list = AddedTokenList(model.vocabulary)
@@ -134,7 +134,7 @@ struct TokenizerParts {
     }
 }
 
-/// Components as tokenizer.json spells them.
+/// Components in the form of tokenizer.json.
 enum Component {
     static func make(_ type: String, _ members: JSONObject = [:]) -> JSONValue {
         var object: JSONObject = ["type": .string(type)]

@@ -1,24 +1,25 @@
 import JSON
 import ModelFiles
 
-/// What stands beside a vocabulary: tokenizer_config.json, special_tokens_map.json and added_tokens.json, merged as
-/// `PreTrainedTokenizerBase._from_pretrained` merges them
+/// The settings beside a vocabulary: tokenizer_config.json, special_tokens_map.json and added_tokens.json. They are
+/// merged like `PreTrainedTokenizerBase._from_pretrained` does
 /// (https://github.com/huggingface/transformers/blob/main/src/transformers/tokenization_utils_base.py, version 5).
 struct TokenizerSettings {
-    /// tokenizer_config.json.
+    /// The members of tokenizer_config.json.
     let options: TokenizerFields
-    /// By role; a null in a file takes a class's default away.
+    /// The special tokens by role. A null in a file removes the default of a class.
     private(set) var roles: [TokenRole: SpecialToken?] = [:]
-    /// `extra_special_tokens`, once `additional_special_tokens`, of tokenizer_config.json; nil: not given.
+    /// The tokens of `extra_special_tokens`, formerly `additional_special_tokens`, of tokenizer_config.json. `nil` if
+    /// absent.
     private(set) var extra: [SpecialToken]?
-    /// `additional_special_tokens` of special_tokens_map.json, which count where `extra` is not given.
+    /// The tokens of `additional_special_tokens` in special_tokens_map.json, which count if `extra` is `nil`.
     private(set) var additional: [SpecialToken]?
-    /// Special tokens under names that only this model has (`image_token`): objects, and then strings, of
-    /// tokenizer_config.json.
+    /// The special tokens of tokenizer_config.json under names that only this model has (`image_token`): objects, then
+    /// strings.
     var others: [SpecialToken] { flagged + plain }
     private var flagged: [SpecialToken] = []
     private var plain: [SpecialToken] = []
-    /// `added_tokens_decoder`, or what added_tokens.json says, by id.
+    /// The tokens of `added_tokens_decoder`, else of added_tokens.json, by id.
     private(set) var decoder: [(id: Int, token: SpecialToken)] = []
 
     init(directory: String) throws(FileError) {
@@ -59,7 +60,7 @@ struct TokenizerSettings {
 
     func bool(_ key: String, default value: Bool) throws(FileError) -> Bool { try options.optionalBool(key) ?? value }
 
-    /// The tokens under all roles, a class's where no file has them.
+    /// Returns the tokens of all roles. A role that no file mentions has the class's default.
     func roles(_ defaults: [TokenRole: SpecialToken]) -> [TokenRole: SpecialToken] {
         var result = defaults
         for (role, token) in roles { result[role] = token }
@@ -128,7 +129,7 @@ struct TokenizerSettings {
         }
     }
 
-    /// `{"<mask>": 4, …}`
+    /// Reads added_tokens.json: `{"<mask>": 4, …}`.
     private mutating func takeAdded(_ directory: String) throws(FileError) {
         let file = TokenizerFile(name: "added_tokens.json")
         guard let value = try TokenizerSettings.read(file, directory) else { return }

@@ -1,10 +1,11 @@
 import JSON
 import ModelFiles
 
-/// The classes of transformers that read `vocab.txt`, one token a line.
+/// The tokenizer classes of transformers that read `vocab.txt`, which has one token per line.
 enum WordPieceClasses {
-    /// https://github.com/huggingface/transformers/blob/main/src/transformers/models/bert/tokenization_bert.py, and so
-    /// DistilBERT's, ELECTRA's and others' under their names.
+    /// Builds BERT's tokenizer
+    /// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/bert/tokenization_bert.py).
+    /// DistilBERT, ELECTRA and others have the same class under their names.
     static func bert(_ files: VocabularyFiles) throws(FileError) -> TokenizerParts {
         var parts = try wordPiece(
             files,
@@ -16,7 +17,8 @@ enum WordPieceClasses {
         return parts
     }
 
-    /// https://github.com/huggingface/transformers/blob/main/src/transformers/models/mpnet/tokenization_mpnet.py
+    /// Builds MPNet's tokenizer
+    /// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/mpnet/tokenization_mpnet.py).
     static func mpnet(_ files: VocabularyFiles) throws(FileError) -> TokenizerParts {
         var parts = try wordPiece(
             files,
@@ -56,8 +58,8 @@ enum WordPieceClasses {
         return parts
     }
 
-    /// As `WordPiece::read_file` of the tokenizers library: without white space at the ends of lines; of two lines that
-    /// are alike the last counts.
+    /// Reads vocab.txt like `WordPiece::read_file` of the tokenizers library: white space at the ends of lines is
+    /// removed, and the last of two equal lines counts.
     private static func vocabulary(_ files: VocabularyFiles) throws(FileError) -> Vocabulary {
         let file = files.file
         guard let text = String(validating: files.bytes, as: UTF8.self) else { throw file.error("not valid UTF-8") }

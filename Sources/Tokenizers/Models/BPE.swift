@@ -1,19 +1,19 @@
-/// Byte-pair encoding (Sennrich et al. 2016, https://arxiv.org/abs/1508.07909), as `tokenizers::models::bpe::BPE`: a
-/// word's characters, of which again and again the neighbors whose merge has the lowest rank become one, the leftmost
-/// of several.
+/// Byte-pair encoding (Sennrich et al. 2016, https://arxiv.org/abs/1508.07909), as in `tokenizers::models::bpe::BPE`. A
+/// word starts as its characters. Again and again, the neighbors whose merge has the lowest rank become one symbol, the
+/// leftmost if there are several.
 struct BPE: TokenModel {
-    /// Settings of tokenizer.json.
+    /// The settings of tokenizer.json.
     struct Options: Sendable {
         var unknown: Int32?
-        /// Unknown characters in a row are one unknown token.
+        /// Whether consecutive unknown characters become one unknown token.
         var fuseUnknown = false
-        /// Characters without a token are spelled in bytes, if all of these have tokens.
+        /// Whether characters without a token are spelled in bytes, provided that all of the bytes have tokens.
         var byteFallback = false
-        /// Goes before every character that does not begin the word.
+        /// The prefix of every character that does not begin the word.
         var continuingPrefix = ""
-        /// Goes behind the last character.
+        /// The suffix of the last character.
         var wordSuffix = ""
-        /// A word that is a token is that token, however merges would spell it.
+        /// Whether a word that is a token becomes that token, without merges.
         var ignoreMerges = false
     }
 
@@ -23,9 +23,9 @@ struct BPE: TokenModel {
     private let unknown: Int32
     private let fuseUnknown: Bool
     private let ignoreMerges: Bool
-    /// By byte, the id of `<0x41>`; negative where there is none. Empty: bytes are not fallen back to.
+    /// The id of `<0x41>` and the like, by byte; negative if there is none. Empty without byte fallback.
     private let byteTokens: [Int32]
-    /// By scalar below 0x800, its token's id or -1. Empty: characters have a prefix or a suffix.
+    /// The token's id of every scalar below 0x800, or -1. Empty if characters have a prefix or a suffix.
     private let characters: [Int32]
     private let prefix: [UInt8]
     private let suffix: [UInt8]
@@ -67,8 +67,9 @@ struct BPE: TokenModel {
         }
     }
 
-    /// The word's characters as tokens. As in the library, an unknown one is only added when the next token of the
-    /// vocabulary comes, so behind bytes that are between the two, and one that cannot be added takes no room.
+    /// Splits the word into its characters' tokens. As in the library, an unknown token is added only when the next
+    /// token of the vocabulary comes. It therefore follows bytes between the two, and an unknown token that cannot be
+    /// added takes no room.
     private func split(_ word: UnsafeBufferPointer<UInt8>, into symbols: inout MergeSymbols) {
         var pending: Int32 = 0
         var start = 0
@@ -91,7 +92,7 @@ struct BPE: TokenModel {
         if pending > 0 { symbols.append(unknown, length: pending) }
     }
 
-    /// The token of one character of the word, or a negative number.
+    /// Returns the token of one character of the word, or a negative number.
     @inline(__always)
     private func character(_ word: UnsafeBufferPointer<UInt8>, _ range: Range<Int>) -> Int32 {
         if !characters.isEmpty {

@@ -2,7 +2,7 @@ import JSON
 import ModelFiles
 
 extension TokenizerFile {
-    /// `"type": "BPE"` of tokenizer.json. Settings may be absent or null, as older writers left them.
+    /// Reads a model of `"type": "BPE"` of tokenizer.json. Settings may be absent or null, as older writers left them.
     func bpe(_ fields: TokenizerFields, _ lists: ModelLists) throws(FileError) -> BPE {
         let vocabulary = try vocabulary(fields, lists)
         if let dropout = fields.object["dropout"], dropout != .null {
@@ -33,7 +33,7 @@ extension TokenizerFile {
         return BPE(vocabulary: vocabulary, merges: merges, options: options)
     }
 
-    /// Either `["a b", …]` or `[["a", "b"], …]`.
+    /// Reads the merges: `["a b", …]` or `[["a", "b"], …]`.
     private func merges(
         _ list: ModelLists.List, _ lists: ModelLists, vocabulary: Vocabulary, prefix: String, path: String
     ) throws(FileError) -> MergeTable {
@@ -62,8 +62,8 @@ extension TokenizerFile {
 }
 
 extension BPE {
-    /// No character can be unknown: every byte has a token, either by fallback or as a character of GPT-2's alphabet
-    /// for bytes. The library would only fail at a character that is.
+    /// Whether no character can be unknown: every byte has a token, by fallback or as a character of GPT-2's byte
+    /// alphabet. The library would fail only at an unknown character.
     static func spellsAllBytes(_ vocabulary: Vocabulary, _ options: Options) -> Bool {
         guard options.continuingPrefix.isEmpty, options.wordSuffix.isEmpty else { return false }
         if options.byteFallback, vocabulary.byteTokens().allSatisfy({ $0 >= 0 }) { return true }
@@ -74,15 +74,15 @@ extension BPE {
     }
 }
 
-/// Merges as a file lists them, from the lowest rank on.
+/// A reader of a file's list of merges, from the lowest rank on.
 struct MergeReader {
     private(set) var table: MergeTable
     private let vocabulary: Vocabulary
-    /// Bytes that the right token of a merge loses.
+    /// The number of bytes that the right token of a merge loses.
     private let prefixLength: Int
     private let file: TokenizerFile
     private var rank: UInt32 = 0
-    /// The next merge's tokens, one behind the other; empty: there is none.
+    /// The next merge's two tokens in one array. Empty if there is none.
     private var tokens: [UInt8] = []
     private var leftLength = 0
     private var joined: [UInt8] = []
@@ -102,7 +102,7 @@ struct MergeReader {
 
     mutating func setRight(_ token: UnsafeBufferPointer<UInt8>) { tokens.append(contentsOf: token) }
 
-    /// A line of merges.txt: two tokens and a space. One that begins with `#version` is no merge.
+    /// Reads a line of merges.txt: two tokens and a space between them. A line that begins with `#version` is no merge.
     /// - Returns: false if it is neither.
     mutating func setLine(_ line: UnsafeBufferPointer<UInt8>) -> Bool {
         if line.starts(with: "#version".utf8) {
@@ -118,10 +118,10 @@ struct MergeReader {
         return false
     }
 
-    /// What `setLine` was not content with.
+    /// The line that `setLine` refused.
     var line: String { String(decoding: tokens, as: UTF8.self) }
 
-    /// Adds the merge set.
+    /// Adds the merge that was set.
     mutating func add() throws(FileError) {
         if tokens.isEmpty { return }
         let ids: (Int32?, Int32?, Int32?) = tokens.withUnsafeBufferPointer { tokens in

@@ -1,15 +1,15 @@
 /// A token of a word that is being merged.
 struct MergeSymbol {
     var id: Int32
-    /// Bytes of the word; 0: merged into the one before.
+    /// The number of bytes of the word; 0 if the symbol was merged into the one before.
     var length: Int32
 }
 
-/// The tokens of a word, to be merged in place.
+/// The tokens of a word, merged in place.
 struct MergeSymbols {
     private let symbols: UnsafeMutableBufferPointer<MergeSymbol>
     private(set) var count = 0
-    /// Up to here looking at all pairs for every merge is faster than a queue (measured).
+    /// The number of symbols up to which scanning all pairs for every merge is faster than a queue (measured).
     private static let scanned = 48
 
     init(_ buffer: UnsafeMutableBufferPointer<MergeSymbol>) { symbols = buffer }
@@ -28,7 +28,7 @@ struct MergeSymbols {
         if count <= MergeSymbols.scanned { mergeShort(merges) } else { mergeLong(merges) }
     }
 
-    /// Every time the pair of the lowest rank among all; symbols close up.
+    /// Merges the pair of the lowest rank among all, again and again. Symbols stay contiguous.
     private mutating func mergeShort(_ merges: MergeTable) {
         let none = MergeTable.Merge(rank: .max, id: -1)
         withUnsafeTemporaryAllocation(of: MergeTable.Merge.self, capacity: count) { pairs in
@@ -54,7 +54,7 @@ struct MergeSymbols {
         }
     }
 
-    /// A queue of pairs, and symbols linked to their neighbors: O(n log n).
+    /// Merges with a queue of pairs and symbols linked to their neighbors, in O(n log n).
     private mutating func mergeLong(_ merges: MergeTable) {
         var queue = MinHeap()
         var next = (0..<count).map { Int32(truncatingIfNeeded: $0 + 1) }
@@ -90,7 +90,7 @@ struct MergeSymbols {
     }
 }
 
-/// The smallest number first: a binary heap.
+/// A binary heap with the smallest number first.
 struct MinHeap {
     private var values: [UInt64] = []
 

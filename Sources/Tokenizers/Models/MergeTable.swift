@@ -1,20 +1,20 @@
-/// What BPE makes of two neighboring tokens: an open-addressing table from pairs of ids to the merge's rank and result.
+/// The merges of BPE: an open-addressing table from pairs of ids to the merge's rank and result.
 struct MergeTable: Sendable {
     struct Merge {
-        /// Its place in the list of merges: the lowest comes first.
+        /// The merge's position in the list of merges. The lowest rank comes first.
         var rank: UInt32
         var id: Int32
     }
 
     private struct Slot {
-        /// left << 32 | right; free: all ones, which no ids are.
+        /// The pair, left << 32 | right. All bits are set in a free slot, which no pair has.
         var pair: UInt64 = .max
         var rank: UInt32 = 0
         var id: Int32 = 0
     }
 
     private(set) var count = 0
-    /// A power of two, at most half full.
+    /// The slots, a power of two of them, at most half of them in use.
     private var slots: [Slot]
 
     init(capacity: Int) {
@@ -23,7 +23,7 @@ struct MergeTable: Sendable {
         slots = [Slot](repeating: Slot(), count: size)
     }
 
-    /// - Precondition: fewer than `capacity` are there. A merge of the same pair is replaced.
+    /// - Precondition: the table has fewer than `capacity` merges. A merge of the same pair is replaced.
     mutating func set(_ left: Int32, _ right: Int32, to merge: Merge) {
         let pair = MergeTable.pair(left, right)
         let mask = slots.count - 1

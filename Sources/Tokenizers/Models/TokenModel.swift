@@ -1,22 +1,23 @@
 import JSON
 import ModelFiles
 
-/// A token found in a text: an id and what it covers. First bytes of a word, then code points of the text sent.
+/// A token found in a text: its id and its range. The range is in bytes of a word at first, in code points of the
+/// original text afterward.
 struct TextToken {
     var id: Int32
     var start: Int
     var end: Int
-    /// Of an added token: white space at the ends of what it covers, where places are trimmed.
+    /// The white space at the ends of an added token's range, if offsets are trimmed.
     var spaces: OffsetTrim.Spaces?
 }
 
-/// How a word becomes tokens: `model` of tokenizer.json.
+/// A model that splits a word into tokens: `model` of tokenizer.json.
 protocol TokenModel: Sendable {
-    /// `WordPiece`.
+    /// The model's name, such as `WordPiece`.
     var name: String { get }
     var vocabulary: Vocabulary { get }
-    /// Appends the tokens of one word, their places in bytes of the word.
-    /// - Parameter word: UTF-8; not empty.
+    /// Appends the tokens of one word. Their ranges are in bytes of the word.
+    /// - Parameter word: the word in UTF-8, not empty.
     func tokenize(_ word: UnsafeBufferPointer<UInt8>, into tokens: inout [TextToken])
 }
 
@@ -42,9 +43,9 @@ extension TokenModel {
     }
 }
 
-/// Between scalars and the UTF-8 that models read.
+/// Conversions between scalars and the UTF-8 that models read.
 enum UTF8Words {
-    /// - Returns: bytes written, at most four a scalar.
+    /// - Returns: the number of bytes written, at most four for each scalar.
     @inline(__always)
     static func encode(_ word: UnsafeBufferPointer<UInt32>, into bytes: UnsafeMutableBufferPointer<UInt8>) -> Int {
         var count = 0
@@ -71,8 +72,8 @@ enum UTF8Words {
         scalar < 0x80 ? 1 : scalar < 0x800 ? 2 : scalar < 0x10000 ? 3 : 4
     }
 
-    /// Turns places in bytes, which may lie within a character, into the scalars they touch.
-    /// - Parameter first: the first token of the word; starts and ends ascend from there.
+    /// Converts offsets in bytes, which may lie within a character, to the scalars that they touch.
+    /// - Parameter first: the index of the word's first token. Starts and ends ascend from there.
     static func scalarPlaces(of tokens: inout [TextToken], from first: Int, in word: UnsafeBufferPointer<UInt32>) {
         var scalar = 0
         var end = length(of: word[0])
@@ -103,7 +104,7 @@ enum UTF8Words {
 }
 
 extension TokenizerFile {
-    /// - Parameter lists: the model's vocabulary and merges, of which `value` has only the kinds.
+    /// - Parameter lists: the model's vocabulary and merges. `value` has only their kinds.
     func model(_ value: JSONValue?, _ lists: ModelLists) throws(FileError) -> any TokenModel {
         let fields = try fields(value, at: "model")
         switch try fields.object["type"] == nil ? inferredType(fields) : fields.string("type") {
@@ -122,8 +123,8 @@ extension TokenizerFile {
         }
     }
 
-    /// Files of early versions do not name the type: the library takes the first of BPE, WordPiece, WordLevel and
-    /// Unigram whose members are there.
+    /// Returns the type of a model that names none, as in files of early versions. The library takes the first of BPE,
+    /// WordPiece, WordLevel and Unigram whose members exist.
     private func inferredType(_ fields: TokenizerFields) throws(FileError) -> String {
         func has(_ keys: String...) -> Bool { keys.allSatisfy { fields.object[$0] != nil } }
         if has("merges", "vocab") { return "BPE" }
@@ -133,7 +134,7 @@ extension TokenizerFile {
         throw error("model has no type, and its members are those of none")
     }
 
-    /// `"vocab": {"a": 0, …}`
+    /// Reads the vocabulary: `"vocab": {"a": 0, …}`.
     func vocabulary(_ fields: TokenizerFields, _ lists: ModelLists) throws(FileError) -> Vocabulary {
         _ = try fields.fields("vocab")
         let path = "\(fields.path).vocab"

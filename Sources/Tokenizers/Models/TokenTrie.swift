@@ -1,42 +1,43 @@
 import ModelFiles
 
-/// All spellings of a vocabulary as one tree over their bytes, to find every token that begins at a place of a text in
-/// one walk: a double array (Aoe 1989).
+/// A trie over the bytes of a vocabulary's spellings, stored as a double array (Aoe 1989). One walk finds every token
+/// that begins at a position of a text.
 struct TokenTrie: Sendable {
-    /// The node where a walk begins; the empty spelling.
+    /// The node where a walk begins: the empty spelling.
     static let root: Int32 = 0
 
     private struct Cell {
-        /// A child by byte b is cell base + b, if that cell's parent is this one.
+        /// The index from which children are placed: the child by byte b is cell base + b, if that cell's parent is
+        /// this one.
         var base: Int32 = 0
-        /// -1: the cell is free.
+        /// The index of the parent cell; -1 if the cell is free.
         var parent: Int32 = -1
-        /// The token that ends here, or -1.
+        /// The id of the token that ends here, or -1.
         var id: Int32 = -1
     }
 
-    /// Padded so that base + 255 is always there.
+    /// The cells, padded so that base + 255 always exists.
     private var cells: [Cell] = []
 
-    /// - Parameter vocabulary: of several ids of one spelling, the one that `id(of:)` finds counts.
+    /// - Parameter vocabulary: the tokens. The id that `id(of:)` finds counts if several have one spelling.
     init(_ vocabulary: Vocabulary, file: String) throws(FileError) {
         var builder = Builder(vocabulary)
         try builder.build(file: file)
         cells = builder.cells
     }
 
-    /// - Returns: a negative number if no token goes on like this.
+    /// - Returns: the child's node; a negative number if no token continues with this byte.
     @inline(__always)
     func child(of node: Int32, _ byte: UInt8) -> Int32 {
         let next = cells[Int(node)].base &+ Int32(byte)
         return cells[Int(next)].parent == node ? next : -1
     }
 
-    /// The token that ends at a node, or a negative number.
+    /// Returns the token that ends at a node, or a negative number.
     @inline(__always)
     func id(at node: Int32) -> Int32 { cells[Int(node)].id }
 
-    /// The node of a spelling; negative if there is none.
+    /// Returns the node of a spelling; negative if there is none.
     func node(of bytes: [UInt8]) -> Int32 {
         var node = TokenTrie.root
         for byte in bytes {
@@ -46,22 +47,22 @@ struct TokenTrie: Sendable {
         return node
     }
 
-    /// Places the children of one node after the other where all their cells are free.
+    /// A builder that places the children of one node after the other where all their cells are free.
     private struct Builder {
         var cells: [Cell] = []
-        /// Spellings that are not empty, one after the other, and their ids.
+        /// The spellings that are not empty, one after the other, and their ids.
         private var bytes: [UInt8] = []
         private var starts: [Int] = [0]
         private var ids: [Int32] = []
-        /// The free cells in a ring through cell 0: `next` and `previous` by cell.
+        /// The free cells as a ring through cell 0: `next` and `previous` by cell.
         private var next: [Int32] = []
         private var previous: [Int32] = []
-        /// All cells from here on are free.
+        /// The first cell of the free tail of the array.
         private var top = 0
-        /// Tries for a node with several children, before the end of the array is taken.
+        /// The number of tries to place a node with several children before the end of the array is used.
         private static let tries = 32
 
-        /// Tokens that share the node's spelling: `order[range]`, and its length.
+        /// The tokens that share a node's spelling, `order[range]`, and its length.
         private struct Work {
             var node: Int32
             var range: Range<Int>
@@ -118,7 +119,7 @@ struct TokenTrie: Sendable {
             cells += [Cell](repeating: Cell(), count: 256)
         }
 
-        /// Orders tokens by the byte at `depth`.
+        /// Sorts tokens by the byte at `depth`.
         private func sort(_ order: inout [Int], _ range: Range<Int>, depth: Int, scratch: inout [Int]) {
             if range.count < 32 {
                 for i in range.dropFirst() {
@@ -144,8 +145,9 @@ struct TokenTrie: Sendable {
             }
         }
 
-        /// - Parameter offsets: of the children's bytes from the first child's.
-        /// - Returns: a free cell for the first child; those of the others are free too, and no base is negative.
+        /// - Parameter offsets: the distances of the children's bytes from the first child's.
+        /// - Returns: a free cell for the first child. The other children's cells are free too, and no base is
+        ///   negative.
         private mutating func place(_ offsets: [Int]) -> Int {
             var candidate = Int(next[0])
             var left = Builder.tries

@@ -1,18 +1,18 @@
 import JSON
 import ModelFiles
 
-/// The segmentation of highest probability (Kudo 2018, https://arxiv.org/abs/1804.10959), as
-/// `tokenizers::models::unigram::Unigram` finds it: sums in f64 from the left, of equal paths to one place the one that
-/// was there first, that is whose last token is the longest; unknown characters in a row are one piece.
+/// The segmentation of the highest probability (Kudo 2018, https://arxiv.org/abs/1804.10959), as in
+/// `tokenizers::models::unigram::Unigram`. Scores are summed in f64 from the left. Of equal paths to one position, the
+/// first found wins, whose last token is the longest. Consecutive unknown characters are one piece.
 struct Unigram: TokenModel {
     let name = "Unigram"
     let vocabulary: Vocabulary
     private let trie: TokenTrie
-    /// By id.
+    /// The scores by id.
     private let scores: [Double]
     private let unknown: Int32
     private let unknownScore: Double
-    /// By byte, the id of `<0x41>`; negative where there is none. Empty: bytes are not fallen back to.
+    /// The id of `<0x41>` and the like, by byte; negative if there is none. Empty without byte fallback.
     private let byteTokens: [Int32]
 
     /// - Parameters:
@@ -30,10 +30,10 @@ struct Unigram: TokenModel {
         trie = try TokenTrie(vocabulary, file: file)
     }
 
-    /// The best path to one place of the word.
+    /// The best path to one position of the word.
     private struct Step {
         var score: Double
-        /// Where its last token begins; negative: no path yet.
+        /// The start of the path's last token; negative if there is no path yet.
         var start: Int32
         var id: Int32
     }
@@ -90,7 +90,8 @@ struct Unigram: TokenModel {
         }
     }
 
-    /// Unknown characters in a row are looked up as a whole, then spelled in bytes if all of these have tokens.
+    /// Appends consecutive unknown characters: one token for all, else their bytes if all of these have tokens, else
+    /// the unknown token.
     private func appendUnknown(
         _ word: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, to tokens: inout [TextToken]
     ) {
@@ -109,7 +110,7 @@ struct Unigram: TokenModel {
 }
 
 extension UTF8Words {
-    /// Bytes of a character, by its first byte.
+    /// The length of a character in bytes, by its first byte.
     @inline(__always)
     static func length(ofLeading byte: UInt8) -> Int {
         byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4
@@ -117,7 +118,7 @@ extension UTF8Words {
 }
 
 extension Vocabulary {
-    /// By byte, the id of `<0x41>`; -1 where there is none.
+    /// Returns the id of `<0x41>` and the like, by byte; -1 if there is none.
     func byteTokens() -> [Int32] {
         (0..<256).map { byte in
             let digits = String(byte, radix: 16, uppercase: true)
@@ -127,7 +128,7 @@ extension Vocabulary {
 }
 
 extension TokenizerFile {
-    /// `"vocab": [["<unk>", 0.0], ["▁the", -3.2], …], "unk_id": 0, "byte_fallback": false`
+    /// Reads the model: `"vocab": [["<unk>", 0.0], ["▁the", -3.2], …], "unk_id": 0, "byte_fallback": false`.
     func unigram(_ fields: TokenizerFields, _ lists: ModelLists) throws(FileError) -> Unigram {
         _ = try fields.array("vocab")
         let path = "\(fields.path).vocab"

@@ -1,17 +1,19 @@
 import Concurrency
 
-/// What a model made of words it saw before. Texts repeat their words: a hit costs one line of memory, where a model
-/// walks tables. Results never differ from the model's, as a word's tokens depend on nothing but the word.
+/// A cache of the tokens of words. Texts repeat their words: a hit reads one cache line, where a model walks tables. A
+/// word's tokens depend on nothing but the word, so results never differ from the model's.
 ///
-/// 8,192 lines of 64 bytes; a new word takes the place of the one whose line it shares. Used by one thread at a time.
+/// The cache has 8,192 lines of 64 bytes. A new word replaces the word of its line. One thread uses it at a time.
 ///
-/// MB/s of one Zen 4 core with and without it (WordPiece, byte-level BPE, Unigram): English lines 31 and 29, 20 and 15,
-/// 22 and 17; lines in a hundred languages, whose words seldom come again, 13 and 14, 9.5 and 10, 11 and 12.
+/// Speed in MB/s on one Zen 4 core with and without the cache (WordPiece, byte-level BPE, Unigram): English lines 31
+/// and 29, 20 and 15, 22 and 17; lines in a hundred languages, whose words seldom repeat, 13 and 14, 9.5 and 10, 11 and
+/// 12.
 final class WordCache: @unchecked Sendable {
     private static let lines = 8192
     private static let maxTokens = 6
     private static let maxBytes = 24
-    /// One line: bytes of the word (0: none), tokens, 2 unused; ids; starts, then ends in scalars, a byte each; the word.
+    /// The size of a line in bytes. A line holds the word's length in bytes (0: free), the number of tokens and 2
+    /// unused bytes. The ids, the starts and the ends in scalars, a byte each, and the word follow.
     private static let line = 64
     private static let idsAt = 4
     private static let startsAt = 28
@@ -75,7 +77,7 @@ final class WordCache: @unchecked Sendable {
         }
     }
 
-    /// - Parameter tokens: of positions at most the word's length.
+    /// - Parameter tokens: the tokens, with offsets of at most the word's length.
     private func store(
         _ word: UnsafeBufferPointer<UInt8>, _ tokens: ArraySlice<TextToken>, in line: UnsafeMutableRawPointer
     ) {

@@ -1,6 +1,6 @@
 import ModelFiles
 
-/// A word is a token or unknown, as `tokenizers::models::wordlevel::WordLevel`.
+/// A model whose tokens are words, as in `tokenizers::models::wordlevel::WordLevel`. Other words are unknown.
 struct WordLevel: TokenModel {
     let name = "WordLevel"
     let vocabulary: Vocabulary

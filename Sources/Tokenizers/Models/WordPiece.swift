@@ -1,13 +1,13 @@
 import ModelFiles
 
-/// Longest match first (Schuster and Nakajima 2012), as `tokenizers::models::wordpiece::WordPiece`: a word of which any
-/// part cannot be spelled is one unknown token.
+/// The longest match first (Schuster and Nakajima 2012), as in `tokenizers::models::wordpiece::WordPiece`. A word
+/// becomes one unknown token if any part of it cannot be spelled.
 struct WordPiece: TokenModel {
     let name = "WordPiece"
     let vocabulary: Vocabulary
     private let trie: TokenTrie
     private let unknown: Int32
-    /// Where the tokens that do not begin a word are in the trie; negative if there are none.
+    /// The node of the trie where tokens begin that do not begin a word; negative if there are none.
     private let continuing: Int32
     private let maxCharacters: Int
 

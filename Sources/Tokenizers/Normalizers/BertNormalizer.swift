@@ -1,9 +1,10 @@
-/// BERT's cleaning, as `tokenizers::normalizers::BertNormalizer` does it: control characters go, white space becomes the
-/// space, Chinese characters get spaces around them, accents go, letters become small; in this order.
+/// BERT's cleaning, as in `tokenizers::normalizers::BertNormalizer`. In this order: control characters are removed,
+/// white space becomes the space, Chinese characters get spaces around them, accents are removed, the text is
+/// lowercased.
 struct BertNormalizer: Normalizer {
     let cleanText: Bool
     let handleChineseChars: Bool
-    /// nil: as `lowercase`.
+    /// Whether accents are removed. `nil` for the value of `lowercase`.
     let stripAccents: Bool?
     let lowercase: Bool
 

@@ -1,12 +1,12 @@
 import JSON
 import ModelFiles
 
-/// What happens to a text before it is split: `normalizer` of tokenizer.json.
+/// A change of the text before it is split: `normalizer` of tokenizer.json.
 protocol Normalizer: Sendable {
     func normalize(_ text: inout NormalizedText)
 }
 
-/// One normalizer after the other.
+/// A sequence of normalizers.
 struct NormalizerSequence: Normalizer {
     let normalizers: [any Normalizer]
 
@@ -24,7 +24,7 @@ struct FormNormalizer: Normalizer {
     func normalize(_ text: inout NormalizedText) { UnicodeForms.apply(form, to: &text) }
 }
 
-/// White space at the ends goes.
+/// The normalizer `Strip`: removes white space at the ends.
 struct StripNormalizer: Normalizer {
     let left: Bool
     let right: Bool
@@ -49,7 +49,7 @@ struct PrependNormalizer: Normalizer {
     func normalize(_ text: inout NormalizedText) { text.prepend(prefix) }
 }
 
-/// The characters that Google's NMT pipeline drops or makes spaces.
+/// The normalizer `Nmt`: Google's NMT pipeline drops some characters, and makes spaces of others.
 struct NmtNormalizer: Normalizer {
     func normalize(_ text: inout NormalizedText) {
         text.compactMap { scalar in
@@ -69,7 +69,7 @@ struct StripAccentsNormalizer: Normalizer {
 }
 
 extension NormalizedText {
-    /// Scalar by scalar, so without the context of a final sigma, as Rust's `char::to_lowercase`.
+    /// Lowercases the text scalar by scalar, without the context of a final sigma, like Rust's `char::to_lowercase`.
     mutating func lowercase() {
         if scalars.allSatisfy({ $0 < 0x80 }) {
             for i in scalars.indices where scalars[i] &- 0x41 < 26 { scalars[i] |= 0x20 }

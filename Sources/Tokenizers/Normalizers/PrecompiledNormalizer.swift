@@ -2,15 +2,15 @@ import FoundationEssentials
 import JSON
 import ModelFiles
 
-/// SentencePiece's table of replacements, a double-array trie over UTF-8 and the strings it points at, as the
-/// spm_precompiled crate reads and applies it (https://github.com/huggingface/spm_precompiled): a grapheme of fewer than six
-/// bytes is looked up whole, and what the *shortest* of its beginnings in the trie stands for replaces all of it; else its
+/// SentencePiece's table of replacements: a double-array trie over UTF-8, and the strings that it refers to. It is
+/// applied like the spm_precompiled crate does (https://github.com/huggingface/spm_precompiled). A grapheme of fewer
+/// than six bytes is looked up whole: the *shortest* of its prefixes in the trie replaces all of it. Otherwise its
 /// characters are looked up one by one.
 struct PrecompiledNormalizer: Normalizer {
     private let units: [UInt32]
-    /// Strings that end with NUL.
+    /// The replacements, each terminated by NUL.
     private let strings: [UInt8]
-    /// Of the scalars below 0x20000: whether the trie has the whole character, or may have a grapheme that begins with it.
+    /// For every scalar below 0x20000, whether the trie has the character, or may have a grapheme that begins with it.
     private let begins: [Bool]
 
     init(_ fields: TokenizerFields) throws(FileError) {
@@ -44,14 +44,14 @@ struct PrecompiledNormalizer: Normalizer {
     }
 
     private enum Found {
-        /// No key begins so.
+        /// No key begins with these bytes.
         case none
-        /// A longer key may.
+        /// A longer key may begin with these bytes.
         case beginning
         case value(Int)
     }
 
-    /// The value of the shortest beginning of `key` that is a key.
+    /// Returns the value of the shortest prefix of `key` that is a key.
     private static func find(_ key: [UInt8], _ units: [UInt32]) -> Found {
         func offset(_ unit: UInt32) -> Int { Int(unit >> 10) << Int((unit & 1 << 9) >> 6) }
         guard let root = units.first else { return .none }
@@ -75,7 +75,7 @@ struct PrecompiledNormalizer: Normalizer {
         bytes.append(contentsOf: UTF8.encode(scalar)?.map { $0 } ?? [])
     }
 
-    /// What replaces some characters; nil: nothing does.
+    /// Returns the replacement of some characters. `nil` if there is none.
     private func replacement(_ scalars: ArraySlice<UInt32>) -> [UInt32]? {
         guard let first = scalars.first, first >= 0x20000 || begins[Int(first)] else { return nil }
         var key: [UInt8] = []

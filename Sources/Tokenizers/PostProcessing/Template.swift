@@ -1,26 +1,26 @@
 import JSON
 import ModelFiles
 
-/// What goes around the text, and the type ids: `post_processor` of tokenizer.json.
+/// The special tokens around the texts, and the type ids: `post_processor` of tokenizer.json.
 struct Template: Sendable {
     enum Piece: Sendable {
-        /// The first text, or the second of a pair.
+        /// The place of the first text, or of the second one of a pair.
         case sequence(second: Bool, typeID: Int32)
         case special(id: Int32, text: String, typeID: Int32)
     }
 
     let single: [Piece]
     let pair: [Piece]
-    /// Steps that take white space at the ends out of tokens' places, with whether the one space before the first word was
-    /// added: `ByteLevel` and `RobertaProcessing` with `trim_offsets`.
+    /// The steps that trim white space off token offsets: `ByteLevel` and `RobertaProcessing` with `trim_offsets`.
     var trims: [OffsetTrim] = []
 
-    /// Without a post-processor: the texts one after the other.
+    /// The template without a post-processor: the texts one after the other.
     static let plain = Template(
         single: [.sequence(second: false, typeID: 0)],
         pair: [.sequence(second: false, typeID: 0), .sequence(second: true, typeID: 1)])
 
-    /// [CLS] A [SEP], and [CLS] A [SEP] B [SEP], of which the part from B on is of type 1.
+    /// Returns the template [CLS] A [SEP], and [CLS] A [SEP] B [SEP] for a pair, where everything after the first [SEP]
+    /// has type 1.
     static func bert(cls: (id: Int32, text: String), sep: (id: Int32, text: String)) -> Template {
         let head: [Piece] = [
             .special(id: cls.id, text: cls.text, typeID: 0), .sequence(second: false, typeID: 0),
@@ -32,7 +32,7 @@ struct Template: Sendable {
         return Template(single: head, pair: head + tail)
     }
 
-    /// <s> A </s>, and <s> A </s></s> B </s>, all of type 0.
+    /// Returns the template <s> A </s>, and <s> A </s></s> B </s> for a pair, all of type 0.
     static func roberta(cls: (id: Int32, text: String), sep: (id: Int32, text: String)) -> Template {
         func special(_ token: (id: Int32, text: String)) -> Piece {
             .special(id: token.id, text: token.text, typeID: 0)
@@ -42,7 +42,7 @@ struct Template: Sendable {
             single: head, pair: head + [special(sep), .sequence(second: true, typeID: 0), special(sep)])
     }
 
-    /// Special tokens among `pieces`.
+    /// The number of special tokens among `pieces`.
     static func added(_ pieces: [Piece]) -> Int {
         pieces.count { if case .special = $0 { true } else { false } }
     }
@@ -91,7 +91,7 @@ extension TokenizerFile {
         }
     }
 
-    /// `["[SEP]", 102]`
+    /// Reads a token: `["[SEP]", 102]`.
     private func namedToken(_ fields: TokenizerFields, _ key: String) throws(FileError) -> (id: Int32, text: String) {
         let array = try fields.array(key)
         guard array.count == 2, let text = array[0].string, let id = array[1].int.flatMap({ Int32(exactly: $0) }),

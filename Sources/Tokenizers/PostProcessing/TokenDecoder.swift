@@ -1,9 +1,9 @@
 import JSON
 import ModelFiles
 
-/// How tokens become text again: `decoder` of tokenizer.json.
+/// A conversion of tokens to text: `decoder` of tokenizer.json.
 protocol TokenDecoder: Sendable {
-    /// Pieces of the text; the next decoder, if any, gets these.
+    /// Returns pieces of the text. The next decoder, if any, gets them.
     func decode(_ tokens: [String]) -> [String]
 }
 
@@ -12,7 +12,7 @@ struct DecoderSequence: TokenDecoder {
     func decode(_ tokens: [String]) -> [String] { decoders.reduce(tokens) { $1.decode($0) } }
 }
 
-/// Words end with a suffix.
+/// The decoder `BPEDecoder`: words end with a suffix.
 struct BPEDecoder: TokenDecoder {
     let suffix: String
 
@@ -21,7 +21,7 @@ struct BPEDecoder: TokenDecoder {
     }
 }
 
-/// Characters that stand for bytes become these, and all of them UTF-8.
+/// The decoder `ByteLevel`: characters become the bytes that they stand for, and the bytes a text in UTF-8.
 struct ByteLevelDecoder: TokenDecoder {
     func decode(_ tokens: [String]) -> [String] {
         var bytes: [UInt8] = []
@@ -33,7 +33,7 @@ struct ByteLevelDecoder: TokenDecoder {
     }
 }
 
-/// Tokens that begin with the prefix continue a word.
+/// The decoder `WordPiece`: tokens that begin with the prefix continue a word.
 struct WordPieceDecoder: TokenDecoder {
     let prefix: String
     let cleanup: Bool
@@ -46,7 +46,7 @@ struct WordPieceDecoder: TokenDecoder {
         }
     }
 
-    /// English punctuation without the space before it.
+    /// Removes the space before English punctuation.
     static func cleanUp(_ text: String) -> String {
         guard text.utf8.contains(0x20) else { return text }
         let rules = [
@@ -76,7 +76,8 @@ struct MetaspaceDecoder: TokenDecoder {
     }
 }
 
-/// Runs of tokens `<0x41>` become the text of their bytes, or as many U+FFFD where they are none.
+/// The decoder `ByteFallback`: consecutive tokens of the form `<0x41>` become the text of their bytes, or one U+FFFD
+/// each if the bytes are not valid UTF-8.
 struct ByteFallbackDecoder: TokenDecoder {
     func decode(_ tokens: [String]) -> [String] {
         var out: [String] = []
@@ -115,7 +116,7 @@ struct FuseDecoder: TokenDecoder {
     func decode(_ tokens: [String]) -> [String] { [tokens.joined()] }
 }
 
-/// Some of a character at the ends of each token go.
+/// The decoder `Strip`: removes up to a number of one character from both ends of each token.
 struct StripDecoder: TokenDecoder {
     let content: UInt32
     let start: Int
@@ -148,7 +149,7 @@ struct ReplaceDecoder: TokenDecoder {
     }
 }
 
-/// Repeated tokens once, without padding (connectionist temporal classification).
+/// The decoder `CTC` (connectionist temporal classification): removes repetitions of a token, then padding.
 struct CTCDecoder: TokenDecoder {
     let padding: String
     let delimiter: String
@@ -169,7 +170,7 @@ struct CTCDecoder: TokenDecoder {
 }
 
 extension String {
-    /// By code units, as Rust's `str::replace`; Swift's own compares characters.
+    /// Replaces a string by code units, like Rust's `str::replace`. Swift's own compares characters.
     fileprivate func replacing(_ old: String, by new: String) -> String {
         let (text, pattern) = (Array(utf8), Array(old.utf8))
         if pattern.isEmpty {

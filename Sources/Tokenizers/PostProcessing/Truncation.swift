@@ -1,14 +1,15 @@
-/// How much of each text stays when a pair is too long.
+/// The rules for texts that are too long.
 public enum Truncation {
     /// The end of a text that is cut off.
     public enum Side: String, Sendable, CaseIterable { case left, right }
 
-    /// What stays of a text.
-    public static func kept<T>(_ tokens: [T], _ count: Int, cutting side: Side) -> ArraySlice<T> {
+    /// Returns the part of a text that is kept.
+    @inlinable public static func kept<T>(_ tokens: [T], _ count: Int, cutting side: Side) -> ArraySlice<T> {
         side == .right ? tokens.prefix(count) : tokens.suffix(count)
     }
 
-    /// What is too much goes from the longer text, then evenly from both: `LongestFirst` of the tokenizers library.
+    /// Returns how many tokens of each text are kept. The longer text is cut first, then both evenly: `LongestFirst` of
+    /// the tokenizers library.
     /// - Parameters:
     ///   - counts: tokens of the two texts, without the template.
     ///   - room: tokens that both together may have.

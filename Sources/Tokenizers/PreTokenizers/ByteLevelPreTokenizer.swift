@@ -1,4 +1,4 @@
-/// `ByteLevel`: words by GPT-2's pattern, then bytes as characters.
+/// The pre-tokenizer `ByteLevel`: splits words by GPT-2's pattern, then spells bytes as characters.
 struct ByteLevelPreTokenizer: PreTokenizer {
     let addPrefixSpace: Bool
     let useRegex: Bool

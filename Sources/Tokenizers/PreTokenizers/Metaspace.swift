@@ -1,7 +1,7 @@
 import JSON
 import ModelFiles
 
-/// `Metaspace`: spaces become a character, SentencePiece's U+2581, with which words begin.
+/// The pre-tokenizer `Metaspace`: spaces become a character, SentencePiece's U+2581, with which words begin.
 struct MetaspacePreTokenizer: PreTokenizer {
     enum Scheme: String { case always, first, never }
 
@@ -51,7 +51,7 @@ extension TokenizerFile {
 }
 
 extension TokenizerFields {
-    /// A string of one character.
+    /// Reads a string of one character.
     func scalar(_ key: String) throws(FileError) -> UInt32 {
         let scalars = Array(try string(key).unicodeScalars)
         guard scalars.count == 1 else { throw wrong(key, "one character") }

@@ -1,7 +1,7 @@
 import JSON
 import ModelFiles
 
-/// How a normalized text falls into words: `pre_tokenizer` of tokenizer.json.
+/// A split of a normalized text into words: `pre_tokenizer` of tokenizer.json.
 protocol PreTokenizer: Sendable {
     /// Splits words further.
     /// - Parameters:
@@ -20,7 +20,8 @@ struct PreTokenizerSequence: PreTokenizer {
     }
 }
 
-/// White space separates and goes; each punctuation character is a word of its own.
+/// The pre-tokenizer `BertPreTokenizer`: splits at white space, which it removes, and around each punctuation
+/// character.
 struct BertPreTokenizer: PreTokenizer {
     func split(_ text: inout NormalizedText, words: [Range<Int>]) -> [Range<Int>] {
         splitByKind(text, words: words) { scalar in
@@ -31,14 +32,14 @@ struct BertPreTokenizer: PreTokenizer {
     }
 }
 
-/// White space separates and goes.
+/// The pre-tokenizer `WhitespaceSplit`: splits at white space, which it removes.
 struct WhitespaceSplitPreTokenizer: PreTokenizer {
     func split(_ text: inout NormalizedText, words: [Range<Int>]) -> [Range<Int>] {
         splitByKind(text, words: words) { ScalarClass.of($0).contains(.whitespace) ? .dropped : .joined(0) }
     }
 }
 
-/// The matches of `\w+|[^\w\s]+`.
+/// The pre-tokenizer `Whitespace`: the words are the matches of `\w+|[^\w\s]+`.
 struct WhitespacePreTokenizer: PreTokenizer {
     func split(_ text: inout NormalizedText, words: [Range<Int>]) -> [Range<Int>] {
         splitByKind(text, words: words) { scalar in
@@ -51,7 +52,7 @@ struct WhitespacePreTokenizer: PreTokenizer {
 private enum SplitKind: Equatable {
     case dropped
     case alone
-    /// Joined with neighbors of the same number.
+    /// The character joins neighbors of the same number.
     case joined(Int)
 }
 

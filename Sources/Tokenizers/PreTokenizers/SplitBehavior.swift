@@ -1,7 +1,7 @@
 import JSON
 import ModelFiles
 
-/// What becomes of the matches that a text is split at: `SplitDelimiterBehavior` of the tokenizers library.
+/// The treatment of the matches that a text is split at: `SplitDelimiterBehavior` of the tokenizers library.
 enum SplitBehavior: String, CaseIterable, Sendable {
     case removed = "Removed"
     case isolated = "Isolated"
@@ -10,11 +10,11 @@ enum SplitBehavior: String, CaseIterable, Sendable {
     case contiguous = "Contiguous"
 }
 
-/// Gathers the words of one word as its parts, matches and what lies between them, come from left to right.
+/// A collector of words from the parts of a word, which are matches and the text between them, from left to right.
 struct WordSplitter {
     private let behavior: SplitBehavior
     private(set) var words: [Range<Int>]
-    /// Where the words of the word at hand begin.
+    /// The index of the current word's first part in `words`.
     private var first = 0
     private var previousWasMatch = false
 
@@ -29,7 +29,7 @@ struct WordSplitter {
         previousWasMatch = false
     }
 
-    /// The next part; empty ones count as parts, but become no words.
+    /// Adds the next part. Empty parts count as parts, but become no words.
     @inline(__always)
     mutating func add(_ part: Range<Int>, isMatch: Bool) {
         switch behavior {
@@ -62,11 +62,11 @@ extension Array {
     }
 }
 
-/// `Split`: at the matches of a pattern.
+/// The pre-tokenizer `Split`: splits at the matches of a pattern.
 struct SplitPreTokenizer: PreTokenizer {
     let pattern: TextPattern
     let behavior: SplitBehavior
-    /// What lies between the matches counts as the matches.
+    /// Whether the text between matches takes the role of the matches.
     let isInverted: Bool
 
     func split(_ text: inout NormalizedText, words: [Range<Int>]) -> [Range<Int>] {
@@ -89,7 +89,7 @@ struct SplitPreTokenizer: PreTokenizer {
     }
 }
 
-/// At single characters: `Punctuation`, `Digits`, `CharDelimiterSplit`.
+/// A split at single characters: `Punctuation`, `Digits`, `CharDelimiterSplit`.
 struct ClassPreTokenizer: PreTokenizer {
     let behavior: SplitBehavior
     let isMatch: @Sendable (UInt32) -> Bool
@@ -111,7 +111,7 @@ struct ClassPreTokenizer: PreTokenizer {
     }
 }
 
-/// Pieces of so many characters; the last may be shorter.
+/// The pre-tokenizer `FixedLength`: pieces of a number of characters; the last may be shorter.
 struct FixedLengthPreTokenizer: PreTokenizer {
     let length: Int
 

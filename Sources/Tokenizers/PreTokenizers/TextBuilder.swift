@@ -1,4 +1,4 @@
-/// A text made anew, word by word.
+/// A text that a pre-tokenizer writes word by word.
 struct TextBuilder {
     private(set) var text = NormalizedText(scalars: [], origins: [])
     private(set) var words: [Range<Int>] = []
@@ -26,7 +26,7 @@ struct TextBuilder {
         for i in range { append(byteSpelling: scalars[i], origin: origins[i]) }
     }
 
-    /// What was appended since the last word's end is a word, unless it is nothing.
+    /// Ends a word: the scalars since the end of the last word, if any.
     mutating func endWord() {
         if start < text.scalars.count { words.append(start..<text.scalars.count) }
         start = text.scalars.count

@@ -1,7 +1,7 @@
-/// GPT-2's spelling of bytes as printable characters, one each
+/// GPT-2's alphabet for bytes: one printable character for each byte
 /// (https://github.com/openai/gpt-2/blob/master/src/encoder.py, `bytes_to_unicode`).
 enum ByteCharacters {
-    /// By byte.
+    /// The character of every byte.
     static let scalars: [UInt32] = {
         var scalars = [UInt32](repeating: 0, count: 256)
         var next: UInt32 = 256
@@ -16,7 +16,7 @@ enum ByteCharacters {
         return scalars
     }()
 
-    /// By scalar, for those below 0x144; nil for characters that stand for no byte.
+    /// The byte of every scalar below 0x144. `nil` if the character stands for no byte.
     private static let bytes: [UInt8?] = {
         var bytes = [UInt8?](repeating: nil, count: 0x144)
         for (byte, scalar) in scalars.enumerated() { bytes[Int(scalar)] = UInt8(byte) }

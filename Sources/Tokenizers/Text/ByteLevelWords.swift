@@ -1,10 +1,11 @@
-/// The words of GPT-2's pattern, found without a regular expression: a letter run, a number run or a run of other
-/// characters, each with at most one space before it; contractions; white space, of which the last character is left to
-/// what follows it (https://github.com/openai/gpt-2/blob/master/src/encoder.py).
+/// The words of GPT-2's pattern, found without a regular expression
+/// (https://github.com/openai/gpt-2/blob/master/src/encoder.py). A word is a contraction, or a run of letters, of
+/// numbers or of other characters, each with at most one space before it. White space is a word too, but its last
+/// character belongs to the next word.
 enum ByteLevelWords {
     static let pattern = #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
 
-    /// Calls `body` with each word; together they are the whole text.
+    /// Calls `body` with each word. The words together are the whole text.
     static func forEach(_ text: UnsafeBufferPointer<UInt32>, _ body: (Range<Int>) -> Void) {
         var i = 0
         while i < text.count {
@@ -40,7 +41,7 @@ enum ByteLevelWords {
         return i
     }
 
-    /// 's 't 're 've 'm 'll 'd
+    /// Returns the end of a contraction: 's 't 're 've 'm 'll 'd.
     private static func contractionEnd(_ text: UnsafeBufferPointer<UInt32>, from start: Int) -> Int? {
         guard start + 1 < text.count else { return nil }
         switch text[start + 1] {

@@ -1,8 +1,8 @@
-/// A text, or a piece of one, that remembers which code point of the text sent each of its scalars stands for. What the
-/// tokenizers library calls `NormalizedString`; its alignments are always single characters, so one index is enough.
+/// A text, or a piece of one, with the origin of every scalar: a code point of the original text. The tokenizers
+/// library calls it `NormalizedString`. Its alignments are always single characters, so one index is enough.
 struct NormalizedText {
     var scalars: [UInt32]
-    /// As many as `scalars`; indices into the code points of the text sent.
+    /// The origin of every scalar: an index into the code points of the original text.
     var origins: [Int32]
 
     init(scalars: [UInt32], origins: [Int32]) {
@@ -23,8 +23,8 @@ struct NormalizedText {
         return String(view)
     }
 
-    /// Drops scalars, replaces others.
-    /// - Parameter change: nil drops the scalar.
+    /// Removes or replaces scalars.
+    /// - Parameter change: returns the replacement of a scalar; `nil` removes the scalar.
     mutating func compactMap(_ change: (UInt32) -> UInt32?) {
         var count = 0
         for i in scalars.indices {
@@ -37,7 +37,7 @@ struct NormalizedText {
         origins.removeSubrange(count...)
     }
 
-    /// Replaces each scalar by those that `change` appends; all take its origin.
+    /// Replaces each scalar by the scalars that `change` appends. All of them take its origin.
     mutating func flatMap(_ change: (UInt32, inout [UInt32]) -> Void) {
         var newScalars: [UInt32] = []
         var newOrigins: [Int32] = []
@@ -51,11 +51,11 @@ struct NormalizedText {
         origins = newOrigins
     }
 
-    /// The general change, as the library's `NormalizedString::transform` defines it.
+    /// Applies a list of changes, as `NormalizedString::transform` of the library defines them.
     /// - Parameters:
-    ///   - changes: each new scalar and what it stands for: 0, the next of the old scalars; −n, that one and n more that
-    ///     follow it; 1, nothing of its own: it shares the origin of the old scalar before.
-    ///   - removed: old scalars at the beginning that are gone.
+    ///   - changes: the new scalars, each with its change. A scalar with 0 replaces the next old scalar; with −n, that
+    ///     one and the n after it. A scalar with 1 is additional, and shares the origin of the old scalar before.
+    ///   - removed: the number of old scalars removed at the beginning.
     mutating func transform(_ changes: [(scalar: UInt32, change: Int)], removed: Int = 0) {
         var newOrigins: [Int32] = []
         newOrigins.reserveCapacity(changes.count)
@@ -72,14 +72,14 @@ struct NormalizedText {
         origins = newOrigins
     }
 
-    /// Puts scalars before the first, whose origin they share. An empty text stays so.
+    /// Prepends scalars, which share the origin of the first scalar. An empty text stays empty.
     mutating func prepend(_ prefix: [UInt32]) {
         guard let origin = origins.first else { return }
         scalars.insert(contentsOf: prefix, at: 0)
         origins.insert(contentsOf: repeatElement(origin, count: prefix.count), at: 0)
     }
 
-    /// Replaces ranges, ascending and apart, by `content`, which shares the origin of each one's last scalar.
+    /// Replaces disjoint ranges, in ascending order, by `content`. It shares the origin of each range's last scalar.
     mutating func replace(_ ranges: [Range<Int>], with content: [UInt32]) {
         if ranges.isEmpty { return }
         var newScalars: [UInt32] = []

@@ -1,10 +1,10 @@
-/// Takes white space at the ends out of tokens' places: `process_offsets` of the tokenizers library's byte-level
+/// A rule that trims white space off token offsets: `process_offsets` of the tokenizers library's byte-level
 /// post-processor.
 struct OffsetTrim: Sendable {
-    /// Leave the first word's one leading space, which the pre-tokenizer put there.
+    /// Whether the first word keeps one leading space, which the pre-tokenizer added.
     let addPrefixSpace: Bool
 
-    /// White space, or what stands for the space, at the ends of a token as it is spelled.
+    /// The number of white space characters, or their stand-ins, at the ends of a token's spelling.
     struct Spaces: Sendable, Equatable {
         var leading: Int
         var trailing: Int
@@ -20,7 +20,7 @@ struct OffsetTrim: Sendable {
         var isNone: Bool { leading == 0 && trailing == 0 }
     }
 
-    /// - Parameter isFirst: the token is the first of its text.
+    /// - Parameter isFirst: whether the token is the first of its text.
     func apply(_ spaces: Spaces, start: inout Int, end: inout Int, isFirst: Bool) {
         if spaces.isNone { return }
         if spaces.leading > 0 {

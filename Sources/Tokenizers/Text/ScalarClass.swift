@@ -1,4 +1,4 @@
-/// What tokenizers ask about a code point: several answers in one number.
+/// The properties of a code point that tokenizers use, as a set of bits.
 struct ScalarClass: OptionSet {
     let rawValue: UInt16
 
@@ -6,22 +6,23 @@ struct ScalarClass: OptionSet {
     static let nonspacingMark = ScalarClass(rawValue: 2)
     static let mark = ScalarClass(rawValue: 4)
     static let punctuation = ScalarClass(rawValue: 8)
-    /// Has a canonical decomposition or a combining class other than 0: NFD changes or reorders it.
+    /// A canonical decomposition or a combining class other than 0: NFD changes or reorders the scalar.
     static let touchedByNFD = ScalarClass(rawValue: 16)
-    /// Unicode's White_Space, which is Rust's `char::is_whitespace` and `\s` of its regular expressions.
+    /// The property White_Space of Unicode, which is Rust's `char::is_whitespace` and `\s` of its regular expressions.
     static let whitespace = ScalarClass(rawValue: 32)
-    /// The blocks of `is_chinese_char` in BERT's tokenizer, one extension block with its published slip (2B920).
+    /// The blocks of `is_chinese_char` in BERT's tokenizer, one extension block with its published error (2B920).
     static let chinese = ScalarClass(rawValue: 64)
-    /// `\w` of Rust's regular expressions.
+    /// The class `\w` of Rust's regular expressions.
     static let word = ScalarClass(rawValue: 128)
-    /// `\p{L}` and `\p{N}` of Oniguruma's.
+    /// The classes `\p{L}` and `\p{N}` of Oniguruma's regular expressions.
     static let letter = ScalarClass(rawValue: 256)
     static let number = ScalarClass(rawValue: 512)
-    /// Rust's `char::is_numeric`.
+    /// The property of Rust's `char::is_numeric`.
     static let numeric = ScalarClass(rawValue: 1024)
-    /// Has a compatibility decomposition other than its canonical one.
+    /// A compatibility decomposition other than the canonical one.
     static let touchedByNFKD = ScalarClass(rawValue: 2048)
-    /// Second, or in Hangul first, part of a primary composite, or changed by NFC itself: what NFC may change.
+    /// The scalars that NFC may change: the second part of a primary composite, in Hangul the first, and those changed
+    /// by NFC itself.
     static let touchedByNFC = ScalarClass(rawValue: 4096)
 
     @inline(__always) static func of(_ scalar: UInt32) -> ScalarClass {

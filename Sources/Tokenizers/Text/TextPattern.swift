@@ -2,13 +2,12 @@ import COnig
 import JSON
 import ModelFiles
 
-/// What `Split` and `Replace` look for: a string, or a regular expression in Oniguruma's dialect, in which tokenizer.json
-/// is written (https://github.com/kkos/oniguruma/blob/master/doc/RE); searched by that library, on scalars as they are,
-/// with classes of characters by `PatternClasses`.
+/// The pattern of `Split` and `Replace`: a string, or a regular expression in Oniguruma's dialect, for which
+/// tokenizer.json is written (https://github.com/kkos/oniguruma/blob/master/doc/RE). That library searches scalars
+/// unchanged, with the character classes of `PatternClasses`.
 ///
-/// Matches follow each other as the library's `find_iter` finds them: leftmost first, and no empty match where the one
-/// before ended. A search that backtracks more than `retryLimit` times finds nothing more, so that no text can hang a
-/// worker.
+/// Matches are those of the tokenizers library's `find_iter`: leftmost first, and no empty match at the end of the last
+/// one. A search that backtracks more than `retryLimit` times stops, so that no text can block a worker.
 struct TextPattern: Sendable {
     private enum Kind: Sendable {
         case string([UInt32])
@@ -17,12 +16,12 @@ struct TextPattern: Sendable {
     }
     private let kind: Kind
 
-    /// Backtracking steps of one match; some 50 ms.
+    /// The largest number of backtracking steps of one match, some 50 ms.
     private static let retryLimit: UInt = 2_000_000
 
     init(string: String) { kind = .string(string.unicodeScalars.map(\.value)) }
 
-    /// - Throws: where the expression is wrong, in Oniguruma's words.
+    /// - Throws: Oniguruma's message if the expression is wrong.
     init(regex: String, file: TokenizerFile, at path: String) throws(FileError) {
         if regex == ByteLevelWords.pattern {
             kind = .byteLevelWords
@@ -63,7 +62,7 @@ struct TextPattern: Sendable {
 
         deinit { onig_free(regex) }
 
-        /// Oniguruma wants to be told of encodings before threads use it.
+        /// Oniguruma's initialization, which must precede its use by threads.
         private static let isReady: Bool = {
             var encodings: [OnigEncoding?] = [encoderd_onig_utf32()]
             return encodings.withUnsafeMutableBufferPointer { onig_initialize($0.baseAddress, 1) } == ONIG_NORMAL
@@ -132,7 +131,7 @@ struct TextPattern: Sendable {
 }
 
 extension TokenizerFile {
-    /// `{"String": "…"}` or `{"Regex": "…"}`.
+    /// Reads a pattern: `{"String": "…"}` or `{"Regex": "…"}`.
     func pattern(_ fields: TokenizerFields) throws(FileError) -> TextPattern {
         let pattern = try fields.fields("pattern")
         if pattern.object.count == 1, pattern.object["String"] != nil {

@@ -1,6 +1,6 @@
-/// Unicode normalization forms (UAX #15), with the data of `UnicodeTables`, keeping track of where each scalar came from
-/// exactly as the tokenizers library does: every scalar carries what `NormalizedText.transform` makes of it, 0 where it
-/// takes the place of the next scalar of the text, 1 where it is one more, and marks keep that when they are sorted.
+/// The Unicode normalization forms (UAX #15), with the data of `UnicodeTables`. They track the origin of each scalar
+/// exactly like the tokenizers library. Every scalar carries the `change` of `NormalizedText.transform`: 0 if it
+/// replaces the next scalar of the text, 1 if it is additional. Marks keep theirs when they are sorted.
 enum UnicodeForms {
     enum Form: Sendable { case nfd, nfkd, nfc, nfkc }
 
@@ -21,7 +21,7 @@ enum UnicodeForms {
     private struct Part {
         var scalar: UInt32
         let combiningClass: UInt8
-        /// As `NormalizedText.transform` takes it.
+        /// The change in the sense of `NormalizedText.transform`.
         var change: Int
     }
 
@@ -42,7 +42,8 @@ enum UnicodeForms {
         return parts
     }
 
-    /// Stable, by insertion: runs of marks are a few scalars, but one can be as long as the text, which then is merged.
+    /// Sorts marks by combining class, stably. Runs of marks are a few scalars long and are sorted by insertion. A run
+    /// can be as long as the text, though, and is then merge-sorted.
     private static func sort(_ parts: inout [Part], from start: Int) {
         guard parts.count - start > 1 else { return }
         if parts.count - start > 32 {
@@ -64,8 +65,8 @@ enum UnicodeForms {
         }
     }
 
-    /// Canonical composition: each scalar joins the last starter before it unless one of the same or a higher class stands
-    /// between. A composite takes the place of both parts.
+    /// Composes canonically: each scalar joins the last starter before it, unless a scalar of the same or a higher
+    /// class stands between. A composite replaces both parts.
     private static func compose(_ parts: inout [Part]) {
         var count = 0
         var starter: Int?
@@ -94,7 +95,7 @@ enum UnicodeForms {
 
     // MARK: Data
 
-    /// Scalars that decompose or have a combining class, as ascending [first, last] pairs.
+    /// The scalars that decompose or have a combining class, as ascending [first, last] pairs.
     static let touchedByNFD: [UInt32] = {
         var ranges = canonical.entries.map { ($0.scalar, $0.scalar) }
         ranges.append((hangulFirst, hangulFirst + hangulCount - 1))
@@ -106,8 +107,8 @@ enum UnicodeForms {
 
     static let touchedByNFKD: [UInt32] = flat(compatible.entries.map { ($0.scalar, $0.scalar) })
 
-    /// Marks, which may be sorted or join what is before; second parts of composites; scalars that are not composites
-    /// but decompose.
+    /// The marks, which may be sorted or join the scalar before; the second parts of composites; the scalars that
+    /// decompose but are no composites.
     static let touchedByNFC: [UInt32] = {
         var touched: Set<UInt32> = []
         var composites: Set<UInt32> = []
@@ -125,7 +126,7 @@ enum UnicodeForms {
         return flat(touched.map { ($0, $0) })
     }()
 
-    /// Ascending and joined.
+    /// Sorts ranges and joins adjacent ones, as [first, last] pairs.
     private static func flat(_ ranges: [(UInt32, UInt32)]) -> [UInt32] {
         var out: [UInt32] = []
         for (first, last) in ranges.sorted(by: { $0.0 < $1.0 }) {
@@ -138,7 +139,7 @@ enum UnicodeForms {
         return out
     }
 
-    /// A table of decompositions, found by halving.
+    /// A table of decompositions with binary search.
     private struct Decompositions: Sendable {
         let table: [UInt32]
         private(set) var entries: [(scalar: UInt32, parts: Range<Int>)] = []

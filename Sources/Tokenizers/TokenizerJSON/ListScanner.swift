@@ -1,12 +1,14 @@
-/// Reads the long lists of tokenizer.json, vocabularies and merges, from its bytes: as trees of values, half a million
-/// entries take seconds.
+import Diagnostics
+
+/// A scanner of the long lists of tokenizer.json, vocabularies and merges. Reading half a million entries as a tree of
+/// values would take seconds.
 ///
-/// As strict as `JSONValue(parsing:)`. The text must be valid UTF-8.
+/// It is as strict as `JSONValue(parsing:)`. The text must be valid UTF-8.
 struct ListScanner {
     private let bytes: UnsafeBufferPointer<UInt8>
     private(set) var position: Int
     private let end: Int
-    /// A string that had escapes.
+    /// The last string that had escapes, unescaped.
     private var unescaped: [UInt8] = []
 
     init(_ bytes: UnsafeBufferPointer<UInt8>, _ range: Range<Int>) {
@@ -24,7 +26,7 @@ struct ListScanner {
         return position < end ? bytes[position] : 0
     }
 
-    /// Takes a byte, and the white space before it; false if another comes.
+    /// Takes a byte and the white space before it. Returns false if another byte comes.
     @inline(__always)
     mutating func take(_ byte: UInt8) -> Bool {
         guard peek() == byte else { return false }
@@ -32,15 +34,16 @@ struct ListScanner {
         return true
     }
 
-    /// What comes after an element of an array or object.
-    /// - Returns: whether another element comes; nil if neither that nor the closing bracket.
+    /// Takes what follows an element of an array or object.
+    /// - Returns: whether another element follows. `nil` if neither an element nor the closing bracket follows.
     @inline(__always)
     mutating func next(_ closing: UInt8) -> Bool? {
         if take(UInt8(ascii: ",")) { return true }
         return take(closing) ? false : nil
     }
 
-    /// A string's contents, until the next one is read; nil, and nothing is taken, if it is none or malformed.
+    /// Takes a string. Its contents are valid until the next string is read. `nil`, and nothing is taken, if there is
+    /// no valid string.
     @inline(__always)
     mutating func withString<Result>(_ body: (UnsafeBufferPointer<UInt8>) -> Result) -> Result? {
         guard peek() == UInt8(ascii: "\"") else { return nil }
@@ -61,7 +64,7 @@ struct ListScanner {
         return unescaped.withUnsafeBufferPointer(body)
     }
 
-    /// - Returns: behind the closing quote; nil if malformed.
+    /// - Returns: the position after the closing quote. `nil` if the string is malformed.
     private mutating func unescape(from start: Int) -> Int? {
         unescaped.removeAll(keepingCapacity: true)
         var i = start
@@ -106,14 +109,14 @@ struct ListScanner {
         guard i + 4 <= end else { return nil }
         var value: UInt32 = 0
         for byte in bytes[i..<i + 4] {
-            guard let digit = Character(Unicode.Scalar(byte)).hexDigitValue, byte < 0x80 else { return nil }
+            guard let digit = byte.hexDigitValue else { return nil }
             value = value << 4 | UInt32(digit)
         }
         i += 4
         return value
     }
 
-    /// A whole number from 0 on, of at most 18 digits; nil, and nothing is taken, if it is none.
+    /// Takes a whole number from 0 on, of at most 18 digits. `nil`, and nothing is taken, if there is none.
     @inline(__always)
     mutating func wholeNumber() -> Int? {
         let first = peek()
@@ -131,10 +134,11 @@ struct ListScanner {
         return value
     }
 
-    /// A number as the tokenizers library reads it; nil, and nothing is taken, if it is none, or beyond a double.
+    /// Takes a number with the value that the tokenizers library gives it. `nil`, and nothing is taken, if there is
+    /// none, or none that a double can hold.
     ///
-    /// serde_json (https://github.com/serde-rs/json, src/de.rs, `f64_from_parts`) by default does not round correctly:
-    /// as many digits as a u64 holds are rounded to f64, and that is multiplied or divided by a power of ten. Scores that
+    /// By default, serde_json does not round correctly (https://github.com/serde-rs/json, src/de.rs, `f64_from_parts`).
+    /// It rounds as many digits as a u64 holds to f64, and multiplies or divides that by a power of ten. Scores that
     /// differ in the last bit decide between segmentations that differ only in the order of their tokens ("aaa").
     mutating func libraryNumber() -> Double? {
         let negative = peek() == UInt8(ascii: "-")
@@ -200,7 +204,7 @@ struct ListScanner {
 
     private static let powersOfTen: [Double] = (0...308).map { Double("1e\($0)") ?? .infinity }
 
-    /// Skips a value; false if it is malformed in a way that hides where it ends.
+    /// Skips a value. Returns false if the value is malformed in a way that hides its end.
     mutating func skipValue() -> Bool {
         var depth = 0
         repeat {

@@ -1,12 +1,12 @@
 import JSON
 import ModelFiles
 
-/// The vocabulary and the merges of a tokenizer.json, still as text, and the rest of the file without them.
+/// The vocabulary and the merges of a tokenizer.json, unparsed, and the rest of the file without them.
 struct ModelLists {
-    /// One list: an array or an object.
+    /// A list: an array or an object.
     struct List {
         let range: Range<Int>
-        /// Elements or members, counted by their commas: never too few.
+        /// An upper bound of the number of elements or members: the number of commas plus one.
         let most: Int
         let isArray: Bool
     }
@@ -14,11 +14,11 @@ struct ModelLists {
     let bytes: [UInt8]
     private(set) var vocab: List?
     private(set) var merges: List?
-    /// The file with empty lists of the same kind.
+    /// The file with the lists replaced by empty ones of the same kind.
     private var rest: [UInt8]
 
-    /// - Returns: without lists, and `rest` the whole file, where the text is not what it should be: whoever reads it
-    ///   then says why.
+    /// - Returns: no lists, and the whole file as `rest`, if the text is malformed. Whoever parses the rest then
+    ///   reports why.
     init(_ bytes: [UInt8]) {
         self.bytes = bytes
         rest = bytes
@@ -53,7 +53,7 @@ struct ModelLists {
         rest += bytes[position...]
     }
 
-    /// - Throws: what is wrong with the rest, at its place in the whole file.
+    /// - Throws: the fault of the rest, with its position in the whole file.
     func parseRest() throws(JSONError) -> JSONValue {
         do throws(JSONError) { return try JSONValue(parsing: rest) } catch {
             if rest.count == bytes.count { throw error }
@@ -62,8 +62,8 @@ struct ModelLists {
         }
     }
 
-    /// Goes through the members of an object.
-    /// - Parameter value: takes the member's value; false if it cannot.
+    /// Visits the members of an object.
+    /// - Parameter value: takes the member's value. Returns false if it cannot.
     private static func members(
         _ scanner: inout ListScanner, _ value: (String, inout ListScanner) -> Bool
     ) -> Bool {
@@ -78,10 +78,10 @@ struct ModelLists {
         }
     }
 
-    /// Reads a list's elements or members, one after the other, from its bytes.
+    /// Reads the elements or members of a list, in order.
     /// - Parameters:
-    ///   - path: of the list, for messages.
-    ///   - element: takes the member's name and colon, if it is an object, and the value.
+    ///   - path: the list's place in the file, for messages.
+    ///   - element: takes an element, or a member's name, colon and value.
     func read(
         _ list: List, path: String, file: TokenizerFile,
         _ element: (Int, inout ListScanner) throws(FileError) -> Void
@@ -110,7 +110,7 @@ struct ModelLists {
         try result.get()
     }
 
-    /// What stands where something else was expected, for a message: `"abc"`, `3.5`, `an array`.
+    /// Returns a description of what was found instead of the expected value: `"abc"`, `3.5`, `an array`.
     func found(_ scanner: ListScanner) -> String {
         var end = scanner
         _ = end.peek()

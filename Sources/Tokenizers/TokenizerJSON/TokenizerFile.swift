@@ -1,10 +1,10 @@
 import JSON
 import ModelFiles
 
-/// tokenizer.json while it is read: what every component needs to say what is wrong with it.
+/// The file that a tokenizer's components are read from, for error messages.
 ///
-/// The components themselves are read where they are defined, in extensions of this type. A type nobody defines is
-/// refused by name: a tokenizer with a step left out would give plausible, wrong ids.
+/// Extensions of this type read the components, beside their definitions. An unknown type is refused by name: a
+/// tokenizer without one of its steps would give plausible, wrong ids.
 struct TokenizerFile {
     let name: String
 
@@ -20,7 +20,7 @@ struct TokenizerFile {
         return TokenizerFields(file: self, path: path, object: object)
     }
 
-    /// nil where the value is absent or null.
+    /// Returns the members of an object. `nil` if the value is absent or null.
     func optionalFields(_ value: JSONValue?, at path: String) throws(FileError) -> TokenizerFields? {
         if value == nil || value == .null { return nil }
         return try fields(value, at: path)

@@ -1,4 +1,4 @@
-/// Extended grapheme clusters (UAX #29), as Swift's Character.
+/// Extended grapheme clusters (UAX #29), like Swift's `Character`.
 enum Graphemes {
     static func forEach(_ scalars: [UInt32], _ body: (Range<Int>) -> Void) {
         var i = 0

@@ -1,10 +1,10 @@
-/// The characters that `\p{…}`, `\w` and `\d` stand for in the regular expressions of tokenizer.json.
+/// The characters of `\p{…}`, `\w` and `\d` in the regular expressions of tokenizer.json.
 ///
-/// Oniguruma carries the Unicode data of its version: a system's may be older or newer than that of the tokenizers
-/// library, and split elsewhere at letters and signs that one of them does not know. So these classes of a pattern are
-/// spelled out, by what they are in the library's Oniguruma (`UnicodeTables`).
+/// Oniguruma's Unicode data depend on its version. The system's version may be older or newer than that of the
+/// tokenizers library, and would split at other characters. Therefore these classes are replaced in a pattern by the
+/// ranges that the tokenizers library's Oniguruma has (`UnicodeTables`).
 enum PatternClasses {
-    /// General categories by their places in `UnicodeTables.categories`, with their long names.
+    /// The general categories in the order of `UnicodeTables.categories`, with their long names.
     private static let categories: [(short: String, long: String)] = [
         ("lu", "uppercaseletter"), ("ll", "lowercaseletter"), ("lt", "titlecaseletter"), ("lm", "modifierletter"),
         ("lo", "otherletter"), ("mn", "nonspacingmark"), ("mc", "spacingmark"), ("me", "enclosingmark"),
@@ -14,7 +14,7 @@ enum PatternClasses {
         ("sk", "modifiersymbol"), ("so", "othersymbol"), ("zs", "spaceseparator"), ("zl", "lineseparator"),
         ("zp", "paragraphseparator"), ("cc", "control"), ("cf", "format"), ("cn", "unassigned"), ("co", "privateuse"),
     ]
-    /// Names of several categories.
+    /// The names of groups of categories.
     private static let groups: [(names: [String], of: @Sendable (String) -> Bool)] = [
         (["l", "letter"], { $0.hasPrefix("l") }), (["m", "mark", "combiningmark"], { $0.hasPrefix("m") }),
         (["n", "number"], { $0.hasPrefix("n") }), (["p", "punctuation", "punct"], { $0.hasPrefix("p") }),
@@ -23,17 +23,18 @@ enum PatternClasses {
         (["word", loneWord], { $0.hasPrefix("l") || $0.hasPrefix("m") || ["nd", "nl", "pc"].contains($0) }),
         (["digit"], { $0 == "nd" }),
     ]
-    /// Letters in circles and squares, which are words though they are symbols.
+    /// The letters in circles and squares, which are word characters though they are symbols.
     private static let wordSymbols: [UInt32] = [
         0x24B6, 0x24E9, 0x1F130, 0x1F149, 0x1F150, 0x1F169, 0x1F170, 0x1F189,
     ]
 
-    /// Outside of brackets Oniguruma takes ², ³, ¹, ¼, ½ and ¾ for words too, by its table of the first 256 characters.
+    /// The class `\w` outside brackets. Oniguruma then also includes ², ³, ¹, ¼, ½ and ¾, by its table of the first 256
+    /// characters.
     private static let loneWord = "\\w"
     private static let loneWordNumbers: [UInt32] = [0xB2, 0xB3, 0xB9, 0xB9, 0xBC, 0xBE]
 
-    /// [first, last] pairs of what a name stands for; nil where it is none of those known here.
-    /// - Parameter name: in small letters, without spaces, `_` and `-`.
+    /// Returns the [first, last] pairs of a class. `nil` if the name is unknown.
+    /// - Parameter name: the name in lowercase, without spaces, `_` and `-`.
     static func ranges(_ name: String) -> [UInt32]? {
         if let script = UnicodeTables.scripts.first(where: { $0.name.lowercased() == name }) { return script.ranges }
         let isWanted: [Bool]
@@ -73,8 +74,8 @@ enum PatternClasses {
 
     // MARK: In a pattern
 
-    /// A pattern whose classes are spelled out: `[\x{41}-\x{5A}…]` for `\p{Lu}`. Where options such as `(?W)` make ASCII
-    /// of classes these stay as they are.
+    /// Returns a pattern with its classes spelled out: `[\x{41}-\x{5A}…]` for `\p{Lu}`. If options such as `(?W)`
+    /// restrict classes to ASCII, these stay unchanged.
     static func spelledOut(_ pattern: [UInt32]) -> [UInt32] {
         var out: [UInt32] = []
         var scan = PatternScan()
@@ -104,7 +105,7 @@ enum PatternClasses {
 
     private static func text(_ text: String) -> [UInt32] { text.unicodeScalars.map(\.value) }
 
-    /// The class that a backslash begins: `\p{L}`, `\P{L}`, `\p{^L}`, `\w`, `\W`, `\d`, `\D`.
+    /// Reads the class that a backslash begins: `\p{L}`, `\P{L}`, `\p{^L}`, `\w`, `\W`, `\d`, `\D`.
     private static func property(
         _ text: ArraySlice<UInt32>, _ keepsShorthands: Bool
     ) -> (length: Int, isNegated: Bool, name: String)? {
@@ -134,7 +135,7 @@ enum PatternClasses {
         }
     }
 
-    /// Whether an option may make ASCII of `\w`, `\d` or `\p{…}`: a capital letter in `(?W-i:…)`.
+    /// Whether an option may restrict `\w`, `\d` or `\p{…}` to ASCII: a capital letter in `(?W-i:…)`.
     private static func hasClassOptions(_ pattern: [UInt32]) -> Bool {
         var scan = PatternScan()
         var i = 0
@@ -146,20 +147,20 @@ enum PatternClasses {
     }
 }
 
-/// Where in a regular expression one is.
+/// A position in a regular expression, with the options that hold there.
 private struct PatternScan {
     static let backslash: UInt32 = 0x5C
 
-    /// Of the groups around, the innermost last: whether case is ignored.
+    /// For every enclosing group, the innermost last, whether case is ignored.
     private var groups = [false]
     private var classes = 0
-    /// Options that the last step set: `i-m` of `(?i-m:`.
+    /// The options that the last step set: `i-m` of `(?i-m:`.
     private(set) var options: ArraySlice<UInt32> = []
 
     var ignoresCase: Bool { groups[groups.count - 1] }
     var isInClass: Bool { classes > 0 }
 
-    /// - Returns: scalars that the step goes over, at least one.
+    /// - Returns: the number of scalars that the step passes, at least one.
     mutating func step(_ text: ArraySlice<UInt32>) -> Int {
         options = []
         let start = text.startIndex
@@ -178,7 +179,7 @@ private struct PatternScan {
         return 1
     }
 
-    /// `(`, `(?i:`, or `(?i)`, which is for the rest of the group that it stands in.
+    /// Reads the start of a group: `(`, `(?i:`, or `(?i)`, which holds for the rest of its group.
     private mutating func open(_ text: ArraySlice<UInt32>) -> Int {
         let start = text.startIndex
         groups.append(ignoresCase)

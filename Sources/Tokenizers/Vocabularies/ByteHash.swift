@@ -1,4 +1,4 @@
-/// A hash of short strings of bytes, eight at a time: the folded product of Wang Yi's wyhash
+/// A hash of short byte strings, eight bytes at a time: the folded product of Wang Yi's wyhash
 /// (https://github.com/wangyi-fudan/wyhash).
 enum ByteHash {
     @inline(__always)
@@ -14,7 +14,7 @@ enum ByteHash {
         return mix(hash ^ tail(base + i, count - i))
     }
 
-    /// Up to eight bytes as a number, different for different bytes of one length.
+    /// Returns up to eight bytes as a number, different for different bytes of the same length.
     @inline(__always)
     static func tail(_ base: UnsafeRawPointer, _ count: Int) -> UInt64 {
         if count == 8 { return base.loadUnaligned(as: UInt64.self) }
@@ -36,7 +36,7 @@ enum ByteHash {
         return product.high ^ product.low
     }
 
-    /// Whether `bytes` from `start` on are `other`.
+    /// Whether `bytes` continue with `other` at `start`.
     @inline(__always)
     static func equal(_ bytes: UnsafeBufferPointer<UInt8>, _ start: Int, _ other: UnsafeBufferPointer<UInt8>) -> Bool {
         guard let a = bytes.baseAddress, let b = other.baseAddress else { return other.isEmpty }

@@ -1,29 +1,32 @@
 import ModelFiles
 
-/// Tokens by their spelling and by their id, in flat arrays: an open-addressing table over all spellings in UTF-8.
+/// The tokens of a vocabulary by spelling and by id, in flat arrays, with an open-addressing table over all spellings
+/// in UTF-8.
 struct Vocabulary: Sendable {
-    /// Tokens of the file; two of them are of the same spelling only where that is allowed.
+    /// The number of tokens of the file. Two of them have the same spelling only if that is allowed.
     private(set) var count = 0
-    /// Spellings one after the other, in UTF-8.
+    /// The spellings in UTF-8, one after the other.
     private var bytes: [UInt8] = []
-    /// Token i, in the file's order, is bytes[starts[i]..<starts[i + 1]].
+    /// The start of every token's spelling in `bytes`, in the file's order: token i is bytes[starts[i]..<starts[i +
+    /// 1]].
     private var starts: [UInt32] = [0]
     private var ids: [Int32] = []
-    /// By id: its token, or -1 where the file left a hole.
+    /// The token of every id, or -1 for an id that the file does not use.
     private var tokens: [Int32] = []
-    /// hash << 32 | token + 1, or 0; a power of two, at most half full.
+    /// The hash table: hash << 32 | token + 1, or 0 if free. Its size is a power of two, and at most half of it is in
+    /// use.
     private var slots: [UInt64]
 
     private let file: String
     private let replacing: Bool
-    /// Ids index arrays, here and in the models: a stray huge one must not allocate gigabytes.
+    /// The largest id allowed. Ids index arrays here and in the models, so a stray huge id must not allocate gigabytes.
     private let idLimit: Int
 
     /// - Parameters:
-    ///   - capacity: at least as many as will be added.
-    ///   - replacing: a later token of the same spelling takes the place of the earlier (vocab.txt, Unigram), which
-    ///     keeps its id's spelling.
-    /// - Throws: more tokens than there may be.
+    ///   - capacity: an upper bound of the number of tokens that will be added.
+    ///   - replacing: whether a later token replaces an earlier one of the same spelling (vocab.txt, Unigram). The id
+    ///     of the earlier one keeps its spelling.
+    /// - Throws: `FileError` if there would be too many tokens.
     init(capacity: Int, file: String, replacing: Bool = false) throws(FileError) {
         guard capacity < 1 << 24 else {
             throw FileError(file: file, "a vocabulary of \(capacity) tokens; at most \(1 << 24) are supported")
@@ -45,7 +48,7 @@ struct Vocabulary: Sendable {
         for (spelling, id) in list { try add(spelling, id: id) }
     }
 
-    /// Spellings by their ids, of which the last counts where two are alike: the others' ids are holes.
+    /// Builds a vocabulary from spellings by id. The last of equal spellings counts; the ids of the others are holes.
     init(lastOfEach spellings: [ArraySlice<UInt8>], file: String) throws(FileError) {
         var all = try Vocabulary(capacity: spellings.count, file: file, replacing: true)
         for (id, spelling) in spellings.enumerated() {
@@ -73,13 +76,13 @@ struct Vocabulary: Sendable {
         try add(id: id)
     }
 
-    /// Begins a token by its spelling; `add(id:)` must follow.
+    /// Begins a token with its spelling; `add(id:)` must follow.
     mutating func append(_ spelling: UnsafeBufferPointer<UInt8>) { bytes.append(contentsOf: spelling) }
 
     /// The spelling of the token begun.
     var appended: String { String(decoding: bytes[Int(starts[starts.count - 1])...], as: UTF8.self) }
 
-    /// - Throws: an id that is taken or out of proportion; a spelling that is there already.
+    /// - Throws: an error for an id that is taken or out of proportion, or a spelling that exists already.
     mutating func add(id: Int) throws(FileError) {
         guard id >= 0, id < idLimit else {
             throw FileError(
@@ -109,7 +112,7 @@ struct Vocabulary: Sendable {
         count += 1
     }
 
-    /// - Returns: false if the spelling is there already and must not be replaced.
+    /// - Returns: false if the spelling exists already and must not be replaced.
     private mutating func insert(_ hash: UInt32, token: Int) -> Bool {
         let mask = slots.count - 1
         var slot = Int(hash) & mask
@@ -131,17 +134,17 @@ struct Vocabulary: Sendable {
 
     // MARK: By id
 
-    /// The highest id and one.
+    /// The highest id plus one.
     var size: Int { tokens.count }
 
-    /// By id; nil where the file left a hole.
+    /// The spelling of every id. `nil` for an id that the file does not use.
     var spellings: [String?] { (0..<Int32(truncatingIfNeeded: size)).map { spelling(of: $0) } }
 
     func spelling(of id: Int32) -> String? {
         utf8(of: id).map { String(decoding: $0, as: UTF8.self) }
     }
 
-    /// A token's spelling in UTF-8.
+    /// Returns a token's spelling in UTF-8.
     func utf8(of id: Int32) -> ArraySlice<UInt8>? {
         guard id >= 0, id < tokens.count, tokens[Int(id)] >= 0 else { return nil }
         return spelling(ofToken: Int(tokens[Int(id)]))

@@ -66,7 +66,10 @@ enum RequestTargets {
         http.headers.add("Content-Length", String(http.body.count))
         let answer: ResponseContent
         do throws(APIError) {
-            answer = try kind & 3 == 0 || kind & 4 == 0 ? attention(http, model, accept) : encode(http, model, accept)
+            let call =
+                try kind & 3 == 0 || kind & 4 == 0
+                ? Endpoints.attention(http, limits) : Endpoints.encode(http, limits)
+            answer = try content(call, model)
         } catch {
             return try check((400..<500).contains(error.status) && !error.message.isEmpty, "\(error)")
         }
@@ -79,35 +82,15 @@ enum RequestTargets {
     }
 
     /// Limits low enough to compute every input quickly.
-    private static var limits: RequestLimits {
+    private static var limits: CallLimits {
         var limits = RequestLimits()
         limits.maxTokens = 24
         limits.maxSequences = 6
-        return limits
+        return CallLimits(request: limits)
     }
 
-    private static func encode(
-        _ http: HTTPRequest, _ model: Model, _ accept: String?
-    ) throws(APIError) -> ResponseContent {
-        let request = try EncodeRequest(http.jsonBody(limits))
-        var reader = SequenceReader(model: model, limits: limits, truncate: request.truncate)
-        reader.prompt = try request.prompt(model.description)
-        let sequences = try reader.read(request.input)
-        let plan = try EncodePlan(request, model.description, sequences: sequences.count)
-        try plan.check(sequences, model.description, limits)
-        let results = model.network.forward(plan.requests(sequences), scratch: Scratch())
-        let shapes = sequences.map { (length: $0.length, truncated: $0.truncated) }
-        return try EncodeAnswer(model: model, plan: plan, sequences: shapes, results: results)
-            .answer(EncodeFormat(accept: accept))
-    }
-
-    private static func attention(
-        _ http: HTTPRequest, _ model: Model, _ accept: String?
-    ) throws(APIError) -> ResponseContent {
-        let task = try AttentionTask(AttentionTask.read(http), model: model, accept: accept, requestLimits: limits)
-        guard let maps = model.network.forward([task.work], scratch: Scratch())[0].attention else {
-            throw APIError(500, "internal_error", "no maps")
-        }
-        return try task.answer(maps)
+    private static func content(_ call: Call, _ model: Model) throws(APIError) -> ResponseContent {
+        let plan = try call.plan(for: model, limits: limits)
+        return try plan.write(model.network.forward(plan.requests, scratch: Scratch()))
     }
 }

@@ -4,14 +4,14 @@ import Testing
 
 /// Attention of which each query sees a part of the keys, and sequences longer than a block of keys.
 @Suite struct AttentionSpanTests {
-    /// As named in Tests/Reference/kernels.py, which makes the masks with transformers' functions.
+    /// The spans by their names in Tests/Reference/kernels.py, which makes the masks with transformers' functions.
     static let spans: [(name: String, span: AttentionSpan)] = [
         ("causal", .causal), ("causal.1", .causal(window: 1)), ("causal.40", .causal(window: 40)),
         ("causal.600", .causal(window: 600)), ("local.0", .local(window: 0)), ("local.7", .local(window: 7)),
         ("local.128", .local(window: 128)), ("local.1000", .local(window: 1000)),
     ]
 
-    /// One head over rows of `dim` floats.
+    /// A head over rows of `dim` floats.
     struct Head {
         let table: Table
         let (q, k, v): (Buffer, Buffer, Buffer)
@@ -116,7 +116,8 @@ import Testing
         #expect(out[(12 * 16)...].allSatisfy { $0.isNaN })
     }
 
-    /// What the online softmax must carry from block to block: torch.softmax over the whole row gives the same.
+    /// Special scores that the online softmax must carry from block to block: torch.softmax over the whole row gives the
+    /// same.
     @Test(arguments: Table.all)
     func specialScoresInOneOfSeveralBlocks(_ table: Table) {
         let n = 1300

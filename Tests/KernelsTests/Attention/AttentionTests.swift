@@ -127,8 +127,8 @@ import Testing
         #expect((0..<n).allSatisfy { statistics.base[2 * $0] == 1000 && statistics.base[2 * $0 + 1] == 1 })
     }
 
-    /// What suffices for the longest sequence of a batch serves the shorter ones, in each precision; and so for rows of
-    /// dense layers.
+    /// Scratch of the longest sequence of a batch suffices for the shorter ones, in each precision. So does scratch of
+    /// more rows of a dense layer for fewer.
     @Test(arguments: Table.variants)
     func scratchOfMoreSufficesForLess(_ table: Table) {
         for precision in Precision.allCases {

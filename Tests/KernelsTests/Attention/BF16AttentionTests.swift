@@ -46,8 +46,8 @@ import Testing
         }
     }
 
-    /// Masked by transformers' functions: values near, hidden weights exactly 0, and a query's result the same to the bit
-    /// whichever queries are asked with it.
+    /// Masked by transformers' functions: values near, hidden weights exactly 0, and a query's result the same to the
+    /// bit whichever queries are asked with it.
     @Test(arguments: Table.variants, [1, 40, 129, 1300])
     func seesItsSpan(_ table: Table, n: Int) throws {
         let attention = table.kernels.attention(.bf16)

@@ -163,7 +163,7 @@ import Testing
         }
     }
 
-    /// As torch does: a row that holds a NaN, or nothing but −inf, is NaN; +inf likewise; −inf weighs nothing.
+    /// Softmax follows torch: a row that holds a NaN, or nothing but −inf, is NaN; +inf likewise; −inf weighs nothing.
     @Test(arguments: Table.all, [3, 40])
     func softmaxOfSpecialValues(_ table: Table, width: Int) {
         func softmax(_ x: [Float]) -> [Float] {

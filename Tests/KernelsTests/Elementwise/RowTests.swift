@@ -95,7 +95,7 @@ import Testing
         return (x.map { ($0 - mean) / deviation }, abs(mean) / deviation)
     }
 
-    /// As in torch: one infinity or NaN makes its row NaN, and only its row.
+    /// Layer norm follows torch: one infinity or NaN makes its row NaN, and only its row.
     @Test(arguments: Table.all, [3, 40])
     func layerNormOfSpecialValues(_ table: Table, width: Int) {
         let weight = Buffer([Float](repeating: 1, count: width))

@@ -1,7 +1,7 @@
 import KernelSelection
 import Testing
 
-/// One step in each precision. Expected values: numpy and torch, which round h and the weights and compute in f64
+/// A step in each precision. Expected values: numpy and torch, which round h and the weights and compute in f64
 /// (Tests/Reference/kernels.py, `packed_recurrent`).
 @Suite struct PackedRecurrentTests {
     @Test(arguments: Table.variants, Precision.allCases)

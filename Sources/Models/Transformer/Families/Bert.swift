@@ -120,8 +120,10 @@ struct BertShape {
     /// - Parameters:
     ///   - activation, epsilon: The defaults of the family's configuration.
     ///   - types: The default number of token types. `nil` if the family has none.
+    ///   - positionType: The only `position_embedding_type` of the family.
     init(
-        _ c: ConfigurationFile, activation: String = "gelu", epsilon: Double = 1e-12, types: Int? = 2
+        _ c: ConfigurationFile, activation: String = "gelu", epsilon: Double = 1e-12, types: Int? = 2,
+        positionType: String = "absolute"
     ) throws(FileError) {
         hidden = try c.int("hidden_size", in: 1...65_536)
         heads = try c.int("num_attention_heads", in: 1...4096)
@@ -136,7 +138,7 @@ struct BertShape {
         self.epsilon = Float(try c.double("layer_norm_eps", in: 0...1, default: epsilon))
         self.activation = try c.activation("hidden_act", default: activation)
         // transformers 5 no longer has positions relative to the query ('relative_key').
-        try c.require("position_embedding_type", "absolute", why: "only 'absolute' positions are supported")
+        try c.require("position_embedding_type", positionType, why: "only '\(positionType)' positions are supported")
         try c.requireEncoder()
     }
 }

@@ -80,7 +80,8 @@ enum Gemma3 {
     }
 
     /// Reads the spans of layers that attend to all tokens, and of layers that attend to near ones.
-    private static func spans(_ c: ConfigurationFile) throws(FileError) -> (full: AttentionSpan, sliding: AttentionSpan) {
+    private static func spans(_ c: ConfigurationFile) throws(FileError) -> (full: AttentionSpan, sliding: AttentionSpan)
+    {
         let isBothWays = try c.bool("use_bidirectional_attention", default: false)
         let isCausal = try c.bool("is_causal", default: true)
         guard let window = try c.int("sliding_window", in: 1...1 << 24, absent: 4096) else {

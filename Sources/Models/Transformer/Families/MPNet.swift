@@ -16,10 +16,10 @@ enum MPNet {
         let numbering = try Roberta.numbering(c, shape, padding: 1)
         let base = source.base(anchor: "embeddings.word_embeddings.weight")
         let embeddings = try Bert.embeddings(base("embeddings"), shape, width: shape.hidden, numbering)
-        let bias = RelativeBias(
+        let bias = RelativePositionBias(
             try base.floats("encoder.relative_attention_bias.weight", [rows, shape.heads]), buckets: buckets,
             heads: shape.heads
-        ) { RelativeBias.bucket(distance: $0, buckets: buckets, maxDistance: 128) }
+        ) { RelativePositionBias.bucket(distance: $0, buckets: buckets, maxDistance: 128) }
         func norm(_ scope: WeightScope, _ name: String) throws(FileError) -> Norm {
             try scope.norm(name, width: shape.hidden, epsilon: shape.epsilon)
         }

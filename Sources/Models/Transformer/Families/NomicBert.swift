@@ -2,7 +2,7 @@ import Kernels
 import ModelFiles
 
 /// NomicBERT (Nussbaum et al. 2024, https://arxiv.org/abs/2402.01613): BERT with rotary positions and a gated
-/// feed-forward part. Configuration and tensors have two spellings, in any combination: nomic-ai's own, derived from
+/// feed-forward part. ConfigurationFile and tensors have two spellings, in any combination: nomic-ai's own, derived from
 /// GPT-2 (https://huggingface.co/nomic-ai/nomic-bert-2048/blob/main/modeling_hf_nomic_bert.py), and that of
 /// transformers' NomicBertModel
 /// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/nomic_bert/modeling_nomic_bert.py).

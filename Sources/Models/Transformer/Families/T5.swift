@@ -45,8 +45,8 @@ enum T5 {
             if i == 0 || isOwnBias {
                 let table = try attention.floats("relative_attention_bias.weight", [buckets, heads])
                 bias = .relative(
-                    RelativeBias(table, buckets: buckets, heads: heads) {
-                        RelativeBias.bucket(distance: $0, buckets: buckets, maxDistance: maxDistance)
+                    RelativePositionBias(table, buckets: buckets, heads: heads) {
+                        RelativePositionBias.bucket(distance: $0, buckets: buckets, maxDistance: maxDistance)
                     })
             }
             all.append(

@@ -1,0 +1,66 @@
+import HTTP
+
+extension Endpoints {
+    /// The endpoints for orchestrators, monitoring and people. They share the native dialect's errors.
+    static let operations: [Endpoint] = {
+        let page = StaticContent(EmbeddedFiles.page, "text/html; charset=utf-8")
+        let document = StaticContent(EmbeddedFiles.openAPI, "application/json")
+        return [
+            Endpoint("GET", "/", .native, .immediate { page.response(to: $0) }),
+            Endpoint("GET", "/health", .native, .immediate { _ in status("ok") }),
+            Endpoint(
+                "GET", "/ready", .native,
+                .immediate { context throws(APIError) in
+                    try context.service.checkReady()
+                    return status("ready")
+                }),
+            Endpoint("GET", "/metrics", .native, .immediate { metrics($0.service) }),
+            Endpoint("GET", "/openapi.json", .native, .immediate { document.response(to: $0) }),
+        ]
+    }()
+
+    private static func status(_ word: String) -> HTTPResponse {
+        text("{\"status\":\"\(word)\"}", "application/json")
+    }
+
+    private static func metrics(_ service: Service) -> HTTPResponse {
+        let loaded = service.loadedIfReady
+        let page = MetricsPage(
+            metrics: service.recorder.metrics, queue: loaded?.engine.status ?? QueueStatus(),
+            threads: loaded?.engine.threads ?? 0, models: loaded?.models.models ?? [],
+            connections: service.connectionCount)
+        return text(page.text(), "text/plain; version=0.0.4; charset=utf-8")
+    }
+
+    private static func text(_ text: String, _ type: String) -> HTTPResponse {
+        HTTPResponse(status: 200, headers: ["Content-Type": type], body: [ArraySegment(Array(text.utf8))])
+    }
+}
+
+/// A response that never changes, compressed once.
+struct StaticContent: Sendable {
+    private let type: String
+    private let plain: [UInt8]
+    /// The compressed text; `nil` if memory was short.
+    private let gzip: [UInt8]?
+
+    init(_ bytes: [UInt8], _ type: String) {
+        self.type = type
+        plain = bytes
+        gzip = GzipEncoder.encode(plain)
+    }
+
+    func response(to context: RequestContext) -> HTTPResponse {
+        var response = HTTPResponse(status: 200, headers: ["Content-Type": type])
+        if context.service.compression != .never {
+            response.headers.add("Vary", "Accept-Encoding")
+            if let gzip, context.request.acceptEncoding.gzip {
+                response.headers.add("Content-Encoding", "gzip")
+                response.body = [ArraySegment(gzip)]
+                return response
+            }
+        }
+        response.body = [ArraySegment(plain)]
+        return response
+    }
+}
