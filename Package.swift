@@ -100,7 +100,7 @@ let package = Package(
             swiftSettings: strict),
         // An HTTP/1.1 server with TLS, content codings, API keys and CORS. It knows nothing of models or JSON.
         .target(
-            name: "HTTP", dependencies: ["Concurrency", "CSystem", "CZlib", "COpenSSL"],
+            name: "HTTP", dependencies: ["Concurrency", "Diagnostics", "CSystem", "CZlib", "COpenSSL"],
             swiftSettings: strict),
         .target(
             name: "Server",
@@ -155,8 +155,8 @@ let package = Package(
         .testTarget(
             name: "ServerTests",
             dependencies: [
-                "Server", "HTTP", "Models", "Tokenizers", "KernelSelection", "JSON", "Concurrency", "CResources",
-                "CZlib",
+                "Server", "HTTP", "Models", "Tokenizers", "ModelFiles", "KernelSelection", "JSON", "Concurrency",
+                "CResources", "CZlib",
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict),
     ]

@@ -23,15 +23,9 @@ compiling() {
 }
 
 start=$(date +%s)
-{
-    "$@" 2>&1
-    echo $? >"$folder/code"
-} | tee "$folder/log" &
-build=$!
-
 (
     said=$start size=0
-    while sleep 1; do
+    while sleep 1 >/dev/null 2>&1 && [ -d "$folder" ]; do
         now=$(date +%s)
         new=$(wc -c <"$folder/log") || exit
         if [ "$new" -ne "$size" ]; then
@@ -45,8 +39,11 @@ build=$!
 ) &
 clock=$!
 
-wait "$build"
-kill "$clock" 2>/dev/null
-wait "$clock" 2>/dev/null
+# In the foreground: if the parent has SIGCHLD blocked, which children inherit, the wait of some shells never returns.
+{
+    "$@" 2>&1
+    echo $? >"$folder/code"
+} | tee "$folder/log"
+kill -9 "$clock" 2>/dev/null
 [ -s "$folder/code" ] || exit 1
 exit "$(cat "$folder/code")"

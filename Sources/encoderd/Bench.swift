@@ -34,7 +34,8 @@ struct Bench: ParsableCommand {
     @Flag(help: "Print JSON lines instead of a table.")
     var json = false
 
-    /// What `numpy.random.default_rng(7)` gives the peers' benchmark for its ragged batch: log-normal around 40 tokens.
+    /// The lengths of the ragged batch in tokens, log-normal around 40: those that `numpy.random.default_rng(7)` makes in the
+    /// benchmark of the peers.
     private static let raggedLengths = [
         13, 128, 12, 20, 28, 36, 68, 70, 28, 26, 37, 70, 63, 24, 7, 203, 78, 45, 48, 24, 16, 28, 30, 22, 11, 28, 58, 24,
         37, 6, 30, 33,

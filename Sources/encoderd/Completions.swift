@@ -34,7 +34,7 @@ enum Completions {
                     return
                 fi
                 local kind="-d"
-                case "${COMP_LINE}" in
+                case "${COMP_LINE%"${cur}"}" in
                 *--tls-cert=|*--tls-key=|*--tls-client-ca=|*--api-key-file=|*--text=|*--tokenizer=)
                     kind="-f"
                     ;;

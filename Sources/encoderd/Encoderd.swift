@@ -18,7 +18,7 @@ struct Encoderd: ParsableCommand {
             Shell completions: encoderd --generate-completion-script bash, zsh or fish.
             """,
         version: Version.text,
-        subcommands: [Serve.self, Encode.self, Inspect.self, Quantize.self, Bench.self])
+        subcommands: [Serve.self, Encode.self, Attention.self, Inspect.self, Quantize.self, Bench.self])
 
     static func main() {
         var arguments = Array(CommandLine.arguments.dropFirst())

@@ -48,7 +48,7 @@ struct Inspect: ParsableCommand {
     }
 }
 
-/// What it took to load a model.
+/// The time and memory for loading a model.
 struct LoadingCost {
     var milliseconds: Double
     var residentBytes: Int

@@ -2,7 +2,7 @@ import ArgumentParser
 import HTTP
 import Server
 
-/// Where the server listens.
+/// The addresses of the server.
 struct ListenOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Address or name to listen on.", valueName: "address"))
     var host = "127.0.0.1"
@@ -28,7 +28,7 @@ struct ListenOptions: ParsableArguments {
     }
 }
 
-/// Who may talk to the server, and how.
+/// TLS, API keys and allowed origins.
 struct AccessOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(

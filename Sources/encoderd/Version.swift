@@ -2,7 +2,7 @@ import CBuild
 import CResources
 import KernelSelection
 
-/// What `--version` prints: the release, the commit it was built from, and the kernel tables of this machine.
+/// The output of `--version`: the release, the commit it was built from, and the kernel tables of this machine.
 enum Version {
     static let current = ENCODERD_VERSION
 

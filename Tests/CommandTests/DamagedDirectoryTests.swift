@@ -11,7 +11,7 @@ import Testing
 
     struct Case: CustomTestStringConvertible, Sendable {
         let name: String
-        /// What the sentence must contain, all of it.
+        /// The parts that the sentence must contain.
         let says: [String]
         let files: @Sendable () throws -> Files
         var testDescription: String { name }
@@ -90,7 +90,7 @@ import Testing
 
     static let marker = FileManager.default.temporaryDirectory.appendingPathComponent("encoderd-pickle-was-run").path
 
-    /// What `pickle.dumps` makes of an object whose `__reduce__` returns (os.system, (command,)).
+    /// The bytes of `pickle.dumps` for an object whose `__reduce__` returns (os.system, (command,)).
     private static var osSystem: [UInt8] {
         [0x80, 2] + Array("cposix\nsystem\nX".utf8) + [UInt8("touch \(marker)".utf8.count), 0, 0, 0]
             + Array("touch \(marker)".utf8) + [0x85] + Array("R.".utf8)
@@ -161,6 +161,11 @@ import Testing
         Case(name: "bytes after the values", says: ["model.safetensors"]) {
             small(configuration, weights() + [1, 2, 3])
         },
+        Case(name: "a Git LFS pointer", says: ["model.safetensors: is a Git LFS pointer", "'git lfs pull'"]) {
+            small(
+                configuration,
+                Array("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935\nsize 90868376\n".utf8))
+        },
         Case(name: "header length absurd", says: ["model.safetensors"]) {
             small(configuration, [UInt8](repeating: 0xFF, count: 8) + weights().dropFirst(8))
         },
@@ -169,7 +174,7 @@ import Testing
         },
         Case(name: "overlapping tensors", says: ["model.safetensors"], files: header("[48,112]", "[44,112]")),
         Case(name: "hole between tensors", says: ["model.safetensors"], files: header("[48,112]", "[52,112]")),
-        Case(name: "offsets backwards", says: ["model.safetensors"], files: header("[48,112]", "[112,48]")),
+        Case(name: "offsets reversed", says: ["model.safetensors"], files: header("[48,112]", "[112,48]")),
         Case(
             name: "integer weights", says: ["rnn.weight_ih_l0", "i32"],
             files: header("\"F32\",\"shape\":[4,3]", "\"I32\",\"shape\":[4,3]")),

@@ -12,14 +12,20 @@ import Testing
         (["embed"], ["no command 'embed'"]),
         (["version"], ["--version prints the version"]),
         (["help", "nonsense"], ["no command 'nonsense'"]),
-        (["help", "quantise"], ["'quantize'"]),
-        (["encode", "--modle", "x", "hi"], ["Unknown option '--modle'; did you mean '--model'?", "encoderd encode --help"]),
+        (["help", "quantizes"], ["'quantize'"]),
+        (
+            ["encode", "--modle", "x", "hi"],
+            ["Unknown option '--modle'; did you mean '--model'?", "encoderd encode --help"]
+        ),
         (["encode", "--model", "x", "--presicion", "int8", "hi"], ["did you mean '--precision'?"]),
         (["encode", "--model", "x", "--foo", "hi"], ["Unknown option '--foo'.\n"]),
         (["inspect", "--breif", "x"], ["did you mean '--brief'?"]),
         (["serve"], ["nothing to serve", "Usage: encoderd serve", "See 'encoderd serve --help'"]),
         (["serve", "--model", "="], ["--model takes NAME=DIRECTORY", "See 'encoderd serve --help'"]),
-        (["serve", "--models", minilm], ["this is itself a model; give it to --model", "See 'encoderd serve --help'"]),
+        (
+            ["serve", "--models", minilm],
+            ["this is itself a model; give it to --model", "See 'encoderd serve --help'"]
+        ),
         (["serve", "--models", Program.root + "/Sources"], ["has no folder with a config.json"]),
         (["bench", "--model", minilm, "--cell", "3"], ["--cell 3: this model's cells are 1x16,", "ragged"]),
         (["bench", "--model", Program.model("g2p"), "--cell", "1x16"], ["1x160, 8x160, 32x160"]),
@@ -40,15 +46,16 @@ import Testing
         #expect(!outcome.errors.contains("did you mean"), "\(outcome.errors)")
     }
 
-    @Test(arguments: [
-        (["inspect", "minilm"], "minilm: there is no such directory; did you mean models/minilm?"),
-        (
-            ["encode", "--model", "sentence-transformers/all-MiniLM-L6-v2", "hi"],
-            "hf download sentence-transformers/all-MiniLM-L6-v2 --local-dir models/all-MiniLM-L6-v2"
-        ),
-        (["inspect", "/nowhere/at/all"], "a model is a directory on this machine\n"),
-        (["quantize", "--model", "nowhere/at/all", "--output", "o"], "a model is a directory on this machine\n"),
-    ] as [([String], String)])
+    @Test(
+        arguments: [
+            (["inspect", "minilm"], "minilm: there is no such directory; did you mean models/minilm?"),
+            (
+                ["encode", "--model", "sentence-transformers/all-MiniLM-L6-v2", "hi"],
+                "hf download sentence-transformers/all-MiniLM-L6-v2 --local-dir models/all-MiniLM-L6-v2"
+            ),
+            (["inspect", "/nowhere/at/all"], "a model is a directory on this machine\n"),
+            (["quantize", "--model", "nowhere/at/all", "--output", "o"], "a model is a directory on this machine\n"),
+        ] as [([String], String)])
     func saysWhatAModelIs(_ arguments: [String], _ says: String) throws {
         let outcome = try Program.run(arguments, directory: Program.root)
         #expect(outcome.code == 1 && outcome.errors.contains(says), "\(outcome.errors)")
@@ -58,7 +65,8 @@ import Testing
         let folder = try TemporaryFolder()
         try folder.write("model.gguf", Array("GGUF".utf8))
         let outcome = try Program.run(["inspect", folder.path])
-        #expect(outcome.code == 1 && outcome.errors.contains("the format of model.gguf is not read"), "\(outcome.errors)")
+        #expect(
+            outcome.code == 1 && outcome.errors.contains("the format of model.gguf is not read"), "\(outcome.errors)")
     }
 
     // MARK: The environment
@@ -66,7 +74,10 @@ import Testing
     @Test(arguments: [
         (["ENCODERD_PORT": "abc"], "(--port is set by the environment variable ENCODERD_PORT)"),
         (["ENCODERD_PORT": "70000"], "--port takes 0 to 65535, not 70000. (--port is set by the environment"),
-        (["ENCODERD_MAX_BATCH_TOKEN": "1"], "'ENCODERD_MAX_BATCH_TOKEN' sets no option; did you mean ENCODERD_MAX_BATCH_TOKENS?"),
+        (
+            ["ENCODERD_MAX_BATCH_TOKEN": "1"],
+            "'ENCODERD_MAX_BATCH_TOKEN' sets no option; did you mean ENCODERD_MAX_BATCH_TOKENS?"
+        ),
         (["ENCODERD_ZZZZ": "1"], "'ENCODERD_ZZZZ' sets no option.\n"),
         (["ENCODERD_PORT": "tcp://10.96.0.12:8080"], "Kubernetes sets for a Service named encoderd; it is ignored"),
     ])
@@ -98,7 +109,7 @@ import Testing
 
     // MARK: Writes
 
-    /// What cannot be written is an error, not a success.
+    /// Output that cannot be written is an error, not a success.
     @Test(arguments: [
         ["encode", "--model", Program.model("g2p"), "--json", "[1, 2]"], ["inspect", Program.model("g2p")],
         ["inspect", "--json", Program.model("g2p")], ["--version"], ["--help"], ["help", "serve"],
@@ -119,6 +130,9 @@ import Testing
     @Test func endsQuietlyWithItsReader() throws {
         let pipe = Pipe()
         let process = Program.process(["inspect", Program.model("minilm")], environment: [:])
+        // A server among the tests of this process ignores the signal, which programs inherit.
+        process.arguments = ["--default-signal=PIPE", Program.path] + (process.arguments ?? [])
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         let errors = try TemporaryFile()
         process.standardOutput = pipe
         process.standardError = try FileHandle(forWritingTo: errors.url)

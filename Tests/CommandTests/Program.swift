@@ -156,7 +156,7 @@ final class RunningServer: @unchecked Sendable {
         try post(target, String(decoding: try JSONSerialization.data(withJSONObject: object), as: UTF8.self))
     }
 
-    /// One request on a connection of its own.
+    /// Sends a request on a connection of its own.
     func exchange(_ head: String, body: Data) throws -> Answer {
         let descriptor = try open()
         defer { close(descriptor) }

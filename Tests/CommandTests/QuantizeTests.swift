@@ -29,7 +29,8 @@ import Testing
 
         // Nothing is written over; the bytes can be computed with in f32.
         let again = try Program.run(["quantize", "--model", source, "--output", folder])
-        #expect(again.code == 1 && again.errors.contains("\(folder): exists already; choose another"), "\(again.errors)")
+        #expect(
+            again.code == 1 && again.errors.contains("\(folder): exists already; choose another"), "\(again.errors)")
         let back = try Program.run(["encode", "--model", folder, "--precision", "f32", "x"])
         #expect(back.code == 0, "\(back.errors)")
         #expect(cosine(exact, try embedding(["--model", folder, "--precision", "f32"])) > 0.995)

@@ -520,7 +520,7 @@ import Testing
         #expect(server.process.terminationStatus == 1 && server.process.terminationReason == .exit)
     }
 
-    /// The pass goes on for whom nobody waits any more: neither the end nor a second signal waits for it.
+    /// The pass of a client that has gone still runs: neither the end nor a second signal waits for it.
     @Test(arguments: [false, true]) func endsAmidAPassOfAClientThatHasGone(_ signalsTwice: Bool) throws {
         let server = try RunningServer(
             ["--model", "m=\(Program.model("minilm"))", "--threads", "1", "--max-batch-tokens", "100000"],

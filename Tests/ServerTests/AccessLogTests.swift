@@ -59,7 +59,7 @@ private func keys(_ text: String) throws -> APIKeys {
         let (log, lines) = log()
         log.record(entry(path, out: out))
         log.flush()
-        #expect(lines.withLock { $0 } == ["info encoderd: [Server] " + line])
+        #expect(lines.withLock { $0 } == ["info encoderd: " + line])
     }
 
     @Test func longPathsAreCut() {
@@ -82,7 +82,7 @@ private func keys(_ text: String) throws -> APIKeys {
         format.dateFormat = "yyyy-MM-dd'T'HH:mm:ssZ"
         let time = try #require(format.date(from: String(line.prefix { $0 != " " })))
         #expect(abs(time.timeIntervalSince(before)) < 5)
-        #expect(line.contains(" info encoderd: [Server] POST /v1/encode 200 "))
+        #expect(line.contains(" info encoderd: POST /v1/encode 200 "))
     }
 
     /// Lines come without being asked for, and many at once come whole and in order, through a pipe that holds few.
@@ -92,7 +92,7 @@ private func keys(_ text: String) throws -> APIKeys {
         for i in 0..<5000 { log.record(entry("/\(i)")) }
         var text = Data()
         while text.count(where: { $0 == 0x0A }) < 5000 { text += pipe.fileHandleForReading.availableData }
-        let paths = String(decoding: text, as: UTF8.self).split(separator: "\n").map { $0.split(separator: " ")[5] }
+        let paths = String(decoding: text, as: UTF8.self).split(separator: "\n").map { $0.split(separator: " ")[4] }
         let isInOrder = paths.elementsEqual((0..<5000).lazy.map { "/\($0)" })
         #expect(isInOrder)
     }
@@ -105,11 +105,11 @@ private func keys(_ text: String) throws -> APIKeys {
         gate.open()
         log.flush()
         let all = lines.withLock { $0 }
-        let written = all.count { $0.hasPrefix("info encoderd: [Server] POST") }
+        let written = all.count { $0.hasPrefix("info encoderd: POST") }
         #expect((1..<100).contains(written))
         // Told as soon as a line can be written, so perhaps in parts.
-        let lost = all.filter { $0.hasPrefix("warning encoderd: [Server] ") }.compactMap {
-            Int($0.split(separator: " ")[3])
+        let lost = all.filter { $0.hasPrefix("warning encoderd: ") }.compactMap {
+            Int($0.split(separator: " ")[2])
         }
         #expect(written + lost.reduce(0, +) == 100)
     }
@@ -136,10 +136,10 @@ private func keys(_ text: String) throws -> APIKeys {
         let all = lines.withLock { $0 }
         #expect(all.count == 3)
         #expect(
-            all[0].hasPrefix("info encoderd: [Server] POST /v1/encode 200 ms=") && all[0].contains(" in=14 ")
+            all[0].hasPrefix("info encoderd: POST /v1/encode 200 ms=") && all[0].contains(" in=14 ")
                 && all[0].hasSuffix(" id=r1"))
-        #expect(all[1].hasPrefix("info encoderd: [Server] GET /nowhere 404 ") && !all[1].contains("secret"))
-        #expect(all[2].hasPrefix("info encoderd: [Server] - - 408 "))
+        #expect(all[1].hasPrefix("info encoderd: GET /nowhere 404 ") && !all[1].contains("secret"))
+        #expect(all[2].hasPrefix("info encoderd: - - 408 "))
     }
 
     /// Also what the API is not asked for: every answer says the id under which it is logged, and is counted.
@@ -174,7 +174,7 @@ private func keys(_ text: String) throws -> APIKeys {
         let all = lines.withLock { $0 }
         #expect(all.count == 1)
         #expect(
-            all.first?.hasPrefix("info encoderd: [Server] \(asked.method) \(asked.path) \(asked.status) ms=") == true)
+            all.first?.hasPrefix("info encoderd: \(asked.method) \(asked.path) \(asked.status) ms=") == true)
         #expect(all.first?.hasSuffix(" id=\(shown)") == true)
         let counts = api.recorder.metrics.snapshot.requests
         #expect(counts == [Metrics.RouteStatus(route: asked.route, status: asked.status): 1])

@@ -96,7 +96,7 @@ private func answer(
     throws(APIError) -> HTTPResponse
 {
     let limits = CallLimits(attention: limits)
-    let plan = try Endpoints.attention(http, limits).plan(for: model, limits: limits)
+    let plan = try NativeEndpoints.attention(http, limits).plan(for: model, limits: limits)
     return try plan.write(model.network.forward(plan.requests, scratch: Scratch())).response()
 }
 

@@ -86,14 +86,15 @@ import Testing
             "'normalize' is false, but modules.json ends with a Normalize module"
         ),
     ])
-    func refusesWhatDoesNotFit(_ name: String, _ file: String, _ text: String, _ message: String) throws {
+    func refusesWhatDoesNotFit(_ name: String, _ file: String, _ json: String, _ message: String) throws {
         let copy = FileManager.default.temporaryDirectory.appendingPathComponent("encoderd-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: copy) }
         try FileManager.default.copyItem(at: Self.folder.appendingPathComponent(name), to: copy)
-        try Data(text.utf8).write(to: copy.appendingPathComponent(file))
-        let error = #expect(throws: FileError.self) {
+        try Data(json.utf8).write(to: copy.appendingPathComponent(file))
+        let error = #expect(throws: (any Error).self) {
             try Model.load(directory: copy.path, name: name, kernels: KernelSelection.available[0])
         }
-        #expect(error?.description.contains(message) == true, "\(error?.description ?? "loaded")")
+        let text = error.map { "\($0)" } ?? "loaded"
+        #expect(text.contains(message), "\(text)")
     }
 }

@@ -33,6 +33,10 @@ public enum WeightFiles {
 
     private static func open(directory: String, name: String) throws(FileError) -> any WeightFile {
         let file = try MappedFile(directory: directory, name: name)
+        // https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md
+        if file.bytes.starts(with: "version https://git-lfs.github.com/spec/".utf8) {
+            throw FileError(file: name, "is a Git LFS pointer, not the weights: run 'git lfs pull'")
+        }
         if name.hasSuffix(".safetensors") { return try SafetensorsFile(file) }
         if name.hasSuffix(".json") {
             return try ShardedFile(directory: directory, index: file) { shard throws(FileError) in

@@ -153,7 +153,7 @@ struct EncoderHead: Sendable {
             case .last: target.update(from: x + (offset + length - 1) * hidden, count: hidden)
             case .lastBut(let padding):
                 var place = length - 1
-                if case .tokens(let ids, _) = batch.requests[i].input {
+                if let ids = batch.requests[i].input.ids {
                     place = ids.lastIndex { Int($0) != padding } ?? 0
                 }
                 target.update(from: x + (offset + place) * hidden, count: hidden)

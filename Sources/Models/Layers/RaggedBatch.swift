@@ -89,7 +89,7 @@ struct RaggedBatch {
     func gatherFeatures(width: Int, _ out: UnsafeMutablePointer<Float>) {
         for (i, request) in requests.enumerated() {
             let target = out + offsets[i] * width
-            guard case .features(let values, let steps) = request.input, values.count == steps * width else {
+            guard let values = request.input.features, values.count == lengths[i] * width else {
                 target.update(repeating: .nan, count: lengths[i] * width)
                 continue
             }
@@ -103,7 +103,7 @@ struct RaggedBatch {
     func gatherTokens(_ table: EmbeddingTable, _ out: UnsafeMutablePointer<Float>) {
         let width = table.width
         for (i, request) in requests.enumerated() {
-            guard case .tokens(let ids, _) = request.input else {
+            guard let ids = request.input.ids else {
                 (out + offsets[i] * width).update(repeating: .nan, count: lengths[i] * width)
                 continue
             }

@@ -70,7 +70,7 @@ struct EncoderEmbeddings: Sendable {
         _ types: EmbeddingTable, _ batch: RaggedBatch, _ x: UnsafeMutablePointer<Float>, _ kernels: KernelTable
     ) {
         for (i, request) in batch.requests.enumerated() {
-            guard case .tokens(_, let typeIDs) = request.input else { continue }
+            guard let typeIDs = request.input.typeIDs else { continue }
             for place in 0..<batch.lengths[i] {
                 types.addRow(
                     place < typeIDs.count ? Int(typeIDs[place]) : 0, to: x + (batch.offsets[i] + place) * width,
@@ -120,7 +120,7 @@ enum PositionNumbering: Sendable {
     }
 
     func forEach(_ request: SequenceRequest, _ body: (_ place: Int, _ position: Int) -> Void) {
-        guard case .afterPadding(let padding) = self, case .tokens(let ids, _) = request.input else {
+        guard case .afterPadding(let padding) = self, let ids = request.input.ids else {
             for place in 0..<request.length { body(place, place) }
             return
         }

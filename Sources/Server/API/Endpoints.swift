@@ -2,6 +2,6 @@
 /// are made from it.
 enum Endpoints {
     static let all: [Endpoint] =
-        operations
-        + native
+        OperationsEndpoints.all
+        + NativeEndpoints.all
 }

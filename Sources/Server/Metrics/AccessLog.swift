@@ -3,8 +3,8 @@ import Dispatch
 import Glibc
 import HTTP
 
-/// A log with one line for each request, in the form of swift-log's own handler:
-/// `2026-11-25T05:54:35+0000 info encoderd: [Server] POST /v1/encode 200 ms=12.3 queue=0.1 infer=11.9 in=431 out=8340 id=…`,
+/// A log with one line for each request, in the form of the other lines of the log:
+/// `2026-11-25T05:54:35+0000 info encoderd: POST /v1/encode 200 ms=12.3 queue=0.1 infer=11.9 in=431 out=8340 id=…`,
 /// with times in milliseconds. `out=stream` means that the length was not known when the response began.
 ///
 /// Lines are collected for some milliseconds and written together on a queue of their own, so that a slow terminal or pipe
@@ -155,7 +155,7 @@ private struct LogStamp {
         if now != second { makeTime(now) }
         line.append(contentsOf: time)
         line.append(contentsOf: level.utf8)
-        line.append(contentsOf: " encoderd: [Server] ".utf8)
+        line.append(contentsOf: " encoderd: ".utf8)
     }
 
     private mutating func makeTime(_ now: time_t) {

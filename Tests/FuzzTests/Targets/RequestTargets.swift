@@ -68,7 +68,7 @@ enum RequestTargets {
         do throws(APIError) {
             let call =
                 try kind & 3 == 0 || kind & 4 == 0
-                ? Endpoints.attention(http, limits) : Endpoints.encode(http, limits)
+                ? NativeEndpoints.attention(http, limits) : NativeEndpoints.encode(http, limits)
             answer = try content(call, model)
         } catch {
             return try check((400..<500).contains(error.status) && !error.message.isEmpty, "\(error)")

@@ -69,7 +69,8 @@ package struct AttentionCall: EngineCall {
                 throw APIError(500, "internal_error", "The model '\(model.name)' made no maps.")
             }
             return AttentionResults(
-                model: model.name, description: model.description, plan: plan, tokens: tokens, maps: maps)
+                model: model.name, description: model.description, plan: plan, tokens: tokens,
+                isTruncated: sequence.truncated, maps: maps)
         }
     }
 }

@@ -7,6 +7,8 @@ package struct AttentionResults: Sendable {
     let plan: AttentionPlan
     /// The tokens of the sequence, one a position.
     package let tokens: [AttentionToken]
+    /// Whether the sequence was cut to what the model takes.
+    package let isTruncated: Bool
     package let reconstructionMaxError: Float?
     package let rowSumMaxError: Float?
     /// The entropy and distance of every map; `nil` if its rows are not distributions.
@@ -17,12 +19,14 @@ package struct AttentionResults: Sendable {
     package internal(set) var view: AttentionView
 
     init(
-        model: String, description: ModelDescription, plan: AttentionPlan, tokens: [AttentionToken], maps: AttentionMaps
+        model: String, description: ModelDescription, plan: AttentionPlan, tokens: [AttentionToken],
+        isTruncated: Bool = false, maps: AttentionMaps
     ) {
         self.model = model
         self.description = description
         self.plan = plan
         self.tokens = tokens
+        self.isTruncated = isTruncated
         reconstructionMaxError = maps.reconstructionMaxError
         rowSumMaxError = maps.rowSumMaxError
         summary = AttentionSummary(maps, selection: plan.selection, length: tokens.count)

@@ -1,4 +1,5 @@
 import Models
+import Tokenizers
 
 /// The token or step at a position of a sequence, as a response names it.
 package struct AttentionToken: Sendable, Equatable {

@@ -62,7 +62,7 @@ package struct EncodeResponse: Sendable {
             json.key("data")
             json.beginArray()
         }
-        for (index, result) in results.results.enumerated() { add(result, index, to: &parts) }
+        for index in results.results.indices { add(index, index: index, to: &parts) }
         let total = results.tokens
         parts.add { json in
             json.endArray()
@@ -78,8 +78,19 @@ package struct EncodeResponse: Sendable {
         return parts
     }
 
-    private func add(_ result: SequenceResult, _ index: Int, to parts: inout StreamedJSON) {
-        let sequence = results.sequences[index]
+    /// Returns the elements of `data`, one a sequence, each as JSON.
+    /// - Parameter firstIndex: The `index` of the first sequence.
+    package func items(firstIndex: Int) -> [[UInt8]] {
+        results.results.indices.map { position in
+            var parts = StreamedJSON()
+            add(position, index: firstIndex + position, to: &parts)
+            return parts.bytes()
+        }
+    }
+
+    /// Adds the element of `data` for the sequence at `position`.
+    private func add(_ position: Int, index: Int, to parts: inout StreamedJSON) {
+        let (sequence, result) = (results.sequences[position], results.results[position])
         parts.add { json in
             json.beginObject()
             json.key("index")

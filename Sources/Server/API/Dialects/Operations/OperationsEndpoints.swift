@@ -1,8 +1,8 @@
 import HTTP
 
-extension Endpoints {
-    /// The endpoints for orchestrators, monitoring and people. They share the native dialect's errors.
-    static let operations: [Endpoint] = {
+/// The endpoints for orchestrators, monitoring and people. They share the native dialect's errors.
+enum OperationsEndpoints {
+    static let all: [Endpoint] = {
         let page = StaticContent(EmbeddedFiles.page, "text/html; charset=utf-8")
         let document = StaticContent(EmbeddedFiles.openAPI, "application/json")
         return [
@@ -34,33 +34,5 @@ extension Endpoints {
 
     private static func text(_ text: String, _ type: String) -> HTTPResponse {
         HTTPResponse(status: 200, headers: ["Content-Type": type], body: [ArraySegment(Array(text.utf8))])
-    }
-}
-
-/// A response that never changes, compressed once.
-struct StaticContent: Sendable {
-    private let type: String
-    private let plain: [UInt8]
-    /// The compressed text; `nil` if memory was short.
-    private let gzip: [UInt8]?
-
-    init(_ bytes: [UInt8], _ type: String) {
-        self.type = type
-        plain = bytes
-        gzip = GzipEncoder.encode(plain)
-    }
-
-    func response(to context: RequestContext) -> HTTPResponse {
-        var response = HTTPResponse(status: 200, headers: ["Content-Type": type])
-        if context.service.compression != .never {
-            response.headers.add("Vary", "Accept-Encoding")
-            if let gzip, context.request.acceptEncoding.gzip {
-                response.headers.add("Content-Encoding", "gzip")
-                response.body = [ArraySegment(gzip)]
-                return response
-            }
-        }
-        response.body = [ArraySegment(plain)]
-        return response
     }
 }
