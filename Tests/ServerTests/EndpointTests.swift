@@ -181,8 +181,8 @@ private func found(_ method: String, _ path: String) -> String {
 
     @Test(arguments: [(nil, 200), ("application/json", 200), ("text/plain", 415)] as [(String?, Int)])
     func mediaTypeMayBeMissing(_ type: String?, _ status: Int) {
-        var dialect = Dialect.test
-        dialect.acceptsMissingContentType = true
+        let dialect = Dialect(
+            name: "test", fields: .lenient, acceptsMissingContentType: true, errorResponse: Dialect.test.errorResponse)
         var http = HTTPRequest(method: "POST", path: "/", headers: ["Content-Length": "2"], body: Array("{}".utf8))
         if let type { http.headers.add("Content-Type", type) }
         do throws(APIError) {

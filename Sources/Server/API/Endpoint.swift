@@ -1,7 +1,8 @@
 import HTTP
 
-/// An operation of the API: the requests that it matches, and how they are answered.
-struct Endpoint: Sendable {
+/// An operation of the API: the requests that it matches, and how they are answered. An object, so that each request copies
+/// one reference.
+final class Endpoint: Sendable {
     /// The use of a request's body.
     enum Body: Sendable {
         /// Ignores it. It is still read before the connection's next request (RFC 9110, 9.3.1), so it must be short.

@@ -28,17 +28,24 @@ struct Router: Sendable {
     }
 
     /// The endpoints of one path.
-    private struct Path: Sendable {
+    private final class Path: Sendable {
         let pattern: PathPattern
         let dialect: Dialect
         /// The matches by method, made once for paths without parameters.
-        var matches: [(method: String, match: Match)] = []
-
+        let matches: [(method: String, match: Match)]
         /// The value of the `Allow` header.
-        var allow: String {
-            var methods = matches.map(\.method)
+        let allow: String
+
+        /// - Parameter endpoints: The endpoints of this path, at least one.
+        init(_ endpoints: [Endpoint]) {
+            pattern = endpoints[0].path
+            dialect = endpoints[0].dialect
+            matches = endpoints.map {
+                ($0.method, Match(.endpoint($0), $0.dialect, label: $0.path.description))
+            }
+            var methods = endpoints.map(\.method)
             if methods.contains("GET") { methods.append("HEAD") }
-            return (methods + ["OPTIONS"]).joined(separator: ", ")
+            allow = (methods + ["OPTIONS"]).joined(separator: ", ")
         }
     }
 
@@ -54,20 +61,19 @@ struct Router: Sendable {
     private let allow: String
 
     init(_ endpoints: [Endpoint]) {
-        var paths: [Path] = []
+        var groups: [[Endpoint]] = []
         var prefixes: [(prefix: String, dialect: Dialect)] = []
         for endpoint in endpoints {
-            let match = Match(.endpoint(endpoint), endpoint.dialect, label: endpoint.path.description)
-            if let index = paths.firstIndex(where: { $0.pattern == endpoint.path }) {
-                paths[index].matches.append((endpoint.method, match))
+            if let index = groups.firstIndex(where: { $0[0].path == endpoint.path }) {
+                groups[index].append(endpoint)
             } else {
-                paths.append(
-                    Path(pattern: endpoint.path, dialect: endpoint.dialect, matches: [(endpoint.method, match)]))
+                groups.append([endpoint])
             }
             for prefix in endpoint.dialect.prefixes where !prefixes.contains(where: { $0.prefix == prefix }) {
                 prefixes.append((prefix, endpoint.dialect))
             }
         }
+        let paths = groups.map(Path.init)
         let isFixed = paths.filter { !$0.pattern.hasParameters }
         fixed = Dictionary(uniqueKeysWithValues: isFixed.map { ($0.pattern.description, $0) })
         known = isFixed.map(\.pattern.description)
