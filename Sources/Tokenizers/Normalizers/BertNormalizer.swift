@@ -16,24 +16,27 @@ struct BertNormalizer: Normalizer {
             if handleChineseChars { spaceChinese(&text) }
             if stripAccents ?? lowercase {
                 UnicodeForms.apply(.nfd, to: &text)
-                text.compactMap { ScalarClass.of($0).contains(.nonspacingMark) ? nil : $0 }
+                let classes = ScalarClass.lookup
+                text.compactMap { classes[$0].contains(.nonspacingMark) ? nil : $0 }
             }
         }
         if lowercase { text.lowercase() }
     }
 
     private func clean(_ text: inout NormalizedText) {
+        let classes = ScalarClass.lookup
         text.compactMap { scalar in
-            let scalarClass = ScalarClass.of(scalar)
+            let scalarClass = classes[scalar]
             if scalarClass.contains(.removedByCleanText) { return nil }
             return scalarClass.contains(.whitespace) ? 0x20 : scalar
         }
     }
 
     private func spaceChinese(_ text: inout NormalizedText) {
-        guard text.scalars.contains(where: { ScalarClass.of($0).contains(.chinese) }) else { return }
+        let classes = ScalarClass.lookup
+        guard text.scalars.contains(where: { classes[$0].contains(.chinese) }) else { return }
         text.flatMap { scalar, out in
-            let chinese = ScalarClass.of(scalar).contains(.chinese)
+            let chinese = classes[scalar].contains(.chinese)
             if chinese { out.append(0x20) }
             out.append(scalar)
             if chinese { out.append(0x20) }

@@ -24,8 +24,9 @@ struct PreTokenizerSequence: PreTokenizer {
 /// character.
 struct BertPreTokenizer: PreTokenizer {
     func split(_ text: inout NormalizedText, words: [Range<Int>]) -> [Range<Int>] {
-        splitByKind(text, words: words) { scalar in
-            let scalarClass = ScalarClass.of(scalar)
+        let classes = ScalarClass.lookup
+        return splitByKind(text, words: words) { scalar in
+            let scalarClass = classes[scalar]
             if scalarClass.contains(.whitespace) { return .dropped }
             return scalarClass.contains(.punctuation) ? .alone : .joined(0)
         }
@@ -35,16 +36,19 @@ struct BertPreTokenizer: PreTokenizer {
 /// The pre-tokenizer `WhitespaceSplit`: splits at white space, which it removes.
 struct WhitespaceSplitPreTokenizer: PreTokenizer {
     func split(_ text: inout NormalizedText, words: [Range<Int>]) -> [Range<Int>] {
-        splitByKind(text, words: words) { ScalarClass.of($0).contains(.whitespace) ? .dropped : .joined(0) }
+        let classes = ScalarClass.lookup
+        return splitByKind(text, words: words) { classes[$0].contains(.whitespace) ? .dropped : .joined(0) }
     }
 }
 
 /// The pre-tokenizer `Whitespace`: the words are the matches of `\w+|[^\w\s]+`.
 struct WhitespacePreTokenizer: PreTokenizer {
     func split(_ text: inout NormalizedText, words: [Range<Int>]) -> [Range<Int>] {
-        splitByKind(text, words: words) { scalar in
-            if ScalarClass.isWord(scalar) { return .joined(0) }
-            return ScalarClass.of(scalar).contains(.whitespace) ? .dropped : .joined(1)
+        let classes = ScalarClass.lookup
+        return splitByKind(text, words: words) { scalar in
+            let scalarClass = classes[scalar]
+            if scalarClass.contains(.word) { return .joined(0) }
+            return scalarClass.contains(.whitespace) ? .dropped : .joined(1)
         }
     }
 }

@@ -12,7 +12,8 @@ enum UnicodeForms {
             case .nfc: .touchedByNFC
             case .nfkc: [.touchedByNFC, .touchedByNFKD]
             }
-        guard text.scalars.contains(where: { !ScalarClass.of($0).isDisjoint(with: touched) }) else { return }
+        let classes = ScalarClass.lookup
+        guard text.scalars.contains(where: { !classes[$0].isDisjoint(with: touched) }) else { return }
         var parts = decompose(text.scalars, isCompatible: form == .nfkd || form == .nfkc)
         if form == .nfc || form == .nfkc { compose(&parts) }
         text.transform(parts.map { ($0.scalar, $0.change) })
