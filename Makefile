@@ -8,7 +8,7 @@ THREADS ?= 1
 MODELS ?= minilm=models/minilm g2p=models/g2p resemblyzer=models/resemblyzer
 
 # The build time that `make build` announces, in minutes on two cores from a fresh clone.
-BUILD_MINUTES = 4
+BUILD_MINUTES = 2 to 5
 PREFIX ?= /usr/local
 # STATIC=1 links the Swift runtime into the binary, which then runs without the toolchain.
 RELEASE = -c release $(if $(STATIC),--static-swift-stdlib)
@@ -27,7 +27,7 @@ run: build models ## build, fetch the three example models once, and serve them 
 
 build: system fresh-kernels ## build the release binary, .build/release/encoderd
 	@if [ -x .build/release/encoderd ]; then echo "Building the changed parts of encoderd."; \
-		else echo "Building encoderd: about $(BUILD_MINUTES) minutes on two cores, 1 GB of memory."; fi
+		else echo "Building encoderd: $(BUILD_MINUTES) minutes on two cores, 1 GB of memory."; fi
 	@$(BUILD) $(RELEASE) --product encoderd
 
 install: build ## install the binary, completions and man page under PREFIX (/usr/local; DESTDIR is honored)

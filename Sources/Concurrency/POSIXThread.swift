@@ -1,10 +1,10 @@
 import Glibc
 
-/// A POSIX thread that runs one closure. Whoever starts it either joins or detaches it.
+/// A POSIX thread that runs one closure. The caller must call `join` or `detach`, one of them and once.
 public struct POSIXThread: Sendable {
     private let handle: pthread_t
 
-    /// Starts a thread. `nil`, with `errno` set, if the system cannot create one.
+    /// Starts a thread. The result is `nil` if the system cannot create one; `errno` then holds the reason.
     public init?(_ body: @escaping @Sendable () -> Void) {
         final class Box {
             let body: @Sendable () -> Void

@@ -55,14 +55,14 @@ public struct JSONWriter: Sendable {
     /// Writes the shortest decimal that reads back as the same double. NaN and infinity become null.
     public mutating func double(_ value: Double) { number(value.isFinite ? value.description : "null") }
 
-    /// Writes an array of numbers.
+    /// Writes an array of numbers, each as `float` writes it.
     public mutating func floats(_ values: some Collection<Float>) {
         beginArray()
         floats(more: values)
         endArray()
     }
 
-    /// Writes more elements into an open array.
+    /// Writes elements into an open array, after those written so far.
     public mutating func floats(more values: some Collection<Float>) {
         if values.isEmpty { return }
         separate()
@@ -93,23 +93,23 @@ public struct JSONWriter: Sendable {
 
     /// Opens a string whose content follows in pieces through `string(more:)`.
     public mutating func beginString() { open(UInt8(ascii: "\"")) }
-    /// Appends ASCII characters to an open string. None of them may need an escape.
+    /// Appends ASCII characters to an open string. The caller passes only characters that need no escape.
     public mutating func string(more ascii: some Collection<UInt8>) { bytes.append(contentsOf: ascii) }
     public mutating func endString() { close(UInt8(ascii: "\"")) }
 
-    /// Writes a value that is already JSON.
+    /// Writes a value that is already JSON, unchecked.
     public mutating func raw(_ json: StaticString) {
         separate()
         bytes.append(contentsOf: UnsafeBufferPointer(start: json.utf8Start, count: json.utf8CodeUnitCount))
     }
 
-    /// Writes a value that is already JSON.
+    /// Writes a value that is already JSON, unchecked.
     public mutating func raw(_ json: some Collection<UInt8>) {
         separate()
         bytes.append(contentsOf: json)
     }
 
-    /// Writes a tree of values.
+    /// Writes a tree of values. NaN and infinity become null.
     public mutating func value(_ value: JSONValue) {
         switch value {
         case .null: null()
@@ -153,7 +153,7 @@ public struct JSONWriter: Sendable {
         }
     }
 
-    /// Appends the numbers in blocks of 64. Each block is formatted on the stack, so the buffer grows once per block.
+    /// Appends the numbers in blocks of 64. Each block is formatted on the stack, so the buffer is extended once per block.
 
     private mutating func append(_ values: UnsafeBufferPointer<Float>) {
         let block = 64

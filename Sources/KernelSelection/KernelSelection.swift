@@ -6,14 +6,14 @@ import KernelsAVX2
 import KernelsAVX512
 #endif
 
-/// The choice among the tables of kernels that a machine can run.
+/// The choice of a kernel table among those that the machine can run.
 public enum KernelSelection {
     /// The best table of each instruction set that this machine has, slowest first.
     public static let available: [KernelTable] = InstructionSet.allCases.compactMap { set in
         variants.last { $0.instructionSet == set }
     }
 
-    /// Every table that this machine can run, slowest first, including tables that use neither VNNI nor BF16.
+    /// Every table that this machine can run, in a fixed order from slow to fast, including tables that leave out VNNI or BF16.
     public static let variants: [KernelTable] = tables(for: .current)
 
     /// Returns every table that `processor` can run, slowest first.
@@ -38,11 +38,10 @@ public enum KernelSelection {
         return tables
     }
 
-    /// Returns the table named by `ENCODERD_ISA`, else the fastest available.
-    ///
-    /// An instruction set (`baseline`, `avx2`, `avx512`) means the best of its tables that the machine runs. The name of
-    /// one table follows an `=` (`=avx512` is the table of AVX-512 without VNNI and BF16).
-    /// - Throws: A sentence for the user, if `ENCODERD_ISA` names no table or one that this machine cannot run.
+    /// Returns the table for a value of `ENCODERD_ISA`.
+    /// - Parameter name: An instruction set (`baseline`, `avx2`, `avx512`) selects its best table. `=` and a table's name
+    ///   (`=avx512-vnni`) select that table. `nil` and an empty name select the fastest table.
+    /// - Throws: If the name is unknown, or the machine cannot run the table.
     public static func select(_ name: String?) throws(KernelSelectionError) -> KernelTable {
         let tables = variants
         guard let name, !name.isEmpty else { return tables[tables.count - 1] }
@@ -63,8 +62,9 @@ public enum KernelSelection {
     }
 }
 
-/// The error of an `ENCODERD_ISA` that names no table of this machine.
+/// The error for a value of `ENCODERD_ISA` that selects no table which the machine can run.
 public struct KernelSelectionError: Error, CustomStringConvertible, Sendable {
+    /// A sentence for the user.
     public let message: String
     public var description: String { message }
 }
