@@ -61,10 +61,10 @@ test: system models fresh-kernels ## build and run every test, with every kernel
 # randomization is off, since the thread sanitizer needs space for its shadow memory.
 SANITIZED = SWIFT_BACKTRACE=enable=no $(shell setarch -R true 2>/dev/null && echo setarch -R) $(SWIFT) test --skip-build
 
-tsan: TESTS ?= ServerTests
-tsan: system models fresh-kernels ## run the server's tests under the thread sanitizer; TESTS= runs all tests
+tsan: TESTS ?= ServerTests|HTTPTests
+tsan: system models fresh-kernels ## run the tests of Server and HTTP under the thread sanitizer; TESTS= runs all tests
 	$(SWIFT) build --build-tests --sanitize=thread --scratch-path .build-tsan
-	TSAN_OPTIONS=exitcode=66 $(SANITIZED) --sanitize=thread --scratch-path .build-tsan $(if $(TESTS),--filter $(TESTS))
+	TSAN_OPTIONS=exitcode=66 $(SANITIZED) --sanitize=thread --scratch-path .build-tsan $(if $(TESTS),--filter '$(TESTS)')
 
 asan: system models fresh-kernels ## run every test under the address sanitizer
 	@sh scripts/install_system_packages.sh curl
