@@ -1,7 +1,7 @@
 /// A value that one thread at a time may use.
 ///
-/// As `Synchronization.Mutex`, whose lock the thread sanitizer cannot see: the standard library is not instrumented, so
-/// it reports every use of the value as a race. The POSIX mutex behind this one it knows.
+/// It replaces `Synchronization.Mutex`, whose lock the thread sanitizer cannot see: the standard library is not
+/// instrumented, so the sanitizer reports every use of the value as a race. It knows the POSIX mutex of this type.
 public final class Locked<Value: Sendable>: @unchecked Sendable {
     @usableFromInline let monitor = Monitor()
     @usableFromInline var value: Value

@@ -4,7 +4,7 @@ import Testing
 
 /// Valid and invalid JSON texts, after Nicolas Seriot's JSONTestSuite (https://github.com/nst/JSONTestSuite).
 ///
-/// Where RFC 8259 leaves a choice, this parser takes the stricter one. It rejects byte order marks, duplicate names, lone
+/// This parser takes the stricter choice of those that RFC 8259 leaves open. It rejects byte order marks, duplicate names, lone
 /// surrogates, more than 64 levels, and numbers outside the range of a double.
 @Suite struct JSONParserTests {
     private static func parse(_ text: String) throws(JSONError) -> JSONValue {

@@ -137,7 +137,7 @@ struct ListScanner {
     /// Takes a number with the value that the tokenizers library gives it. `nil`, and nothing is taken, if there is
     /// none, or none that a double can hold.
     ///
-    /// By default, serde_json does not round correctly (https://github.com/serde-rs/json, src/de.rs, `f64_from_parts`).
+    /// serde_json does not round correctly by default (https://github.com/serde-rs/json, src/de.rs, `f64_from_parts`).
     /// It rounds as many digits as a u64 holds to f64, and multiplies or divides that by a power of ten. Scores that
     /// differ in the last bit decide between segmentations that differ only in the order of their tokens ("aaa").
     mutating func libraryNumber() -> Double? {
