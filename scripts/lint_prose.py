@@ -4,7 +4,8 @@
 usage: scripts/lint_prose.py [--count] [--fix-spelling] [--commits BASE] [--rule RULE] [PATH ...]
 
 Rules, and what each one finds:
-- opening: the first sentence of a doc comment or docstring that begins with one of the "openings" of prose.json.
+- opening: the first sentence of a docstring, or of a paragraph of a doc comment, that begins with one of the "openings" of
+  prose.json.
 - whether: a first sentence that begins with "Whether" before a declaration that is no Boolean.
 - spelling: a British spelling in comments, documents, identifiers, string literals or file names.
 - private-word: a metaphor in comments or documents for which the field has a term.
@@ -284,7 +285,7 @@ def _shortened(sentence):
 
 
 def doc_comments(document):
-    """The doc comments of a file: (position, first paragraph, a function that tells if a Boolean follows)."""
+    """The paragraphs of doc comments: (position, paragraph, a function that tells if a Boolean follows)."""
     if document.language == "python":
         yield from _docstrings(document)
     elif document.language in ("swift", "c"):
@@ -303,11 +304,10 @@ def _documentation(document):
             code = swift_source.blanked(text, comments, {swift_source.CODE})
         # Marks are blanked rather than cut, so that positions stay.
         body = re.sub(r"///<?|^/\*\*|\*/$|(?m:^[ \t]*\*(?!\*))", lambda m: " " * len(m.group()), match.group())
-        first = re.match(r"\s*", body).end()
-        paragraph = re.split(r"\n[ \t]*\n|\n[ \t]*- ", body[first:])[0]
         following = code[match.end():match.end() + 3000]
         test = is_boolean_in_swift if document.language == "swift" else is_boolean_in_c
-        yield match.start() + first, paragraph, functools.partial(test, following)
+        for paragraph in re.finditer(r"(?:\A|\n[ \t]*\n)\s*(?!- )(\S.*?)(?=\n[ \t]*\n|\n[ \t]*- |\Z)", body, re.DOTALL):
+            yield match.start() + paragraph.start(1), paragraph.group(1), functools.partial(test, following)
 
 
 def is_boolean_in_swift(code) -> bool:

@@ -25,6 +25,11 @@ class OpeningTests(unittest.TestCase):
                     f"struct A {{\n    /// {word} a body, inflated.\n    /// More.\n    let a: Int\n}}\n"))
                 self.assertIn("opening", rules(f"/**\n * {word} a body.\n */\nlet a = 1\n"))
 
+    def test_every_paragraph(self):
+        self.assertEqual(
+            findings("/// The sum.\n///\n/// By default it rounds.\n/// Of note.\n///\n/// - Note: As it is.\nlet a = 1\n"),
+            [("opening", 3, "By default it rounds.")])
+
     def test_right_openings(self):
         for text in (
             "/// The largest body. Of use to all.\n/// Of course.\nlet a = 1\n",
