@@ -4,6 +4,7 @@ import JSON
 import KernelSelection
 import ModelFiles
 import Models
+import Server
 
 /// Prints what a model directory holds.
 struct Inspect: ParsableCommand {
@@ -135,40 +136,11 @@ struct ModelFacts {
 
     // MARK: JSON
 
-    /// An object whose members are named as those of /v1/models, with the tensors as `weights`.
+    /// The object of /v1/models, with notes, the cost of loading and the tensors as `weights`.
     /// - Parameter weights: `nil` if tensors are not listed.
     func json(_ cost: LoadingCost, _ weights: (any WeightFile)?) -> [UInt8] {
-        let d = model.description
-        let (architecture, outputs) = (d.architecture, d.outputs)
-        var members: JSONObject = ["id": .string(model.name), "family": .string(architecture.family)]
-        switch architecture.input {
-        case .tokens(let size):
-            members.append("input", .string("tokens"))
-            members.append("vocabulary_size", .integer(size))
-            members.append("tokenizer", model.tokenizer.map { .string($0.summary) } ?? .null)
-        case .features(let size):
-            members.append("input", .string("features"))
-            members.append("input_size", .integer(size))
-        }
-        members.append("max_length", architecture.maxLength.map { .integer($0) } ?? .null)
-        members.append("layers", .integer(architecture.layers))
-        members.append("heads", .integer(architecture.heads))
-        members.append("directions", .integer(architecture.directions))
-        members.append("hidden_size", .integer(architecture.hiddenSize))
-        members.append("embedding_size", .integer(outputs.embeddingSize))
-        members.append("pooling", .string(outputs.pooling.map(\.rawValue).joined(separator: "+")))
-        members.append("normalize", .bool(outputs.normalize))
-        members.append("logits_size", outputs.logitsSize.map { .integer($0) } ?? .null)
-        members.append("logits_per_token", .bool(outputs.logitsPerToken))
-        members.append("labels", outputs.labels.map { .array($0.map { .string($0) }) } ?? .null)
-        members.append("sparse", .bool(outputs.sparse != nil))
-        members.append("prompts", .array(d.prompts.texts.map { .string($0.name) }))
-        members.append("default_prompt", d.prompts.defaultName.map { .string($0) } ?? .null)
-        members.append("attention_methods", .array(d.attribution.methods.map { .string($0.rawValue) }))
-        members.append("parameters", .integer(architecture.parameters))
-        members.append("precision", .string(d.runtime.precision))
-        members.append("kernel", .string(d.runtime.instructionSet.rawValue))
-        members.append("notes", .array(d.notes.map { .string($0) }))
+        var members = ModelList.members(of: model)
+        members.append("notes", .array(model.description.notes.map { .string($0) }))
         members.append("load_ms", .number((cost.milliseconds * 10).rounded() / 10))
         members.append("resident_bytes", .integer(cost.residentBytes))
         if let weights { members.append("weights", .object(list(weights))) }

@@ -4,7 +4,7 @@ import Models
 
 /// The responses of `/v1/models` and `/v1/models/{name}`: objects that OpenAI's clients know, with the properties against
 /// which requests are checked.
-struct ModelList {
+package struct ModelList {
     let models: ModelSet
 
     func list() -> HTTPResponse {
@@ -13,7 +13,7 @@ struct ModelList {
             json.key("object")
             json.string("list")
             json.key("data")
-            json.array { json in for model in models.models { write(model, &json) } }
+            json.array { json in for model in models.models { json.value(.object(ModelList.members(of: model))) } }
         }
         return HTTPResponse(
             status: 200, headers: ["Content-Type": "application/json"], body: [ArraySegment(json.bytes)])
@@ -22,12 +22,13 @@ struct ModelList {
     func one(_ name: String) throws(APIError) -> HTTPResponse {
         let (_, model) = try models.find(name, param: nil)
         var json = JSONWriter(capacity: 1024)
-        write(model, &json)
+        json.value(.object(ModelList.members(of: model)))
         return HTTPResponse(
             status: 200, headers: ["Content-Type": "application/json"], body: [ArraySegment(json.bytes)])
     }
 
-    private func write(_ model: Model, _ json: inout JSONWriter) {
+    /// The members of a model's object, for `encoderd inspect --json` too.
+    package static func members(of model: Model) -> JSONObject {
         let description = model.description
         let (architecture, outputs) = (description.architecture, description.outputs)
         var members: JSONObject = ["id": .string(model.name), "object": .string("model")]
@@ -67,6 +68,6 @@ struct ModelList {
         members.append("parameters", .integer(architecture.parameters))
         members.append("precision", .string(description.runtime.precision))
         members.append("kernel", .string(description.runtime.instructionSet.rawValue))
-        json.value(.object(members))
+        return members
     }
 }
