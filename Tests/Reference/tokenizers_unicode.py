@@ -66,16 +66,21 @@ def combining_classes():
     return out
 
 
-def array(name, doc, values):
+def literal(values):
+    """Returns a call of `hexNumbers` with the values as one string literal, which costs the compiler nothing."""
     lines, line = [], "       "
     for v in values:
-        item = f" 0x{v:X},"
+        item = f" {v:X}"
         if len(line) + len(item) > 120:
             lines.append(line)
             line = "       "
         line += item
     lines.append(line)
-    return f"    /// {doc}\n    static let {name}: [UInt32] = [\n" + "\n".join(lines) + "\n    ]\n"
+    return 'hexNumbers("""\n' + "\n".join(lines) + '\n        """)'
+
+
+def array(name, doc, values):
+    return f"    /// {doc}\n    static let {name} = {literal(values)}\n"
 
 
 other = ranges(c for c in ALL if clean.normalize_str(chr(c)) == "")
@@ -143,8 +148,7 @@ assert wanted - set(range(0xD800, 0xE000)) == {c for first, last in matching(r"\
 def script_table(name, doc):
     lines = [f"    /// {doc}", f"    static let {name}: [(name: String, ranges: [UInt32])] = ["]
     for script, found in scripts:
-        body = array("x", "", flat(found)).splitlines()[2:-1]
-        lines += [f'        ("{script}", [', *body, "        ]),"]
+        lines.append(f'        ("{script}", {literal(flat(found))}),')
     return "\n".join(lines + ["    ]"]) + "\n"
 
 OUT.write_text(
