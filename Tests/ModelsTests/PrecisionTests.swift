@@ -100,10 +100,10 @@ import Testing
         #expect(checked >= 5 * Self.variants.count)
     }
 
+    /// Calls `body` with the path of a folder that does not exist yet, and removes the folder.
     private func withDirectory(_ body: (String) throws -> Void) throws {
-        let url = FileManager.default.temporaryDirectory.appendingPathComponent("encoderd-test-\(UUID().uuidString)")
-        defer { try? FileManager.default.removeItem(at: url) }
-        try body(url.path)
+        let scratch = try ScratchDirectory()
+        try body(scratch.path + "/written")
     }
 
     /// A written directory: its bytes are the nearest multiples of their row's scale, and it computes what the original does.
@@ -162,17 +162,65 @@ import Testing
             #expect(written.description.runtime.precision == precision.rawValue)
             var outputs = OutputSelection()
             outputs.stateLayers = [original.description.architecture.layers]
-            let input: SequenceInput
-            switch original.description.architecture.input {
-            case .tokens: input = .tokens(ids: [5, 3, 20, 2, 9, 4], typeIDs: [])
-            case .features(let size):
-                input = .features((0..<30 * size).map { sin(Float($0) * 0.37) }, steps: 30)
-            }
-            let request = SequenceRequest(input: input, outputs: outputs)
+            let request = SequenceRequest(input: Self.input(original), outputs: outputs)
             let a = original.network.forward([request], scratch: Scratch())[0].states[0]
             let b = written.network.forward([request], scratch: Scratch())[0].states[0]
             #expect(Self.cosine(a.values, b.values) > 0.999)
         }
+    }
+
+    private static func input(_ model: Model) -> SequenceInput {
+        let kind = model.description.architecture.input
+        return kind.sequence(
+            length: kind.vocabularySize == nil ? 30 : 6, id: { [5, 3, 20, 2, 9, 4][$0] % $1 },
+            feature: { sin(Float($0) * 0.37) })
+    }
+
+    /// The modules of sentence-transformers keep their weights.
+    @Test(arguments: ["native_modules/rnn-dense", "sentence/dense"], [Precision.bf16, .int8])
+    func writtenDirectoriesKeepModules(_ name: String, _ precision: Precision) throws {
+        let table = Self.variants[Self.variants.count - 1]
+        let source = Folders.reference + "/" + name
+        func embedding(_ directory: String, _ precision: Precision?) throws -> [Float] {
+            let model = try Model.load(directory: directory, name: "m", kernels: table.kernels, precision: precision)
+            var outputs = OutputSelection()
+            outputs.pooling = model.description.outputs.pooling
+            outputs.embeddingLayer = model.description.architecture.layers
+            let request = SequenceRequest(input: Self.input(model), outputs: outputs)
+            let embedding = try #require(model.network.forward([request], scratch: Scratch())[0].embedding)
+            #expect(embedding.count == model.description.outputs.embeddingSize)
+            return embedding
+        }
+        try withDirectory { output in
+            _ = try ModelQuantizer.quantize(
+                directory: source, output: output, precision: precision, kernels: table.kernels)
+            let written = try embedding(output, nil)
+            #expect(Self.cosine(written, try embedding(source, precision)) > 0.9999)
+            #expect(Self.cosine(written, try embedding(source, .f32)) > 0.99)
+        }
+    }
+
+    /// A module whose weights lie among the network's cannot be written.
+    @Test func refusesToQuantizeModulesInTheNetworksFolder() throws {
+        let scratch = try ScratchDirectory()
+        let configuration = """
+            {"model_type": "self_attention", "input_size": 1, "key_size": 1, "value_size": 1,
+             "in_features": 1, "out_features": 1, "bias": false}
+            """
+        try scratch.write("config.json", Array(configuration.utf8))
+        try scratch.write("modules.json", Array(#"[{"type": "a.Transformer"}, {"type": "a.Dense"}]"#.utf8))
+        let tensors = ["query", "key", "value", "linear"].enumerated().map { i, name in
+            #""\#(name).weight": {"dtype": "F32", "shape": [1, 1], "data_offsets": [\#(4 * i), \#(4 * i + 4)]}"#
+        }
+        let bytes = [UInt8](repeating: 0, count: 16)
+        try scratch.write("model.safetensors", safetensors("{\(tensors.joined(separator: ", "))}", bytes))
+        let error = #expect(throws: FileError.self) {
+            try ModelQuantizer.quantize(
+                directory: scratch.path, output: scratch.path + "/written", precision: .bf16,
+                kernels: Self.variants[0].kernels)
+        }
+        #expect(error?.description.contains("give it a folder of its own") == true, "\(error?.description ?? "")")
+        #expect(!FileManager.default.fileExists(atPath: scratch.path + "/written"))
     }
 
     @Test(arguments: [

@@ -1,6 +1,11 @@
 import Glibc
 import ModelFiles
 
+/// Joins a directory and a path inside it, either of which may be empty.
+func joinedPath(_ directory: String, _ path: String) -> String {
+    directory.isEmpty || path.isEmpty ? directory + path : directory + "/" + path
+}
+
 /// A model directory. Its small files are read when first asked for, once.
 public final class ModelDirectory {
     public let path: String
@@ -27,9 +32,9 @@ public final class ModelDirectory {
     ///   - name: The file's name, which errors show.
     ///   - folder: The folder inside the directory; empty for the directory itself.
     func json(_ name: String, in folder: String = "") throws(FileError) -> ConfigurationFile? {
-        let key = folder.isEmpty ? name : folder + "/" + name
+        let key = joinedPath(folder, name)
         if let found = files[key] { return found }
-        let file = try ConfigurationFile.read(name, in: folder.isEmpty ? path : path + "/" + folder)
+        let file = try ConfigurationFile.read(name, in: joinedPath(path, folder))
         files[key] = .some(file)
         return file
     }
@@ -43,9 +48,8 @@ public final class ModelDirectory {
     }
 
     /// The folder of config.json, the weights and the tokenizer, as a path: the directory, or the first module's folder in it.
-    public func networkPath() throws(FileError) -> String {
-        let folder = try sentence().folder
-        return folder.isEmpty ? path : path + "/" + folder
+    func networkPath() throws(FileError) -> String {
+        joinedPath(path, try sentence().folder)
     }
 
     /// config.json as it is written.

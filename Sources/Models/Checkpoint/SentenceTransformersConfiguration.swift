@@ -21,6 +21,8 @@ public struct SentenceTransformersConfiguration: Sendable {
     public var maxLength: Int?
     /// The modules behind the pooling, without a `Normalize` at the end.
     var modules: [Module] = []
+    /// The folders of the modules that have weights of their own, inside the model directory.
+    private(set) var weightFolders: [String] = []
     /// The SpladePooling module. `nil` if there is none.
     public var sparse: SparsePooling?
     /// `prompts` of config_sentence_transformers.json, with `default_prompt_name`, and `include_prompt` of the pooling.
@@ -159,10 +161,10 @@ public struct SentenceTransformersConfiguration: Sendable {
             case "Pooling" where i > 0: try readPooling(directory, path)
             case "Dense" where i > 0:
                 let settings = try moduleSettings(directory, path)
-                add(.dense(directory.path + "/" + path, settings))
+                add(.dense(joinedPath(directory.path, path), settings), path)
             case "LayerNorm" where i > 0:
                 let settings = try moduleSettings(directory, path)
-                add(.norm(directory.path + "/" + path, settings))
+                add(.norm(joinedPath(directory.path, path), settings), path)
             case "Normalize" where i > 0: normalize = true
             case "Dropout": break
             default:
@@ -174,17 +176,18 @@ public struct SentenceTransformersConfiguration: Sendable {
         }
     }
 
-    /// Adds a module. A `Normalize` before it becomes a module, too.
-    private mutating func add(_ module: Module) {
+    /// Adds a module with weights in a folder. A `Normalize` before it becomes a module, too.
+    private mutating func add(_ module: Module, _ folder: String) {
         if normalize == true {
             modules.append(.normalize)
             normalize = false
         }
         modules.append(module)
+        weightFolders.append(folder)
     }
 
     private func moduleSettings(_ directory: ModelDirectory, _ folder: String) throws(FileError) -> ConfigurationFile {
-        let file = folder.isEmpty ? "config.json" : folder + "/config.json"
+        let file = joinedPath(folder, "config.json")
         guard let settings = try directory.json(file) else {
             throw FileError(file: "modules.json", "names the module \(quoted(folder)), but there is no \(file)")
         }

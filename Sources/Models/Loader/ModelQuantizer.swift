@@ -8,7 +8,8 @@ import ModelFiles
 ///
 /// Dense weights become bf16, or i8 with one f32 scale a row in `NAME_scale`: the values that loading the original with
 /// `--precision` has. Embedding tables become bf16; other tensors stay f32. Tensors that the network does not use are
-/// left out. config.json gets `encoderd_precision` and the name of the new weights. Every other file is copied.
+/// left out. config.json gets `encoderd_precision` and the name of the new weights. Every other file is copied, with the
+/// weights of sentence-transformers' modules, which are f32 for every precision.
 public struct ModelQuantizer {
     /// The counts and sizes of a written directory.
     public struct Summary: Sendable {
@@ -52,7 +53,8 @@ public struct ModelQuantizer {
         let source = ModelDirectory(directory)
         // Loading the network tells which of its weights are dense.
         let reader = try Model.read(source, name: "", kernels: kernels, precision: precision).weights
-        let (folder, configuration) = (try source.sentence().folder, try source.writtenConfiguration())
+        let (sentence, configuration) = (try source.sentence(), try source.writtenConfiguration())
+        let folder = sentence.folder
         if let own = configuration.object["encoderd_precision"]?.string {
             throw FileError(
                 file: configuration.file, "'encoderd_precision' is \(quoted(own)): the directory is quantized already")
@@ -60,12 +62,18 @@ public struct ModelQuantizer {
         if let name = reader.uses.keys.sorted().first(where: reader.isQuantized) {
             throw FileError(file: reader.file.path, "tensor \(quoted(name)) is quantized already")
         }
+        guard !sentence.weightFolders.contains(folder) else {
+            throw FileError(
+                file: "modules.json",
+                "names a module whose weights are in the network's folder; give it a folder of its own, in which they are kept"
+            )
+        }
         guard mkdir(output, 0o777) == 0 else {
             throw FileError(file: output, "cannot be made: \(String(cString: strerror(errno)))")
         }
-        try copy(directory, to: output, path: "", weights: folder)
+        try copy(directory, to: output, path: "", keepingWeights: Set(sentence.weightFolders))
 
-        let target = folder.isEmpty ? output : output + "/" + folder
+        let target = joinedPath(output, folder)
         let file = "model.safetensors"
         let items = items(reader, precision)
         let size = try write(items, path: target + "/" + file)
@@ -167,19 +175,22 @@ public struct ModelQuantizer {
         ".onnx", ".ot", ".gguf", ".xml",
     ]
 
-    /// Copies the regular files of a folder and of the folders in it, without weights and hidden files.
+    /// Copies the regular files of a folder and of the folders in it, without hidden files, and with the weights of some
+    /// folders only.
+    /// - Parameter weightFolders: The paths of these folders inside the directory.
     private static func copy(
-        _ directory: String, to output: String, path: String, weights: String
+        _ directory: String, to output: String, path: String, keepingWeights weightFolders: Set<String>
     ) throws(FileError) {
-        let source = path.isEmpty ? directory : directory + "/" + path
+        let source = joinedPath(directory, path)
+        let keepsWeights = weightFolders.contains(path)
         guard let folder = opendir(source) else { throw systemError(source) }
         defer { closedir(folder) }
         while let entry = readdir(folder) {
             let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
                 pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
             }
-            if name.hasPrefix(".") || weightEndings.contains(where: name.hasSuffix) { continue }
-            let relative = path.isEmpty ? name : path + "/" + name
+            if name.hasPrefix(".") || !keepsWeights && weightEndings.contains(where: name.hasSuffix) { continue }
+            let relative = joinedPath(path, name)
             var status = stat()
             guard stat(directory + "/" + relative, &status) == 0 else { continue }
             switch status.st_mode & S_IFMT {
@@ -189,8 +200,8 @@ public struct ModelQuantizer {
                     continue
                 }
                 guard mkdir(output + "/" + relative, 0o777) == 0 else { throw systemError(output + "/" + relative) }
-                try copy(directory, to: output, path: relative, weights: weights)
-            case S_IFREG where status.st_size <= 256 << 20:
+                try copy(directory, to: output, path: relative, keepingWeights: weightFolders)
+            case S_IFREG where keepsWeights || status.st_size <= 256 << 20:
                 try copyFile(directory + "/" + relative, to: output + "/" + relative)
             default: continue
             }
