@@ -136,6 +136,17 @@ private func isClose(_ a: [Float], _ b: [Float], within tolerance: Float = 1e-6)
         #expect(view.keys == [AttentionView.initialState, 1, 2])
     }
 
+    /// A recorder of maps takes memory for them, so a second one would be wasted.
+    @Test func firstResultIsComputedOnce() {
+        var asked: [Int] = []
+        func half(_ number: Int) -> Int? {
+            asked.append(number)
+            return number % 2 == 0 ? number / 2 : nil
+        }
+        #expect([3, 4, 6].firstResult(of: half) == 2 && asked == [3, 4])
+        #expect([1].firstResult(of: half) == nil && asked == [3, 4, 1])
+    }
+
     @Test func normsHaveNoSummary() throws {
         var (maps, selection, length) = try Reference().maps()
         maps.rowSumMaxError = nil

@@ -16,6 +16,16 @@ protocol Attribution<Trace>: SendableMetatype {
     var maps: AttentionMaps { get }
 }
 
+extension Sequence {
+    /// Returns the first result of `transform` that is not `nil`. `lazy.compactMap(transform).first` computes it twice.
+    func firstResult<Result>(of transform: (Element) -> Result?) -> Result? {
+        for element in self {
+            if let result = transform(element) { return result }
+        }
+        return nil
+    }
+}
+
 extension Attribution {
     /// The maps of this method that a request wants. `nil` if the request wants none, or query positions that its sequence
     /// lacks; the server refuses those before a pass.

@@ -32,6 +32,6 @@ enum SelfAttention {
     /// Makes the recorder of the maps that a request wants. `nil` if it wants none.
     static func attribution(_ request: SequenceRequest) -> (any SelfAttentionAttribution)? {
         if request.outputs.attention == nil { return nil }
-        return attributions.lazy.compactMap { $0.init(request) }.first
+        return attributions.firstResult { $0.init(request) }
     }
 }

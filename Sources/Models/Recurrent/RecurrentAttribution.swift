@@ -41,6 +41,6 @@ extension RecurrentNetwork {
     /// Makes the recorder of the maps that a request wants. `nil` if it wants none.
     func attribution(_ request: SequenceRequest) -> (any RecurrentAttribution)? {
         if request.outputs.attention == nil { return nil }
-        return Self.attributions.lazy.compactMap { $0.init(request, self) }.first
+        return Self.attributions.firstResult { $0.init(request, self) }
     }
 }

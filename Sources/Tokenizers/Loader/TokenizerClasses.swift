@@ -87,7 +87,7 @@ enum TokenizerClasses {
         }
         // tokenizer.model goes before a class's own name for the file, but only where the class reads such models.
         let names = known.file.hasSuffix(".model") ? ["tokenizer.model", known.file] : [known.file]
-        guard let file = names.lazy.compactMap({ name in present.first { $0.name == name } }).first else {
+        guard let file = names.compactMap({ name in present.first { $0.name == name } }).first else {
             throw FileError(
                 file: directory,
                 "\(known.name) reads \(known.file), which is not there (but \(found)); so is tokenizer.json not")
