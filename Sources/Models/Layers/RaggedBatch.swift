@@ -39,14 +39,15 @@ struct RaggedBatch {
     /// - Parameters:
     ///   - layer: 0 (embeddings) … L.
     ///   - states: [rows, width].
+    ///   - pools: Whether the layer's states are pooled. If not, the embeddings stay as they are.
     ///   - last: Returns the vector of a sequence for `Pooling.last`. `nil` takes the state at its last position.
     func collect(
         _ layer: Int, _ states: UnsafePointer<Float>, width: Int, into results: inout [SequenceResult],
-        last: ((_ sequence: Int) -> [Float])? = nil
+        pools: Bool = true, last: ((_ sequence: Int) -> [Float])? = nil
     ) {
         for (i, request) in requests.enumerated() {
             let outputs = request.outputs
-            if !outputs.pooling.isEmpty, outputs.embeddingLayer == layer {
+            if pools, !outputs.pooling.isEmpty, outputs.embeddingLayer == layer {
                 results[i].embedding = pooled(i, states, width: width, last: last)
             }
             for (place, wanted) in outputs.stateLayers.enumerated() where wanted == layer {

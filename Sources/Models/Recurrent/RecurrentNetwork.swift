@@ -105,7 +105,7 @@ public struct RecurrentNetwork: Network {
     ) {
         let width = description.architecture.stateSizes[layer]
         batch.collect(
-            layer, x, width: width, into: &results,
+            layer, x, width: width, into: &results, pools: layer < configuration.layers || !configuration.embedsOutput,
             last: layer == 0
                 ? nil
                 : { sequence in
