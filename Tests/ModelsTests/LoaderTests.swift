@@ -10,16 +10,13 @@ import Testing
 @Suite struct LoaderTests {
     /// A directory of small files, gone after `body`.
     static func withDirectory<R>(_ files: [String: String], _ body: (String) throws -> R) throws -> R {
-        let root = FileManager.default.temporaryDirectory.appendingPathComponent("encoderd-\(UUID().uuidString)")
-        defer { try? FileManager.default.removeItem(at: root) }
-        try FileManager.default.createDirectory(at: root, withIntermediateDirectories: true)
+        let scratch = try ScratchDirectory()
         for (name, text) in files {
-            let file = root.appendingPathComponent(name)
-            try FileManager.default.createDirectory(
-                at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
-            try Data(text.utf8).write(to: file)
+            let folder = URL(fileURLWithPath: scratch.path + "/" + name).deletingLastPathComponent()
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            try scratch.write(name, Array(text.utf8))
         }
-        return try body(root.path)
+        return try body(scratch.path)
     }
 
     // What the keys mean: sentence_transformers/sentence_transformer/modules/pooling.py and base/modules/transformer.py
@@ -46,6 +43,28 @@ import Testing
             try ModelDirectory($0).sentence()
         }
         #expect(plain.pooling.isEmpty && plain.normalize == nil && plain.maxLength == nil && plain.folder.isEmpty)
+    }
+
+    /// A modules.json that names a Transformer alone makes no embedding in sentence-transformers, so config.json decides.
+    @Test(
+        arguments: [
+            ("", true, true), ("", false, false), (#", {"type": "a.Dropout"}"#, true, true),
+            (#", {"type": "a.Normalize"}"#, true, true), (#", {"type": "a.Normalize"}"#, false, nil),
+            (#", {"type": "a.Pooling", "path": "1_Pooling"}"#, true, nil),
+            (#", {"type": "a.Pooling", "path": "1_Pooling"}"#, false, false),
+        ] as [(String, Bool, Bool?)])
+    func readsModulesWithoutPooling(others: String, normalize: Bool, expected: Bool?) throws {
+        let scratch = try ScratchDirectory()
+        let configuration = #"{"model_type": "self_attention", "input_size": 5, "key_size": 4, "value_size": 6"#
+        try scratch.write("config.json", Array("\(configuration), \"normalize\": \(normalize)}".utf8))
+        try scratch.write("modules.json", Array(#"[{"type": "a.Transformer"}\#(others)]"#.utf8))
+        for name in ["model.safetensors", "1_Pooling"] {
+            try FileManager.default.copyItem(
+                atPath: Folders.reference + "/native_modules/attention/" + name, toPath: scratch.path + "/" + name)
+        }
+        let table = try KernelSelection.select(nil)
+        let model = try? Model.load(directory: scratch.path, name: "m", kernels: table)
+        #expect(model?.description.outputs.normalize == expected)
     }
 
     @Test(arguments: [

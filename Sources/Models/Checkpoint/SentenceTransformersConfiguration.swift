@@ -14,7 +14,8 @@ public struct SentenceTransformersConfiguration: Sendable {
 
     /// The ways of pooling whose vectors, joined, make the embedding; empty if no file names any.
     public var pooling: [Pooling] = []
-    /// Whether the last module is a `Normalize`. `nil` if there is no modules.json.
+    /// Whether the last module is a `Normalize`. `nil` if modules.json names no module that makes or changes an embedding, or
+    /// is not there.
     public var normalize: Bool?
     /// Tokens of a text with its template: `max_seq_length` of sentence_bert_config.json, else the tokenizer's
     /// `model_max_length`. `nil` if neither is there.
@@ -174,6 +175,8 @@ public struct SentenceTransformersConfiguration: Sendable {
                         + "Dropout; or an MLMTransformer, then SpladePooling")
             }
         }
+        // In sentence-transformers a Transformer alone makes no embedding, so that modules.json says nothing about one.
+        if pooling.isEmpty, self.modules.isEmpty, normalize == false { normalize = nil }
     }
 
     /// Adds a module with weights in a folder. A `Normalize` before it becomes a module, too.
