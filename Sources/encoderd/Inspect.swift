@@ -37,10 +37,11 @@ struct Inspect: ParsableCommand {
         }
         let before = residentBytes()
         let start = ContinuousClock.now
-        let model = try argument.load(precision)
+        let files = ModelDirectory(argument.directory)
+        let model = try argument.load(files, precision)
         let time = start.duration(to: .now)
         let cost = LoadingCost(milliseconds: time / .milliseconds(1), residentBytes: residentBytes() - before)
-        let weights = brief ? nil : try ModelDirectory(model.directory).openWeights()
+        let weights = brief ? nil : try files.openWeights()
         if json {
             try StandardOutput.write(ModelFacts(model).json(cost, weights) + [UInt8(ascii: "\n")])
         } else {

@@ -32,11 +32,13 @@ struct ModelArgument: Equatable {
         }
     }
 
-    func load(_ precision: Precision?) throws -> Model {
+    func load(_ precision: Precision?) throws -> Model { try load(ModelDirectory(directory), precision) }
+
+    /// Loads the model from its directory, some of whose files may have been read.
+    func load(_ files: ModelDirectory, _ precision: Precision?) throws -> Model {
         try checkExists()
         do {
-            return try Model.load(
-                directory: directory, name: name, kernels: selectedKernels(), precision: precision)
+            return try Model.load(files, name: name, kernels: selectedKernels(), precision: precision)
         } catch {
             // A fault of the directory itself is named by its path already.
             guard let fault = error as? FileError, fault.file != directory else {

@@ -24,8 +24,7 @@ import Testing
             file: try WeightFiles.open(directory: directory, configured: nil), names: tensors,
             kernels: Table.all[0].kernels)
         let source = Checkpoint(
-            directory: directory, configuration: ConfigurationFile(file: "config.json", object: object), weights: reader
-        )
+            configuration: ConfigurationFile(file: "config.json", object: object), weights: reader)
         return (try ModelRegistry.make(source, SentenceTransformersConfiguration()), reader)
     }
 

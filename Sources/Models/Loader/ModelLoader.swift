@@ -14,7 +14,14 @@ extension Model {
     public static func load(
         directory: String, name: String, kernels: KernelTable, precision: Precision? = nil
     ) throws(FileError) -> Model {
-        try read(ModelDirectory(directory), name: name, kernels: kernels, precision: precision).model
+        try load(ModelDirectory(directory), name: name, kernels: kernels, precision: precision)
+    }
+
+    /// Reads a model directory, some of whose files may have been read.
+    public static func load(
+        _ directory: ModelDirectory, name: String, kernels: KernelTable, precision: Precision? = nil
+    ) throws(FileError) -> Model {
+        try read(directory, name: name, kernels: kernels, precision: precision).model
     }
 
     /// Loads a model, and returns the reader of its weights with it.
@@ -28,8 +35,7 @@ extension Model {
         let reader = WeightReader(
             file: try directory.openWeights(), names: try configuration.strings("tensors"), kernels: kernels,
             precision: try Self.precision(configuration, wanted: precision))
-        let network = try ModelRegistry.make(
-            Checkpoint(directory: directory.networkPath(), configuration: configuration, weights: reader), sentence)
+        let network = try ModelRegistry.make(Checkpoint(configuration: configuration, weights: reader), sentence)
         var processor: TextProcessor?
         if network.description.architecture.input.vocabularySize != nil {
             // The tokenizers of some published models have tokens that the network lacks; a request that uses one is refused.
