@@ -88,9 +88,9 @@ import Testing
     }
 
     private func withCopy(_ name: String, _ body: (String) throws -> Void) throws {
-        let directory = FileManager.default.temporaryDirectory.path + "/forms-\(UUID().uuidString)"
-        try FileManager.default.copyItem(atPath: Self.folder + "/" + name, toPath: directory)
-        defer { try? FileManager.default.removeItem(atPath: directory) }
-        try body(directory)
+        let scratch = try ScratchDirectory()
+        let copy = scratch.path + "/copy"
+        try FileManager.default.copyItem(atPath: Self.folder + "/" + name, toPath: copy)
+        try body(copy)
     }
 }

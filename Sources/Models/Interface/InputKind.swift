@@ -10,9 +10,6 @@ extension InputKind {
     /// Token ids in the vocabulary. `nil` if the model reads feature vectors.
     public var vocabularySize: Int? { if case .tokens(let size) = self { size } else { nil } }
 
-    /// Values of a feature vector. `nil` if the model reads token ids.
-    public var featureSize: Int? { if case .features(let size) = self { size } else { nil } }
-
     /// The word for the positions of a sequence in messages: `tokens` or `steps`.
     public var unit: String { vocabularySize == nil ? "steps" : "tokens" }
 

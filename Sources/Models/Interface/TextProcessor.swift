@@ -6,9 +6,9 @@ import Tokenizers
 public struct TextProcessor: Sendable {
     public let tokenizer: any Tokenizer
     /// Whether texts are lowercased before tokenization (`do_lower_case`).
-    public var lowercases: Bool
+    public let lowercases: Bool
     /// Whether the network is given the tokenizer's type ids; otherwise it is given 0 for every token.
-    public var passesTokenTypes: Bool
+    public let passesTokenTypes: Bool
 
     public init(_ tokenizer: any Tokenizer, lowercases: Bool = false, passesTokenTypes: Bool = true) {
         self.tokenizer = tokenizer

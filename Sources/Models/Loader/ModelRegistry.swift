@@ -28,9 +28,7 @@ enum ModelRegistry {
         encoder("qwen2", Llama.definition), encoder("qwen3", Llama.definition),
         native("transformer_encoder") { source throws(FileError) in try TorchEncoder.network(source) },
         native("self_attention") { source throws(FileError) in try SelfAttentionNetwork(source: source) },
-        native("rnn") { source throws(FileError) in try RecurrentNetwork(source: source) },
-        native("gru") { source throws(FileError) in try RecurrentNetwork(source: source) },
-        native("lstm") { source throws(FileError) in try RecurrentNetwork(source: source) },
+        recurrent("rnn"), recurrent("gru"), recurrent("lstm"),
     ]
 
     /// A Transformer encoder of transformers, whose configuration and tensor names become an `EncoderDefinition`.
@@ -51,6 +49,10 @@ enum ModelRegistry {
             try checkAgreement(source.configuration, sentence)
             return try make(source)
         }
+    }
+
+    private static func recurrent(_ name: String) -> Entry {
+        native(name) { source throws(FileError) in try RecurrentNetwork(source: source) }
     }
 
     /// Refuses a directory whose config.json and modules.json name different vectors.
@@ -77,15 +79,23 @@ enum ModelRegistry {
         _ source: Checkpoint, _ sentence: SentenceTransformersConfiguration
     ) throws(FileError) -> any Network {
         let c = source.configuration
-        var known: [String] = []
-        for entry in entries where !known.contains(entry.name) { known.append(entry.name) }
-        let expected = "it should be one of \(known.joined(separator: ", "))"
         guard let name = try c.string("model_type") else {
             throw FileError(file: c.file, "'model_type' is missing; \(expected)")
         }
-        guard let entry = entries.first(where: { $0.name == name && $0.accepts?(c) ?? true }) else {
-            throw FileError(file: c.file, "'model_type' is \(quoted(name)); \(expected)")
+        let named = entries.filter { $0.name == name }
+        guard !named.isEmpty else { throw FileError(file: c.file, "'model_type' is \(quoted(name)); \(expected)") }
+        guard let entry = named.first(where: { $0.accepts?(c) ?? true }) else {
+            throw FileError(
+                file: c.file,
+                "'model_type' is \(quoted(name)), but the other keys are those of a variant that is not supported")
         }
         return try SentenceTransformersNetwork(entry.make(source, sentence), source, sentence)
+    }
+
+    /// The end of an error about `model_type`, which lists the known ones.
+    private static var expected: String {
+        var known: [String] = []
+        for entry in entries where !known.contains(entry.name) { known.append(entry.name) }
+        return "it should be one of \(known.joined(separator: ", "))"
     }
 }
