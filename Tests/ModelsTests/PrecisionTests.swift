@@ -1,5 +1,4 @@
 import Foundation
-import JSON
 import KernelSelection
 import ModelFiles
 import TestSupport

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
 import Glibc
-#else
-import Foundation
-#endif
 
 /// The mean entropy and the mean distance of the rows of each map, whose rows are distributions.
 public struct AttentionSummary: Sendable, Equatable {

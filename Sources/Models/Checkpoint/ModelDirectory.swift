@@ -40,7 +40,7 @@ public final class ModelDirectory {
     }
 
     /// The settings that sentence-transformers' files give; empty ones if there are no such files.
-    public func sentence() throws(FileError) -> SentenceTransformersConfiguration {
+    func sentence() throws(FileError) -> SentenceTransformersConfiguration {
         if let sentenceTransformers { return sentenceTransformers }
         let made = try SentenceTransformersConfiguration(self)
         sentenceTransformers = made

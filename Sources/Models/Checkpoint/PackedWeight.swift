@@ -1,13 +1,13 @@
 import Kernels
 
 /// A weight [outputs, inputs], packed once for the kernels in use. `values` is valid while this object lives.
-public final class PackedWeight: @unchecked Sendable {
-    public let outputs: Int
-    public let inputs: Int
+final class PackedWeight: @unchecked Sendable {
+    let outputs: Int
+    let inputs: Int
     /// The kernels that packed the weight and multiply with it.
-    public let dense: DenseKernels
+    let dense: DenseKernels
     /// The panels that `DenseKernels.pack` wrote, 64-byte aligned.
-    public let values: UnsafePointer<Float>
+    let values: UnsafePointer<Float>
     let storage: UnsafeMutablePointer<Float>
 
     init(outputs: Int, inputs: Int, dense: DenseKernels, storage: UnsafeMutablePointer<Float>) {

@@ -4,7 +4,7 @@ import ModelFiles
 
 /// The settings that sentence-transformers' files give a model: how its token vectors become one, and how long a text may be
 /// (https://sbert.net/docs/sentence_transformer/usage/custom_models.html).
-public struct SentenceTransformersConfiguration: Sendable {
+struct SentenceTransformersConfiguration: Sendable {
     /// A module behind the pooling. Those with weights have their folder as a path.
     enum Module: Sendable {
         case dense(String, ConfigurationFile)
@@ -13,31 +13,31 @@ public struct SentenceTransformersConfiguration: Sendable {
     }
 
     /// The ways of pooling whose vectors, joined, make the embedding; empty if no file names any.
-    public var pooling: [Pooling] = []
+    var pooling: [Pooling] = []
     /// Whether the last module is a `Normalize`. `nil` if modules.json names no module that makes or changes an embedding, or
     /// is not there.
-    public var normalize: Bool?
+    var normalize: Bool?
     /// Tokens of a text with its template: `max_seq_length` of sentence_bert_config.json, else the tokenizer's
     /// `model_max_length`. `nil` if neither is there.
-    public var maxLength: Int?
+    var maxLength: Int?
     /// The modules behind the pooling, without a `Normalize` at the end.
     var modules: [Module] = []
     /// The folders of the modules that have weights of their own, inside the model directory.
     private(set) var weightFolders: [String] = []
     /// The SpladePooling module. `nil` if there is none.
-    public var sparse: SparsePooling?
+    var sparse: SparsePooling?
     /// `prompts` of config_sentence_transformers.json, with `default_prompt_name`, and `include_prompt` of the pooling.
-    public var prompts = ModelDescription.Prompts()
+    var prompts = ModelDescription.Prompts()
     /// `activation_fn` of a CrossEncoder's config_sentence_transformers.json: the path of a class of torch. `nil` if absent.
     var scoreFunction: String?
     /// Whether texts are lowercased (`do_lower_case` of sentence_bert_config.json).
-    public var lowercases = false
+    var lowercases = false
     /// The values that `config_kwargs` of sentence_bert_config.json puts in the place of config.json's.
     var configuration = JSONObject()
     /// The folder of the transformer's own files inside the model directory; empty for the directory itself.
-    public var folder = ""
+    var folder = ""
 
-    public init() {}
+    init() {}
 
     /// Reads modules.json and the files that it names. Without it, only lengths, prompts and lowercasing are set.
     /// - Throws: `FileError` if a module would change the embedding and is not supported: a plausible wrong vector is worse

@@ -28,7 +28,7 @@ struct StoredWeight {
 ///   it (https://github.com/bitsandbytes-foundation/bitsandbytes/blob/main/bitsandbytes/nn/modules.py).
 extension WeightReader {
     /// Whether the file holds the weight as bytes.
-    public func isQuantized(_ name: String) -> Bool { file.tensor(names[name] ?? name)?.dataType == .i8 }
+    func isQuantized(_ name: String) -> Bool { file.tensor(names[name] ?? name)?.dataType == .i8 }
 
     func stored(_ name: String, _ shape: [Int], use: Use) throws(FileError) -> StoredWeight {
         guard isQuantized(name) else { return StoredWeight(tensor: try find(name, shape, use: use), scales: nil) }

@@ -4,16 +4,16 @@ import ModelFiles
 
 /// The reader of a network's weights. It maps names by `"tensors"` of config.json, checks shapes, converts each tensor
 /// to f32 at most once, and notes every use so that errors can name missing and extra tensors.
-public final class WeightReader {
-    public let file: any WeightFile
-    public let kernels: KernelTable
+final class WeightReader {
+    let file: any WeightFile
+    let kernels: KernelTable
     /// The precision of the network's dense layers.
-    public let precision: Precision
+    let precision: Precision
     /// The file's name of a tensor by the network's name (`"tensors"` of config.json).
-    public let names: [String: String]
+    let names: [String: String]
 
     /// The use that a network makes of a tensor.
-    public enum Use: Sendable {
+    enum Use: Sendable {
         /// Values in f32.
         case values
         /// A table whose rows are looked up.
@@ -24,27 +24,27 @@ public final class WeightReader {
 
     /// The uses of the tensors that were asked for, by the file's names; of several uses, the one that needs most
     /// digits.
-    public private(set) var uses: [String: Use] = [:]
+    private(set) var uses: [String: Use] = [:]
     /// The names of tensors that say how others are quantized.
     private var companions: Set<String> = []
     /// Copies of tensors in f32, by the file's names. Tensors that are read in place have none.
     private var converted: [String: FloatTensor] = [:]
 
-    public init(file: any WeightFile, names: [String: String], kernels: KernelTable, precision: Precision = .f32) {
+    init(file: any WeightFile, names: [String: String], kernels: KernelTable, precision: Precision = .f32) {
         self.file = file
         self.names = names
         self.kernels = kernels
         self.precision = precision
     }
 
-    public func has(_ name: String) -> Bool { file.tensor(names[name] ?? name) != nil }
+    func has(_ name: String) -> Bool { file.tensor(names[name] ?? name) != nil }
 
     /// Returns the tensor's shape without reading it. `nil` if there is no such tensor.
-    public func shape(_ name: String) -> [Int]? { file.tensor(names[name] ?? name)?.shape }
+    func shape(_ name: String) -> [Int]? { file.tensor(names[name] ?? name)?.shape }
 
     /// Returns the tensor in f32. It stays where it is mapped if it is f32 already.
     /// - Throws: `FileError` with the tensor and the shapes found and expected, if it is missing or does not fit.
-    public func floats(_ name: String, shape: [Int], use: Use = .values) throws(FileError) -> FloatTensor {
+    func floats(_ name: String, shape: [Int], use: Use = .values) throws(FileError) -> FloatTensor {
         let tensor = try find(name, shape, use: use)
         if let values = tensor.floatsInPlace {
             return FloatTensor(name: name, shape: shape, values: values, owner: tensor.owner)
@@ -60,7 +60,7 @@ public final class WeightReader {
     ///
     /// Weights that the file holds as bytes (`StoredWeight`) are taken as they are if the precision is int8.
     /// - Parameter precision: The precision of the weight. `nil` takes the network's.
-    public func packed(
+    func packed(
         _ parts: [(name: String, outputs: Int)], inputs: Int, precision: Precision? = nil
     ) throws(FileError) -> PackedWeight {
         let dense = kernels.dense(precision ?? self.precision)
@@ -130,7 +130,7 @@ public final class WeightReader {
     }
 
     /// Joins one-dimensional tensors end to end.
-    public func joined(_ parts: [(name: String, count: Int)]) throws(FileError) -> FloatTensor {
+    func joined(_ parts: [(name: String, count: Int)]) throws(FileError) -> FloatTensor {
         if parts.count == 1 { return try floats(parts[0].name, shape: [parts[0].count]) }
         var tensors: [Tensor] = []
         for part in parts { tensors.append(try find(part.name, [part.count], use: .values)) }
@@ -145,10 +145,10 @@ public final class WeightReader {
     }
 
     /// The names of the file's tensors that nothing has asked for.
-    public var unused: [String] { file.names.filter { uses[$0] == nil } }
+    var unused: [String] { file.names.filter { uses[$0] == nil } }
 
     /// Values in all tensors in use, without those that say how others are quantized.
-    public var parameters: Int {
+    var parameters: Int {
         uses.keys.reduce(0) { $0 + (companions.contains($1) ? 0 : file.tensor($1)?.count ?? 0) }
     }
 

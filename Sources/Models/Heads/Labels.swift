@@ -1,5 +1,4 @@
 import Diagnostics
-import JSON
 import ModelFiles
 
 /// The names of a classifier's logits, `id2label` of config.json.

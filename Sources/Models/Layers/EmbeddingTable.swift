@@ -3,9 +3,9 @@ import Kernels
 import ModelFiles
 
 /// A table of vectors, [rows, width], in f32 or in bf16 as it lies in the file. Vectors are looked up one at a time.
-public final class EmbeddingTable: @unchecked Sendable {
-    public let rows: Int
-    public let width: Int
+final class EmbeddingTable: @unchecked Sendable {
+    let rows: Int
+    let width: Int
     private let values: Values
     private let owner: AnyObject
 
@@ -59,7 +59,7 @@ extension WeightReader {
     /// Returns the tensor [rows, width] as a table. It stays where it is mapped if it is f32 or bf16, else it is
     /// converted to f32.
     /// - Throws: The errors of `floats`.
-    public func table(_ name: String, rows: Int, width: Int) throws(FileError) -> EmbeddingTable {
+    func table(_ name: String, rows: Int, width: Int) throws(FileError) -> EmbeddingTable {
         let tensor = try find(name, [rows, width], use: .table)
         if tensor.dataType == .bf16, let base = tensor.bytes.baseAddress, Int(bitPattern: base) % 2 == 0 {
             return EmbeddingTable(

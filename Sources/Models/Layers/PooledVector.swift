@@ -1,5 +1,3 @@
-import Glibc
-
 extension Pooling {
     /// Makes one vector of a sequence's states, as sentence-transformers' Pooling module does
     /// (https://sbert.net/docs/package_reference/sentence_transformer/models.html).

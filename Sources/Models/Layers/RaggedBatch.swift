@@ -1,5 +1,3 @@
-import Kernels
-
 /// The layout of a batch: the rows of all sequences in one stack, in the batch's order, without padding.
 struct RaggedBatch {
     let requests: [SequenceRequest]

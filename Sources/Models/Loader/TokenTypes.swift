@@ -1,4 +1,3 @@
-import JSON
 import ModelFiles
 
 /// The rule by which transformers passes token types, which tell the texts of a pair apart, on to a model.

@@ -1,5 +1,4 @@
 import Diagnostics
-import JSON
 import Kernels
 import ModelFiles
 

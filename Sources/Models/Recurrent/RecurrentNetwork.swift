@@ -5,13 +5,13 @@ import ModelFiles
 /// with an optional embedding before and an optional output layer behind.
 ///
 /// The states of layer 0 are the inputs; those of layer l are h_t of its directions, joined.
-public struct RecurrentNetwork: Network {
-    public let description: ModelDescription
+struct RecurrentNetwork: Network {
+    let description: ModelDescription
     let configuration: RecurrentConfiguration
     let weights: RecurrentWeights
     let kernels: KernelTable
 
-    public init(source: Checkpoint) throws(FileError) {
+    init(source: Checkpoint) throws(FileError) {
         let c = try RecurrentConfiguration(source.configuration)
         configuration = c
         weights = try RecurrentWeights(c, source.weights)
@@ -32,7 +32,7 @@ public struct RecurrentNetwork: Network {
             runtime: .init(precision: source.weights.precision.rawValue, instructionSet: kernels.instructionSet))
     }
 
-    public func forward(_ requests: [SequenceRequest], scratch: Scratch) -> [SequenceResult] {
+    func forward(_ requests: [SequenceRequest], scratch: Scratch) -> [SequenceResult] {
         let c = configuration
         let batch = RaggedBatch(requests)
         let layout = RecurrentLayout(batch)

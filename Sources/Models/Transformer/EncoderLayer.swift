@@ -1,5 +1,4 @@
 import Kernels
-import ModelFiles
 
 /// The weights of one Transformer encoder layer (Vaswani et al. 2017, https://arxiv.org/abs/1706.03762, section 3.1):
 /// attention, then the feed-forward part, each with a residual around it. `LayerExecution` shows the arithmetic.

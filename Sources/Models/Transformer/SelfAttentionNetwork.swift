@@ -4,21 +4,21 @@ import ModelFiles
 /// A single self-attention over feature vectors: softmax(QKᵀ/√d_k)V (Vaswani et al. 2017,
 /// https://arxiv.org/abs/1706.03762, equation 1), or the softmax of the cosines of queries and keys, with Q = X W_Qᵀ, K
 /// = X W_Kᵀ, V = X W_Vᵀ.
-public struct SelfAttentionNetwork: Network {
+struct SelfAttentionNetwork: Network {
     enum Score: String, CaseIterable {
         case scaledDotProduct = "scaled_dot_product"
         /// The cosine of each query and key, unscaled (torch.nn.functional.cosine_similarity).
         case cosine
     }
 
-    public let description: ModelDescription
+    let description: ModelDescription
     private let kernels: KernelTable
     private let score: Score
     private let attention: SelfAttentionPass
     /// The projections of queries, keys and values as one weight, [2 · keySize + valueSize, inputSize].
     private let qkv: PackedWeight
 
-    public init(source: Checkpoint) throws(FileError) {
+    init(source: Checkpoint) throws(FileError) {
         let c = source.configuration
         let reader = source.weights
         let inputSize = try c.int("input_size", in: 1...65_536)
@@ -43,7 +43,7 @@ public struct SelfAttentionNetwork: Network {
             runtime: .init(precision: source.weights.precision.rawValue, instructionSet: kernels.instructionSet))
     }
 
-    public func forward(_ requests: [SequenceRequest], scratch: Scratch) -> [SequenceResult] {
+    func forward(_ requests: [SequenceRequest], scratch: Scratch) -> [SequenceResult] {
         let batch = RaggedBatch(requests)
         let working = attention.scratchCount(longest: batch.longest)
         scratch.reserve(

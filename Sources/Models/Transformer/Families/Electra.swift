@@ -1,4 +1,3 @@
-import Kernels
 import ModelFiles
 
 /// ELECTRA (Clark et al. 2020), discriminator or generator, as transformers' ElectraModel computes it

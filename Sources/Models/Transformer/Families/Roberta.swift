@@ -1,4 +1,3 @@
-import Kernels
 import ModelFiles
 
 /// RoBERTa (Liu et al. 2019) as transformers' RobertaModel computes it
