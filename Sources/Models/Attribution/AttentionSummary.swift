@@ -13,7 +13,7 @@ public struct AttentionSummary: Sendable, Equatable {
     public init?(_ maps: AttentionMaps, selection: AttentionSelection, length: Int) {
         guard maps.rowSumMaxError != nil, !maps.weights.isEmpty else { return nil }
         let view = AttentionView(maps, selection: selection, length: length)
-        let hasDirections = view.axes.contains("direction")
+        let hasDirections = selection.method.axis == .direction
         entropy = []
         distance = []
         let rows = view.queries.count

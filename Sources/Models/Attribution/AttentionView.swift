@@ -49,7 +49,8 @@ public struct AttentionView: Sendable {
 
     /// Replaces the `head` axis by the mean or the maximum over it. Maps without that axis do not change.
     public mutating func reduceHeads(_ reduction: HeadReduction) {
-        guard reduction != .none, let axis = axes.firstIndex(of: "head"), shape[axis] > 0 else { return }
+        guard reduction != .none, let axis = axes.firstIndex(of: AttentionMethod.Axis.head.rawValue), shape[axis] > 0
+        else { return }
         let heads = shape[axis]
         let outer = shape[..<axis].reduce(1, *)
         let inner = shape[(axis + 1)...].reduce(1, *)

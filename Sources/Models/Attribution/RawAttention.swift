@@ -25,17 +25,11 @@ struct RawAttention: SelfAttentionAttribution {
     /// Writes the map [queries, length] of a layer and head; one that is asked for more than once is copied.
     mutating func record(_ trace: HeadTrace) {
         let size = queries.count * length
-        var first: Int?
-        for (i, wantedLayer) in selection.layers.enumerated() where wantedLayer == trace.layer {
-            for (j, wantedHead) in selection.heads.enumerated() where wantedHead == trace.head {
-                let place = (i * selection.heads.count + j) * size
-                if let first {
-                    for n in 0..<size { weights[place + n] = weights[first + n] }
-                    continue
-                }
-                first = place
-                fillMap(place, trace)
-            }
+        let places = selection.places(layer: trace.layer, head: trace.head).map { $0 * size }
+        guard let first = places.first else { return }
+        fillMap(first, trace)
+        for place in places.dropFirst() {
+            for n in 0..<size { weights[place + n] = weights[first + n] }
         }
     }
 

@@ -14,6 +14,13 @@ public struct AttentionSelection: Sendable {
         self.heads = heads
         self.queries = queries
     }
+
+    /// The places of a layer's map for one head or direction, in [layers, heads]; several if it is asked for more than once.
+    func places(layer: Int, head: Int) -> [Int] {
+        layers.indices.filter { layers[$0] == layer }.flatMap { i in
+            heads.indices.filter { heads[$0] == head }.map { i * heads.count + $0 }
+        }
+    }
 }
 
 /// The weight maps of one sequence.

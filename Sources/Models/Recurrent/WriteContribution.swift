@@ -21,6 +21,8 @@ struct WriteContribution: RecurrentAttribution {
     private var reconstructionMaxError: Float = 0
     private var rowSumMaxError: Float = 0
 
+    private var columns: Int { Self.method.columns(length: length) }
+
     static func isSupported(by configuration: RecurrentConfiguration) -> Bool {
         configuration.cell == .gru || configuration.cell == .lstm
     }
@@ -35,13 +37,15 @@ struct WriteContribution: RecurrentAttribution {
         length = request.length
         queries = selection.queries ?? Array(0..<length)
         weights = [Float](
-            repeating: 0, count: selection.layers.count * selection.heads.count * queries.count * (length + 1))
+            repeating: 0,
+            count: selection.layers.count * selection.heads.count * queries.count
+                * Self.method.columns(length: length))
     }
 
     var maps: AttentionMaps {
         AttentionMaps(
             axes: Self.method.axes,
-            shape: [selection.layers.count, selection.heads.count, queries.count, length + 1], weights: weights,
+            shape: [selection.layers.count, selection.heads.count, queries.count, columns], weights: weights,
             reconstructionMaxError: reconstructionMaxError,
             rowSumMaxError: configuration.cell == .gru ? rowSumMaxError : nil)
     }
@@ -50,21 +54,15 @@ struct WriteContribution: RecurrentAttribution {
     mutating func record(_ trace: RecurrentTrace) {
         let (memory, first) = (trace.memory, trace.firstRow)
         guard let gates = memory.gates, let cells = memory.cells else { return }
-        let columns = length + 1
-        for (i, wanted) in selection.layers.enumerated() where wanted == trace.layer {
-            for (j, wantedDirection) in selection.heads.enumerated() where wantedDirection == trace.direction {
-                let place = (i * selection.heads.count + j) * queries.count * columns
-                for (row, query) in queries.enumerated() {
-                    let target = place + row * columns
-                    let used =
-                        configuration.cell == .gru
-                        ? trace.states + (first + query) * trace.stride
-                        : UnsafePointer(cells) + (first + query) * configuration.hiddenSize
-                    unroll(
-                        query, target, layer: trace.layer, direction: trace.direction,
-                        gates + first * configuration.gateSize,
-                        used: used)
-                }
+        for place in selection.places(layer: trace.layer, head: trace.direction) {
+            for (row, query) in queries.enumerated() {
+                let used =
+                    configuration.cell == .gru
+                    ? trace.states + (first + query) * trace.stride
+                    : UnsafePointer(cells) + (first + query) * configuration.hiddenSize
+                unroll(
+                    query, (place * queries.count + row) * columns, layer: trace.layer, direction: trace.direction,
+                    gates + first * configuration.gateSize, used: used)
             }
         }
     }
@@ -114,7 +112,7 @@ struct WriteContribution: RecurrentAttribution {
             reconstructionMaxError = max(reconstructionMaxError, Float(abs(rebuilt[unit] - Double(used[unit]))))
         }
         if isGRU {
-            let total = weights[target...(target + length)].reduce(0.0) { $0 + Double($1) }
+            let total = weights[target..<(target + columns)].reduce(0.0) { $0 + Double($1) }
             rowSumMaxError = max(rowSumMaxError, Float(abs(total - 1)))
         }
     }
