@@ -88,12 +88,9 @@ struct SelfAttentionPass {
                         })
                     continue
                 }
-                attention.run(
-                    AttentionArguments(
-                        q: q, ldq: columns, k: k, ldk: columns, v: v, ldv: columns, out: target + head * valueDim,
-                        ldOut: outputs, statistics: wantsHead ? statistics : nil, queries: length, keys: length,
-                        headDim: headDim, valueDim: valueDim, scale: scale, span: span, modifier: modifier(head),
-                        scratch: working))
+                attend(
+                    head, rows, out: target + head * valueDim, length: length, scratch: working,
+                    statistics: wantsHead ? statistics : nil)
                 guard wantsHead else { continue }
                 maps[sequence]?.record(
                     HeadTrace(layer: layer, head: head) { queries, weights in
@@ -123,13 +120,24 @@ struct SelfAttentionPass {
         if let disentangled = disentangledHead(head, rows: rows, length: length, scratch: scratch) {
             return disentangled.attend(out + row * outputs + head * valueDim, ldOut: outputs)
         }
+        attend(head, rows, out: out + row * outputs + head * valueDim, length: length, scratch: scratch)
+    }
+
+    /// Runs one head of one sequence without a disentangled bias.
+    /// - Parameters:
+    ///   - rows: The sequence's rows, [length, columns].
+    ///   - out: The head's columns of the sequence's first row, [length, outputs].
+    ///   - statistics: The place for each row's maximum and sum of exponentials. `nil` if they are not wanted.
+    private func attend(
+        _ head: Int, _ rows: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>, length: Int,
+        scratch: UnsafeMutablePointer<Float>, statistics: UnsafeMutablePointer<Float>? = nil
+    ) {
         let (q, k, v) = parts(rows, head)
         attention.run(
             AttentionArguments(
-                q: q, ldq: columns, k: k, ldk: columns, v: v, ldv: columns,
-                out: out + row * outputs + head * valueDim, ldOut: outputs, queries: length, keys: length,
-                headDim: headDim, valueDim: valueDim, scale: scale, span: span, modifier: modifier(head),
-                scratch: scratch))
+                q: q, ldq: columns, k: k, ldk: columns, v: v, ldv: columns, out: out, ldOut: outputs,
+                statistics: statistics, queries: length, keys: length, headDim: headDim, valueDim: valueDim,
+                scale: scale, span: span, modifier: modifier(head), scratch: scratch))
     }
 
     /// Returns the query, key and value of a head in a sequence's first row.
