@@ -48,3 +48,6 @@ extension ConfigurationFile {
         return try int(key, in: range, default: value)
     }
 }
+
+/// Returns the name of a Python class, the end of its path: `Tanh` of `torch.nn.modules.activation.Tanh`.
+func className(_ path: String) -> Substring? { path.split(separator: ".").last }

@@ -156,7 +156,7 @@ struct SentenceTransformersConfiguration: Sendable {
                 throw FileError(file: name, "[\(i)].path is \(quoted(path)); it should be a folder of the directory")
             }
             // `sentence_transformers.models.Pooling`; since version 5 `….modules.pooling.Pooling`.
-            switch type.split(separator: ".").last {
+            switch className(type) {
             case "Transformer" where i == 0, "MLMTransformer" where i == 0: folder = path
             case "SpladePooling" where i > 0: try readSparse(directory, path)
             case "Pooling" where i > 0: try readPooling(directory, path)

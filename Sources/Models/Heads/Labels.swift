@@ -67,7 +67,7 @@ extension ScoreFunction {
         let known: [(name: Substring, function: ScoreFunction)] = [
             ("Identity", .identity), ("Sigmoid", .sigmoid), ("Softmax", .softmax), ("Tanh", .tanh),
         ]
-        guard path.hasPrefix("torch."), let found = known.first(where: { $0.name == path.split(separator: ".").last })
+        guard path.hasPrefix("torch."), let found = known.first(where: { $0.name == className(path) })
         else {
             throw FileError(
                 file: file,

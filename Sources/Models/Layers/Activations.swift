@@ -16,7 +16,7 @@ enum ActivationNames {
     ]
 
     /// Class names of torch.nn (https://docs.pytorch.org/docs/stable/nn.html#non-linear-activations-weighted-sum-nonlinearity).
-    static let torch: [(name: String, activation: Activation)] = [
+    static let torch: [(name: Substring, activation: Activation)] = [
         ("Identity", .identity), ("Tanh", .tanh), ("ReLU", .relu), ("GELU", .gelu), ("Sigmoid", .sigmoid),
         ("SiLU", .silu), ("Mish", .mish), ("ELU", .elu), ("ReLU6", .relu6), ("LeakyReLU", .leakyRelu),
         ("Hardswish", .hardSwish),
@@ -47,10 +47,10 @@ extension ConfigurationFile {
     }
 
     /// Reads an activation function by the path of torch's class: `torch.nn.modules.activation.Tanh`.
-    func torchActivation(_ key: String, default name: String) throws(FileError) -> Activation {
-        let path = try string(key) ?? name
-        let last = path.split(separator: ".").last.map(String.init)
-        guard let found = ActivationNames.torch.first(where: { $0.name == last }) else {
+    func torchActivation(_ key: String, default other: String) throws(FileError) -> Activation {
+        let path = try string(key) ?? other
+        let name = className(path)
+        guard let found = ActivationNames.torch.first(where: { $0.name == name }) else {
             throw FileError(
                 file: file,
                 "'\(key)' is \(quoted(path)); it should end with one of "

@@ -22,13 +22,14 @@ enum TorchEncoder {
                 "either 'vocab_size' (the input is token ids) or 'input_size' (feature vectors) must be given, not both"
             )
         }
+        let input = vocabulary > 0 ? InputKind.tokens(vocabularySize: vocabulary) : .features(size: inputSize)
         var maxLength: Int?
         if encoding == .learned || (c.object["max_length"] ?? .null) != .null {
             maxLength = try c.int("max_length", in: 1...1 << 24)
         }
         let root = source.root
         let embeddings = EncoderEmbeddings(
-            input: try input(c, root, vocabulary: vocabulary, inputSize: inputSize, width: width),
+            input: try embedding(c, root, input, width: width),
             positions: try positions(encoding, root, maxLength ?? 0, width))
         var all: [EncoderLayer] = []
         let settings = try LayerSettings(c, width: width)
@@ -47,10 +48,7 @@ enum TorchEncoder {
             finalNorm: finalNorm)
         return EncoderNetwork(
             ModelDescription(
-                architecture: EncoderNetwork.architecture(
-                    source, stack,
-                    input: vocabulary > 0 ? .tokens(vocabularySize: vocabulary) : .features(size: inputSize),
-                    positions: maxLength),
+                architecture: EncoderNetwork.architecture(source, stack, input: input, positions: maxLength),
                 outputs: .init(pooledWidth: width, pooling: [pooling], normalize: normalize),
                 attribution: SelfAttention.description, runtime: EncoderNetwork.runtime(source)), embeddings, stack)
     }
@@ -93,21 +91,23 @@ enum TorchEncoder {
             feedForwardNorms: try norms("norm2"))
     }
 
-    private static func input(
-        _ c: ConfigurationFile, _ root: WeightScope, vocabulary: Int, inputSize: Int, width: Int
+    private static func embedding(
+        _ c: ConfigurationFile, _ root: WeightScope, _ input: InputKind, width: Int
     ) throws(FileError) -> EncoderEmbeddings.Input {
         let scaled = try c.bool("scale_embedding", default: false)
-        if vocabulary > 0 {
+        switch input {
+        case .tokens(let vocabulary):
             return .tokens(
                 try root.table("embedding.weight", rows: vocabulary, width: width),
                 scale: scaled ? Float(width).squareRoot() : 1)
+        case .features(let size):
+            if scaled {
+                throw FileError(
+                    file: c.file, "'scale_embedding' is true, but there is no embedding: the input is features")
+            }
+            return .features(
+                try root.dense("input", outputs: width, inputs: size, bias: root.has("input.bias"), precision: .f32))
         }
-        if scaled {
-            throw FileError(
-                file: c.file, "'scale_embedding' is true, but there is no embedding: the input is features")
-        }
-        return .features(
-            try root.dense("input", outputs: width, inputs: inputSize, bias: root.has("input.bias"), precision: .f32))
     }
 
     private static func positions(
