@@ -25,8 +25,8 @@ enum SelfAttention {
     /// The methods, the default first.
     static let attributions: [any SelfAttentionAttribution.Type] = [RawAttention.self]
 
-    static var description: ModelDescription.Attribution {
-        ModelDescription.Attribution(methods: attributions.map { $0.method })
+    static var description: ModelDescription.AttributionMethods {
+        ModelDescription.AttributionMethods(methods: attributions.map { $0.method })
     }
 
     /// Makes the recorder of the maps that a request wants. `nil` if it wants none.

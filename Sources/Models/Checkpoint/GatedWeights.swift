@@ -1,23 +1,23 @@
 import Kernels
 import ModelFiles
 
-extension WeightReader {
-    /// Some rows of a tensor.
-    struct Rows {
-        let name: String
-        /// Rows of the whole tensor.
-        let count: Int
-        let first: Int
+/// Some rows of a tensor.
+struct TensorRows {
+    let name: String
+    /// Rows of the whole tensor.
+    let count: Int
+    let first: Int
 
-        init(_ name: String, of count: Int, from first: Int = 0) {
-            self.name = name
-            self.count = count
-            self.first = first
-        }
+    init(_ name: String, of count: Int, from first: Int = 0) {
+        self.name = name
+        self.count = count
+        self.first = first
     }
+}
 
+extension WeightReader {
     /// Packs the gate and up projections, [width, inputs] each, for `DenseArguments.gated`.
-    func packedGated(gate: Rows, up: Rows, width: Int, inputs: Int) throws(FileError) -> PackedWeight {
+    func packedGated(gate: TensorRows, up: TensorRows, width: Int, inputs: Int) throws(FileError) -> PackedWeight {
         let dense = kernels.dense(precision)
         // Before memory is taken for them: sizes come out of a file, too.
         for part in [gate, up] { _ = try stored(part.name, [part.count, inputs], use: .dense) }
@@ -53,7 +53,7 @@ extension WeightReader {
     }
 
     /// Joins the biases of the gate and up projections, [width] each, in the order of `packedGated`.
-    func joinedGated(gate: Rows, up: Rows, width: Int) throws(FileError) -> FloatTensor {
+    func joinedGated(gate: TensorRows, up: TensorRows, width: Int) throws(FileError) -> FloatTensor {
         for part in [gate, up] { _ = try stored(part.name, [part.count], use: .values) }
         let order = DenseArguments.gatedOrder(width, panelWidth: kernels.panelWidth)
         let stacked = try interleaved(gate, up, order, inputs: nil, use: .values)
@@ -66,10 +66,10 @@ extension WeightReader {
     /// Copies the rows of both projections in a given order, with zeros for missing rows. The caller deallocates the
     /// result.
     private func interleaved(
-        _ gate: Rows, _ up: Rows, _ order: [(isGate: Bool, row: Int?)], inputs: Int?, use: Use
+        _ gate: TensorRows, _ up: TensorRows, _ order: [(isGate: Bool, row: Int?)], inputs: Int?, use: Use
     ) throws(FileError) -> UnsafeMutableBufferPointer<Float> {
         let width = inputs ?? 1
-        func floats(_ part: Rows) throws(FileError) -> [Float] {
+        func floats(_ part: TensorRows) throws(FileError) -> [Float] {
             let weight = try stored(part.name, inputs.map { [part.count, $0] } ?? [part.count], use: use)
             let values = [Float](unsafeUninitializedCapacity: weight.tensor.count) { buffer, count in
                 if let base = buffer.baseAddress { weight.convert(to: base) }

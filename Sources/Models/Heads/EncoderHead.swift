@@ -27,11 +27,11 @@ struct EncoderHeadPlan: Sendable {
         var bias = true
         var activation = Activation.identity
         /// The norm after the activation. `nil` if there is none.
-        var norm: Norm?
+        var norm: LayerNorm?
     }
 
     /// A torch.nn.LayerNorm beside a layer.
-    struct Norm: Sendable {
+    struct LayerNorm: Sendable {
         let name: String
         let epsilon: Float
         var bias = true

@@ -5,13 +5,13 @@ public struct ModelDescription: Sendable {
     public var architecture: Architecture
     public var outputs: Outputs
     public var prompts: Prompts
-    public var attribution: Attribution
+    public var attribution: AttributionMethods
     public var runtime: Runtime
     /// Sentences about parts of the model that are left out.
     public var notes: [String]
 
     public init(
-        architecture: Architecture, outputs: Outputs, prompts: Prompts = Prompts(), attribution: Attribution,
+        architecture: Architecture, outputs: Outputs, prompts: Prompts = Prompts(), attribution: AttributionMethods,
         runtime: Runtime, notes: [String] = []
     ) {
         self.architecture = architecture
@@ -145,7 +145,7 @@ extension ModelDescription {
     }
 
     /// The methods that `/v1/attention` can honor.
-    public struct Attribution: Sendable {
+    public struct AttributionMethods: Sendable {
         /// The methods, the default first.
         public var methods: [AttentionMethod]
         /// Tokens or steps that a sequence may have, for methods with a limit of their own.

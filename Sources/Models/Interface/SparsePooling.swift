@@ -7,7 +7,7 @@ public struct SparsePooling: Sendable, Equatable {
     public enum Strategy: String, Sendable, CaseIterable { case max, sum }
 
     /// The function of each logit.
-    public enum Activation: String, Sendable, CaseIterable {
+    public enum LogitFunction: String, Sendable, CaseIterable {
         /// log(1 + max(x, 0)).
         case relu
         /// log(1 + log(1 + max(x, 0))).
@@ -15,9 +15,9 @@ public struct SparsePooling: Sendable, Equatable {
     }
 
     public var strategy = Strategy.max
-    public var activation = Activation.relu
+    public var activation = LogitFunction.relu
 
-    public init(strategy: Strategy = .max, activation: Activation = .relu) {
+    public init(strategy: Strategy = .max, activation: LogitFunction = .relu) {
         self.strategy = strategy
         self.activation = activation
     }

@@ -50,10 +50,10 @@ struct WeightScope {
     ///   - gate: Rows [width, inputs] of a tensor, whose name is given without `.weight` and `.bias`.
     ///   - up: Rows [width, inputs], possibly of the same tensor.
     func gated(
-        gate: WeightReader.Rows, up: WeightReader.Rows, width: Int, inputs: Int, bias: Bool = false
+        gate: TensorRows, up: TensorRows, width: Int, inputs: Int, bias: Bool = false
     ) throws(FileError) -> Linear {
-        func part(_ rows: WeightReader.Rows, _ suffix: String) -> WeightReader.Rows {
-            WeightReader.Rows(prefix + rows.name + suffix, of: rows.count, from: rows.first)
+        func part(_ rows: TensorRows, _ suffix: String) -> TensorRows {
+            TensorRows(prefix + rows.name + suffix, of: rows.count, from: rows.first)
         }
         return Linear(
             weight: try reader.packedGated(

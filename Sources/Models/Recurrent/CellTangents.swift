@@ -50,13 +50,13 @@ struct CellTangents {
                 index: index)
             products = [Float](repeating: 0, count: length * gateSize)
             let scratch = Scratch()
-            let words = weights.wordCount(rows: length)
-            scratch.reserve(floats: max(words, 1))
+            let converted = weights.convertedCount(rows: length)
+            scratch.reserve(floats: max(converted, 1))
             previous.withUnsafeBufferPointer { previous in
                 products.withUnsafeMutableBufferPointer { products in
                     guard let a = previous.baseAddress, let out = products.baseAddress else { return }
                     weights.hidden.apply(
-                        a, bias: nil, out: out, rows: length, scratch: scratch.take(words))
+                        a, bias: nil, out: out, rows: length, scratch: scratch.take(converted))
                 }
             }
         } else if cell == .lstm {

@@ -28,9 +28,9 @@ extension RecurrentNetwork {
     /// The methods of attribution, the default first.
     static let attributions: [any RecurrentAttribution.Type] = [WriteContribution.self, RecurrentJacobian.self]
 
-    static func attributionDescription(_ configuration: RecurrentConfiguration) -> ModelDescription.Attribution {
+    static func attributionDescription(_ configuration: RecurrentConfiguration) -> ModelDescription.AttributionMethods {
         let supported = attributions.filter { $0.isSupported(by: configuration) }
-        return ModelDescription.Attribution(
+        return ModelDescription.AttributionMethods(
             methods: supported.map { $0.method },
             maxLengths: Dictionary(
                 uniqueKeysWithValues: supported.compactMap { kind in

@@ -73,7 +73,8 @@ struct RecurrentJacobian: RecurrentAttribution {
         let total = needed * c.inputSize
         let kept = c.layers == 1 ? 1 : 2 * needed * c.layerSize
         let together = min(total, max(1, min(Self.mostTangents, Self.keptFloats / kept)))
-        let memory = Memory(c, rows: together, length: needed, words: network.weights.wordCount(rows: together))
+        let converted = network.weights.convertedCount(rows: together)
+        let memory = TangentMemory(c, rows: together, length: needed, convertedCount: converted)
         var first = 0
         while first < total {
             let tangents = first..<min(first + together, total)
@@ -101,7 +102,7 @@ struct RecurrentJacobian: RecurrentAttribution {
     ///   - tangents: The tangents' numbers; that of component n of x_s is s · inputSize + n.
     ///   - finish: Called in the last layer for each position t once h̃_t of the tangents `active` are in memory.
     private func run(
-        _ layer: Int, _ direction: Int, _ tangents: Range<Int>, _ length: Int, _ memory: Memory,
+        _ layer: Int, _ direction: Int, _ tangents: Range<Int>, _ length: Int, _ memory: TangentMemory,
         finish: (_ t: Int, _ active: Range<Int>) -> Void
     ) {
         let c = network.configuration
@@ -124,11 +125,11 @@ struct RecurrentJacobian: RecurrentAttribution {
             if active.isEmpty { continue }
             let h = memory.h + active.lowerBound * state
             weights.hidden.apply(
-                h, bias: nil, out: memory.b, rows: active.count, scratch: memory.words)
+                h, bias: nil, out: memory.b, rows: active.count, scratch: memory.converted)
             if layer > 0 {
                 let x = memory.x + (t * rows + active.lowerBound) * c.layerSize
                 weights.input.apply(
-                    x, bias: nil, out: memory.a, rows: active.count, scratch: memory.words)
+                    x, bias: nil, out: memory.a, rows: active.count, scratch: memory.converted)
             }
             for row in active {
                 let place = row - active.lowerBound
@@ -139,7 +140,7 @@ struct RecurrentJacobian: RecurrentAttribution {
                     if position == t {
                         memory.unit[component] = 1
                         weights.input.apply(
-                            memory.unit, bias: nil, out: memory.a, rows: 1, scratch: memory.words)
+                            memory.unit, bias: nil, out: memory.a, rows: 1, scratch: memory.converted)
                         memory.unit[component] = 0
                         a = UnsafePointer(memory.a)
                     } else {
@@ -151,7 +152,7 @@ struct RecurrentJacobian: RecurrentAttribution {
             }
             if let projection = weights.projection {
                 projection.apply(
-                    memory.projected, bias: nil, out: h, rows: active.count, scratch: memory.words)
+                    memory.projected, bias: nil, out: h, rows: active.count, scratch: memory.converted)
             }
             if layer + 1 < c.layers {
                 for row in active {
@@ -167,7 +168,7 @@ struct RecurrentJacobian: RecurrentAttribution {
 
 extension RecurrentJacobian {
     /// The memory for the tangents.
-    private final class Memory {
+    private final class TangentMemory {
         /// h̃, [rows, state], and c̃, [rows, hidden].
         let h: UnsafeMutablePointer<Float>
         let c: UnsafeMutablePointer<Float>
@@ -181,17 +182,17 @@ extension RecurrentJacobian {
         /// The unit vector where a tangent begins, else zeros, [inputs].
         let unit: UnsafeMutablePointer<Float>
         /// The scratch of dense layers, for converted rows.
-        let words: UnsafeMutablePointer<Float>
+        let converted: UnsafeMutablePointer<Float>
         /// The tangents of the layer below and of this one, [length, rows, layerSize] each; empty for a single layer.
         private(set) var x: UnsafeMutablePointer<Float>
         private(set) var y: UnsafeMutablePointer<Float>
         private let length: Int
         private let scratch = Scratch()
 
-        init(_ c: RecurrentConfiguration, rows: Int, length: Int, words wordCount: Int) {
+        init(_ c: RecurrentConfiguration, rows: Int, length: Int, convertedCount: Int) {
             let layer = c.layers == 1 ? 0 : length * rows * c.layerSize
             let counts = [rows * c.stateSize, rows * c.hiddenSize, rows * c.gateSize, rows * c.gateSize]
-            let others = [rows * c.hiddenSize, c.gateSize, layer, layer, c.inputSize, wordCount]
+            let others = [rows * c.hiddenSize, c.gateSize, layer, layer, c.inputSize, convertedCount]
             scratch.reserve(floats: (counts + others).reduce(0) { $0 + Scratch.rounded($1) })
             h = scratch.take(counts[0])
             self.c = scratch.take(counts[1])
@@ -202,7 +203,7 @@ extension RecurrentJacobian {
             x = scratch.take(layer)
             y = scratch.take(layer)
             unit = scratch.take(c.inputSize)
-            words = scratch.take(wordCount)
+            converted = scratch.take(convertedCount)
             zeros.update(repeating: 0, count: c.gateSize)
             unit.update(repeating: 0, count: c.inputSize)
             self.length = length

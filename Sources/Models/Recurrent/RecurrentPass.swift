@@ -20,7 +20,7 @@ struct RecurrentPass {
         let c: UnsafeMutablePointer<Float>
         let stepScratch: UnsafeMutablePointer<Float>
         /// The scratch of dense layers, for rows converted to bf16 or int8.
-        let words: UnsafeMutablePointer<Float>
+        let converted: UnsafeMutablePointer<Float>
         /// The rows of the batch, [chunk].
         let rows: UnsafeMutablePointer<Int>
         /// The activated gates, [rows, gates · hidden], and c, [rows, hidden], for attribution. `nil` if no request
@@ -36,7 +36,7 @@ struct RecurrentPass {
             let chunk = chunk(rows: rows, sequences: sequences)
             var count = Scratch.rounded(chunk * max(c.inputSize, c.layerSize))
             count += Scratch.rounded(chunk * c.gateSize) + Scratch.rounded(2 * sequences * c.stateSize)
-            count += Scratch.rounded(sequences * c.hiddenSize) + Scratch.rounded(weights.wordCount(rows: chunk))
+            count += Scratch.rounded(sequences * c.hiddenSize) + Scratch.rounded(weights.convertedCount(rows: chunk))
             count += Scratch.rounded(sequences * (c.cell.gates + 1) * c.hiddenSize) + Scratch.rounded(2 * chunk)
             if keepsGates { count += Scratch.rounded(rows * c.gateSize) + Scratch.rounded(rows * c.hiddenSize) }
             return count
@@ -52,7 +52,7 @@ struct RecurrentPass {
             h = scratch.take(2 * sequences * c.stateSize)
             self.c = scratch.take(sequences * c.hiddenSize)
             stepScratch = scratch.take(sequences * (c.cell.gates + 1) * c.hiddenSize)
-            words = scratch.take(weights.wordCount(rows: chunk))
+            converted = scratch.take(weights.convertedCount(rows: chunk))
             self.rows = UnsafeMutableRawPointer(scratch.take(2 * chunk)).bindMemory(to: Int.self, capacity: chunk)
             gates = keepsGates ? scratch.take(rows * c.gateSize) : nil
             cells = keepsGates ? scratch.take(rows * c.hiddenSize) : nil
@@ -81,7 +81,7 @@ struct RecurrentPass {
             packedHH: weights.hidden.values, biasHN: weights.hiddenBiasN?.values.baseAddress,
             packedHR: weights.projection?.values, h: halves.0, next: halves.1, c: isLSTM ? memory.c : nil, y: y,
             ldY: stride, rows: memory.rows, gates: memory.gates, scratch: memory.stepScratch,
-            denseScratch: memory.words)
+            denseScratch: memory.converted)
         var time = 0
         var running = count
         while time < layout.batch.longest {
@@ -126,7 +126,7 @@ struct RecurrentPass {
         }
         weights.input.apply(
             inputs, bias: weights.bias, out: memory.projections, rows: rows,
-            scratch: memory.words)
+            scratch: memory.converted)
     }
 
     /// Sets h_0 and c_0 to the sequences' initial states, else to zeros.

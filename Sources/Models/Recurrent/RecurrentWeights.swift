@@ -17,7 +17,7 @@ struct RecurrentDirection: Sendable {
     let projection: PackedWeight?
 
     /// Returns the floats of scratch in which dense layers and steps convert up to `rows` rows; 0 in f32.
-    func wordCount(rows: Int) -> Int {
+    func convertedCount(rows: Int) -> Int {
         [input, hidden, projection].compactMap { $0 }.map { $0.dense.scratchCount(rows, $0.inputs) }.max() ?? 0
     }
 }
@@ -36,7 +36,7 @@ struct RecurrentWeights: Sendable {
     /// Values in the tensors above, as torch counts them.
     let parameters: Int
 
-    func wordCount(rows: Int) -> Int { layers.joined().map { $0.wordCount(rows: rows) }.max() ?? 0 }
+    func convertedCount(rows: Int) -> Int { layers.joined().map { $0.convertedCount(rows: rows) }.max() ?? 0 }
 
     init(_ configuration: RecurrentConfiguration, _ reader: WeightReader) throws(FileError) {
         var parameters = 0

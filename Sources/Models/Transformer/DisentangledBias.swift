@@ -36,12 +36,12 @@ struct DisentangledHead {
     let k: UnsafePointer<Float>
     let v: UnsafePointer<Float>
     let ld: Int
-    private let memory: Memory
+    private let areas: ScratchAreas
     /// The distances within the sequence, from the start of a panel on.
     private let columns: Range<Int>
 
     /// The offsets of the areas of scratch, in floats.
-    private struct Memory {
+    private struct ScratchAreas {
         private(set) var total = 0
         /// The packed keys [length, headDim] and values [headDim, length].
         var keys = 0, values = 0
@@ -74,7 +74,7 @@ struct DisentangledHead {
 
     /// Returns the floats of scratch for sequences of up to `longest` tokens.
     static func scratchCount(_ bias: DisentangledBias, _ kernels: KernelTable, longest: Int, headDim: Int) -> Int {
-        Memory(bias, kernels, length: longest, headDim: headDim).total
+        ScratchAreas(bias, kernels, length: longest, headDim: headDim).total
     }
 
     private let scratch: UnsafeMutablePointer<Float>
@@ -89,18 +89,18 @@ struct DisentangledHead {
         (self.bias, self.kernels, self.head, self.length, self.headDim, self.scale) =
             (bias, kernels, head, length, headDim, scale)
         (self.q, self.k, self.v, self.ld, self.scratch) = (q, k, v, ld, scratch)
-        memory = Memory(bias, kernels, length: length, headDim: headDim)
+        areas = ScratchAreas(bias, kernels, length: length, headDim: headDim)
         let used = bias.distances.range(length)
         columns = used.lowerBound / kernels.panelWidth * kernels.panelWidth..<used.upperBound
 
-        kernels.f32.pack(k, ld, length, headDim, scratch + memory.keys)
-        let turned = scratch + memory.keyTerms
+        kernels.f32.pack(k, ld, length, headDim, scratch + areas.keys)
+        let turned = scratch + areas.keyTerms
         for j in 0..<length {
             for i in 0..<headDim { turned[i * length + j] = v[j * ld + i] }
         }
-        kernels.f32.pack(turned, length, headDim, length, scratch + memory.values)
+        kernels.f32.pack(turned, length, headDim, length, scratch + areas.values)
         if !bias.queries.isEmpty {
-            bias.queries[head].multiply(k, ld, rows: length, columns, scratch + memory.keyTerms)
+            bias.queries[head].multiply(k, ld, rows: length, columns, scratch + areas.keyTerms)
         }
     }
 
@@ -112,7 +112,7 @@ struct DisentangledHead {
             let weights = weights(count) { first + $0 }
             kernels.f32.run(
                 DenseArguments(
-                    a: weights, lda: length, packed: scratch + memory.values, bias: nil, out: out + first * ldOut,
+                    a: weights, lda: length, packed: scratch + areas.values, bias: nil, out: out + first * ldOut,
                     ldOut: ldOut, m: count, n: headDim, k: length))
         }
     }
@@ -128,14 +128,14 @@ struct DisentangledHead {
 
     /// Computes the weights of a block of queries, [count, length], which are valid until the next call.
     private func weights(_ count: Int, _ position: (Int) -> Int) -> UnsafePointer<Float> {
-        let queries = scratch + memory.queries
+        let queries = scratch + areas.queries
         for row in 0..<count { (queries + row * headDim).update(from: q + position(row) * ld, count: headDim) }
-        let scores = scratch + memory.scores
+        let scores = scratch + areas.scores
         writeBiases(queries, count, position, scores)
         for i in 0..<count * headDim { queries[i] *= scale }
         kernels.f32.run(
             DenseArguments(
-                a: queries, lda: headDim, packed: scratch + memory.keys, bias: nil, residual: scores,
+                a: queries, lda: headDim, packed: scratch + areas.keys, bias: nil, residual: scores,
                 ldResidual: length, out: scores, ldOut: length, m: count, n: length, k: headDim))
         kernels.softmax(scores, count, length)
         return UnsafePointer(scores)
@@ -145,8 +145,8 @@ struct DisentangledHead {
         _ queries: UnsafePointer<Float>, _ count: Int, _ position: (Int) -> Int, _ out: UnsafeMutablePointer<Float>
     ) {
         let width = bias.distances.count
-        let queryTerms = bias.keys.isEmpty ? nil : scratch + memory.queryTerms
-        let keyTerms = bias.queries.isEmpty ? nil : scratch + memory.keyTerms
+        let queryTerms = bias.keys.isEmpty ? nil : scratch + areas.queryTerms
+        let keyTerms = bias.queries.isEmpty ? nil : scratch + areas.keyTerms
         if let queryTerms { bias.keys[head].multiply(queries, headDim, rows: count, columns, queryTerms) }
         bias.distances.withRows { center, reach in
             for row in 0..<count {

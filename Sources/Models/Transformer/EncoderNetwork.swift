@@ -9,7 +9,7 @@ struct EncoderDefinition {
     /// The heads by the task that `architectures` names.
     var heads: [EncoderTask: EncoderHeadPlan] = [:]
     /// The head of a masked language model. `nil` if files of this family have none.
-    var vocabularyHead: MaskedLMHeadPlan?
+    var maskedLMHead: MaskedLMHeadPlan?
     /// The part of the checkpoint that holds the encoder, and the tensors of some heads.
     let base: WeightScope
     /// Token ids 0 ..< vocabularySize.
@@ -28,7 +28,7 @@ struct EncoderNetwork: Network {
     private let embeddings: EncoderEmbeddings
     private let stack: EncoderStack
     private let head: EncoderHead?
-    private let vocabularyHead: MaskedLMHead?
+    private let maskedLMHead: MaskedLMHead?
 
     /// - Parameter definition: The definition of a model with a vocabulary.
     init(
@@ -39,15 +39,15 @@ struct EncoderNetwork: Network {
         let (c, hidden) = (source.configuration, definition.stack.hidden)
         let head = try EncoderHead(
             source, definition.heads, base: definition.base, hidden: hidden, isNeeded: needsHead)
-        let vocabularyHead =
+        let maskedLMHead =
             head == nil
-            ? try definition.vocabularyHead.flatMap { plan throws(FileError) in
+            ? try definition.maskedLMHead.flatMap { plan throws(FileError) in
                 try MaskedLMHead(
                     source, plan, base: definition.base, hidden: hidden, vocabulary: definition.vocabularySize,
                     isNeeded: needsHead)
             } : nil
         var notes: [String] = []
-        if let name = c.architecture, head == nil, vocabularyHead == nil, name.contains("For") {
+        if let name = c.architecture, head == nil, maskedLMHead == nil, name.contains("For") {
             notes.append(
                 "config.json names \(quoted(name)), whose head is not computed: the model answers embeddings, states and "
                     + "attention")
@@ -60,24 +60,24 @@ struct EncoderNetwork: Network {
                 outputs: .init(
                     defaultOutput: head == nil ? .embedding : .logits, pooledWidth: hidden,
                     pooling: [definition.pooling], normalize: false,
-                    logitsSize: head?.outputs ?? vocabularyHead?.vocabulary,
-                    logitsPerToken: head.map { $0.plan.rows == .all } ?? (vocabularyHead != nil), labels: head?.labels,
+                    logitsSize: head?.outputs ?? maskedLMHead?.vocabulary,
+                    logitsPerToken: head.map { $0.plan.rows == .all } ?? (maskedLMHead != nil), labels: head?.labels,
                     scores: try head.map { head throws(FileError) in
                         try ScoreFunction(c, count: head.outputs, sentence: sentence.scoreFunction)
-                    }, sparse: vocabularyHead == nil ? nil : SparsePooling()),
+                    }, sparse: maskedLMHead == nil ? nil : SparsePooling()),
                 attribution: SelfAttention.description, runtime: EncoderNetwork.runtime(source), notes: notes),
-            definition.embeddings, definition.stack, head: head, vocabularyHead: vocabularyHead)
+            definition.embeddings, definition.stack, head: head, maskedLMHead: maskedLMHead)
     }
 
     init(
         _ description: ModelDescription, _ embeddings: EncoderEmbeddings, _ stack: EncoderStack,
-        head: EncoderHead? = nil, vocabularyHead: MaskedLMHead? = nil
+        head: EncoderHead? = nil, maskedLMHead: MaskedLMHead? = nil
     ) {
         self.description = description
         self.embeddings = embeddings
         self.stack = stack
         self.head = head
-        self.vocabularyHead = vocabularyHead
+        self.maskedLMHead = maskedLMHead
     }
 
     /// Describes the layers. Called once all weights are read: their values are the model's parameters.
@@ -101,13 +101,13 @@ struct EncoderNetwork: Network {
         scratch.reserve(
             floats: Scratch.rounded(batch.rows * stack.hidden) + embeddings.scratchCount(batch)
                 + stack.scratchCount(batch, scratch.team) + (head?.scratchCount(batch) ?? 0)
-                + (vocabularyHead?.scratchCount(batch) ?? 0))
+                + (maskedLMHead?.scratchCount(batch) ?? 0))
         let x = scratch.take(batch.rows * stack.hidden)
         var results = batch.emptyResults()
         embeddings.embed(batch, x, scratch: scratch, stack.kernels)
         stack.run(batch, x, scratch: scratch, results: &results)
         head?.run(batch, x, scratch: scratch, stack.kernels, results: &results)
-        vocabularyHead?.run(batch, x, scratch: scratch, stack.kernels, results: &results)
+        maskedLMHead?.run(batch, x, scratch: scratch, stack.kernels, results: &results)
         return results
     }
 }

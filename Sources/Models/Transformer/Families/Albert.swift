@@ -35,7 +35,7 @@ enum Albert {
                     output: .init(name: "classifier")),
                 .tokenClassification: Bert.tokens, .questionAnswering: Bert.answers,
             ])
-        definition.vocabularyHead = MaskedLMHeadPlan(
+        definition.maskedLMHead = MaskedLMHeadPlan(
             transform: "predictions.dense", activation: shape.activation, norm: "predictions.LayerNorm",
             epsilon: shape.epsilon, decoder: "predictions.decoder.weight",
             biases: ["predictions.decoder.bias", "predictions.bias"], width: width)

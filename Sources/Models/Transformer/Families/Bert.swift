@@ -15,7 +15,7 @@ enum Bert {
                     output: .init(name: "classifier")),
                 .tokenClassification: tokens, .questionAnswering: answers,
             ])
-        definition.vocabularyHead = .bert(shape.activation, shape.epsilon, width: shape.hidden)
+        definition.maskedLMHead = .bert(shape.activation, shape.epsilon, width: shape.hidden)
         return definition
     }
 

@@ -93,12 +93,12 @@ enum Deberta {
                 .tokenClassification: Bert.tokens, .questionAnswering: Bert.answers,
             ])
         definition.stack.scale = shape.scale
-        definition.vocabularyHead = try vocabularyHead(c, bert, base)
+        definition.maskedLMHead = try maskedLMHead(c, bert, base)
         return definition
     }
 
     /// Chooses one of two heads by `legacy`. Published files lack the key and may have either head.
-    private static func vocabularyHead(
+    private static func maskedLMHead(
         _ c: ConfigurationFile, _ bert: BertShape, _ base: WeightScope
     ) throws(FileError) -> MaskedLMHeadPlan {
         let width = try c.int("embedding_size", in: 1...65_536, default: bert.hidden)

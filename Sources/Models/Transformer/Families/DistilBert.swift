@@ -52,7 +52,7 @@ enum DistilBert {
                     output: .init(name: "classifier")),
                 .tokenClassification: Bert.tokens, .questionAnswering: Bert.answers,
             ], base: base, vocabularySize: vocabulary, positions: positions)
-        definition.vocabularyHead = MaskedLMHeadPlan(
+        definition.maskedLMHead = MaskedLMHeadPlan(
             transform: "vocab_transform", activation: activation, norm: "vocab_layer_norm", epsilon: 1e-12,
             decoder: "vocab_projector.weight", biases: ["vocab_projector.bias"], width: hidden)
         return definition

@@ -22,7 +22,7 @@ enum Electra {
                 .sequenceClassification: Bert.sequences(.gelu), .tokenClassification: Bert.tokens,
                 .questionAnswering: Bert.answers,
             ])
-        definition.vocabularyHead = MaskedLMHeadPlan(
+        definition.maskedLMHead = MaskedLMHeadPlan(
             transform: "generator_predictions.dense", activation: .gelu, norm: "generator_predictions.LayerNorm",
             epsilon: shape.epsilon, decoder: "generator_lm_head.weight", biases: ["generator_lm_head.bias"],
             width: width)

@@ -40,7 +40,7 @@ enum MPNet {
         }
         var definition = Bert.definition(
             source, shape, base, embeddings, layers, heads: Roberta.heads, reserved: numbering.reserved)
-        definition.vocabularyHead = .roberta(shape.epsilon, width: shape.hidden)
+        definition.maskedLMHead = .roberta(shape.epsilon, width: shape.hidden)
         return definition
     }
 }

@@ -70,7 +70,7 @@ enum ModernBert {
                 finalNorm: try norm(base, "final_norm")),
             heads: try Self.heads(c, epsilon: epsilon, normBias: normBias), base: base, vocabularySize: vocabulary,
             positions: min(global.positions, local.positions))
-        definition.vocabularyHead = MaskedLMHeadPlan(
+        definition.maskedLMHead = MaskedLMHeadPlan(
             transform: "head.dense", transformBias: try c.bool("classifier_bias", default: false),
             activation: try c.activation("classifier_activation", default: "gelu"), norm: "head.norm",
             normBias: normBias, epsilon: epsilon, decoder: "decoder.weight",

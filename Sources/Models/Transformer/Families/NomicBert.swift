@@ -84,7 +84,7 @@ enum NomicBert {
         head.norm =
             source.root.has("cls.predictions.transform.layer_norm.weight")
             ? "cls.predictions.transform.layer_norm" : head.norm
-        definition.vocabularyHead = head
+        definition.maskedLMHead = head
         return definition
     }
 

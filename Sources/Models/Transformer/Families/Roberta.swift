@@ -8,7 +8,7 @@ enum Roberta {
     static func definition(_ source: Checkpoint) throws(FileError) -> EncoderDefinition {
         let shape = try BertShape(source.configuration)
         var definition = try Bert.definition(source, shape, numbering(source.configuration, shape), heads: heads)
-        definition.vocabularyHead = .roberta(shape.epsilon, width: shape.hidden)
+        definition.maskedLMHead = .roberta(shape.epsilon, width: shape.hidden)
         return definition
     }
 
@@ -60,7 +60,7 @@ enum XLMRobertaXL {
         var definition = Bert.definition(
             source, shape, base, embeddings, layers, finalNorm: try norm(base, "encoder.LayerNorm"),
             heads: Roberta.heads, reserved: numbering.reserved)
-        definition.vocabularyHead = .roberta(shape.epsilon, width: shape.hidden)
+        definition.maskedLMHead = .roberta(shape.epsilon, width: shape.hidden)
         return definition
     }
 }

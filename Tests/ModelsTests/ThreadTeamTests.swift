@@ -59,8 +59,8 @@ private struct Rendezvous: ParallelWork {
     }
 }
 
-/// To be run with the thread sanitizer too: `swift test --sanitize=thread --filter TeamTests`.
-@Suite struct TeamTests {
+/// To be run with the thread sanitizer too: `swift test --sanitize=thread --filter ThreadTeamTests`.
+@Suite struct ThreadTeamTests {
     private static func rounds(_ team: ThreadTeam, _ parts: Int, _ rounds: Int, pause: (Int) -> Void = { _ in }) {
         let tally = Tally(parts: parts, members: team.size)
         let sums = UnsafeMutablePointer<Int>.allocate(capacity: max(parts, 1))
@@ -147,10 +147,10 @@ private struct Rendezvous: ParallelWork {
         let departures = Tally(parts: 3, members: 1)
         let threads = (0..<4).compactMap { _ in
             POSIXThread {
-                var spinNanoseconds = 0
+                var patience = 0
                 while !ended.load(ordering: .acquiring) {
-                    spinNanoseconds = (spinNanoseconds + 7) % 50
-                    var left = spinNanoseconds
+                    patience = (patience + 7) % 50
+                    var left = patience
                     let departure = team.help {
                         left -= 1
                         return left > 0
