@@ -12,22 +12,11 @@ import pathlib
 import shutil
 
 import numpy
+from safetensors.numpy import save_file
 
 OUT = pathlib.Path(__file__).parent / "data/native_modules"
 CHARACTERS = "abcdefgh :"
 PREFIX = "sentence_transformers.models."
-
-
-def save_file(tensors, path):
-    """Writes f32 tensors as safetensors (https://github.com/huggingface/safetensors#format)."""
-    header, data = {}, b""
-    for name, tensor in tensors.items():
-        raw = tensor.astype("<f4").tobytes()
-        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [len(data), len(data) + len(raw)]}
-        data += raw
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    path.write_bytes(len(text).to_bytes(8, "little") + text + data)
 
 
 class Weights:
