@@ -2,8 +2,8 @@ import Diagnostics
 import Kernels
 import ModelFiles
 
-/// The reader of a network's weights. It maps names by `"tensors"` of config.json, checks shapes, converts each tensor
-/// to f32 at most once, and notes every use so that errors can name missing and extra tensors.
+/// The reader of a network's weights. It maps names by `"tensors"` of config.json, checks shapes, and converts each tensor
+/// to f32 at most once. It notes every use, so that errors can name missing and extra tensors.
 final class WeightReader {
     let file: any WeightFile
     let kernels: KernelTable

@@ -4,8 +4,8 @@ public protocol Network: Sendable {
 
     /// Runs one ragged batch without padding: the tokens of all sequences are stacked.
     ///
-    /// The caller has checked every request against `description`: ids and indices are in range, feature vectors have the
-    /// right width, lengths are at least 1 and at most `positions`. No result depends on the other sequences of a batch.
+    /// The caller has checked every request against `description`. Ids and indices are in range, feature vectors have the
+    /// right width, and lengths are at least 1 and at most `positions`. No result depends on the other sequences of a batch.
     /// - Returns: The results, in the order of `batch`.
     func forward(_ batch: [SequenceRequest], scratch: Scratch) -> [SequenceResult]
 }

@@ -2,8 +2,8 @@ import Glibc
 import JSON
 import ModelFiles
 
-/// The frequencies of rotary position embeddings (Su et al. 2021, https://arxiv.org/abs/2104.09864): the angle by which
-/// each pair of values of a query or key turns from one position to the next.
+/// The frequencies of rotary position embeddings (Su et al. 2021, https://arxiv.org/abs/2104.09864). A frequency is the
+/// angle by which a pair of values of a query or key turns from one position to the next.
 ///
 /// They are computed in f32, step by step as transformers' ROPE_INIT_FUNCTIONS do
 /// (https://github.com/huggingface/transformers/blob/main/src/transformers/modeling_rope_utils.py), since models were
@@ -206,8 +206,8 @@ struct RopeConfiguration: Sendable, Equatable {
         }
     }
 
-    /// Stretches frequencies as YaRN does (Peng et al. 2023, https://arxiv.org/abs/2309.00071): pairs that turn often
-    /// within the trained length keep theirs, pairs that turn seldom are stretched, with a ramp between.
+    /// Stretches frequencies as YaRN does (Peng et al. 2023, https://arxiv.org/abs/2309.00071). Pairs that turn often
+    /// within the trained length keep theirs. Pairs that turn seldom are stretched, with a ramp between.
     private static func yarn(
         _ p: ConfigurationFile, _ powers: [Float], theta: Double, factor: Double, trained: Double, truncate: Bool
     ) throws(FileError) -> [Float] {

@@ -10,7 +10,7 @@ enum PositionEncoding: String, CaseIterable {
 ///
 /// It is computed in f32 as PyTorch's tutorial does
 /// (https://docs.pytorch.org/tutorials/beginner/transformer_tutorial.html,
-/// `exp(arange(0, d, 2) · (−ln 10000 / d))`), since a phase of thousands of radians is not exact in f32 and the models were
+/// `exp(arange(0, d, 2) · (−ln 10000 / d))`). A phase of thousands of radians is not exact in f32, and the models were
 /// trained with those values.
 struct SinusoidalPositions: Sendable {
     private let frequencies: [Float]

@@ -2,10 +2,10 @@ import ModelFiles
 
 /// The rule by which transformers passes token types, which tell the texts of a pair apart, on to a model.
 ///
-/// They are passed on if the tokenizer's `model_input_names` has `token_type_ids`: a key of tokenizer_config.json, else
-/// a constant of the class that `tokenizer_class` names
-/// (https://github.com/huggingface/transformers/tree/main/src/transformers/models, tokenization_*.py, version 5), else
-/// of the class that AutoTokenizer takes for `model_type`.
+/// They are passed on if the tokenizer's `model_input_names` has `token_type_ids`. `model_input_names` is a key of
+/// tokenizer_config.json, else a constant of a class of transformers
+/// (https://github.com/huggingface/transformers/tree/main/src/transformers/models, tokenization_*.py, version 5). The class
+/// is the one that `tokenizer_class` names, else the one that AutoTokenizer takes for `model_type`.
 enum TokenTypes {
     /// Returns whether the model is given the tokenizer's types; otherwise it is given 0 for every token.
     /// - Parameters:

@@ -1,9 +1,9 @@
 import Kernels
 
-/// The norms ‖∂h_t/∂x_s‖_F of the derivatives of h_t of the last layer, all directions joined, with respect to the
-/// network's input x_s (for ids, the embedding vector): the norm over both vectors of
-/// torch.autograd.functional.jacobian for torch.nn.RNN, GRU or LSTM. For one plain layer it is ‖A_t ⋯ A_{s+1} D_s‖_F
-/// with A = diag(φ') W_hh, D = diag(φ') W_ih.
+/// The norms ‖∂h_t/∂x_s‖_F of the derivatives of h_t with respect to the network's input x_s (for ids, the embedding
+/// vector). h_t is that of the last layer, all directions joined. The derivatives are those of
+/// torch.autograd.functional.jacobian for torch.nn.RNN, GRU or LSTM. For one plain layer the norm is
+/// ‖A_t ⋯ A_{s+1} D_s‖_F with A = diag(φ') W_hh, D = diag(φ') W_ih.
 ///
 /// It is computed in forward mode: each component of each x_s has a tangent, and the tangents pass through the layers
 /// as rows of one dense layer. States that x_s cannot reach, such as earlier ones of a forward direction, carry no

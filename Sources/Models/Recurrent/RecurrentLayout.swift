@@ -18,8 +18,8 @@ struct RecurrentLayout {
         return running
     }
 
-    /// Writes the rows of the running sequences for a chunk of steps, step after step: from their first row on, or, in
-    /// reverse, from their own last row back.
+    /// Writes the rows of the running sequences for a chunk of steps, step after step. They begin with each sequence's first
+    /// row, or, in reverse, with its last one.
     /// - Parameters:
     ///   - step: The first step of the chunk on entry, the step behind it on return.
     ///   - limit: The most rows, at least the number of sequences.

@@ -1,15 +1,15 @@
 import Kernels
 
-/// The pass of one direction of one layer over a ragged batch: the input projections of a chunk of steps by one dense
-/// layer, then these steps, all running sequences together.
+/// The pass of one direction of one layer over a ragged batch. One dense layer computes the input projections of a chunk
+/// of steps. Then the steps are taken, all running sequences together.
 struct RecurrentPass {
     let configuration: RecurrentConfiguration
     let layout: RecurrentLayout
 
     /// The working memory of a pass, taken from scratch once for all layers.
     struct Memory {
-        /// Rows of a chunk of steps: as many as the dense layer needs for its full speed, and few enough that their
-        /// input projections are still in the second level of cache when they are read.
+        /// Rows of a chunk of steps. They are as many as the dense layer needs for its full speed. They are so few that
+        /// their input projections are still in the second level of cache when they are read.
         let chunk: Int
         /// The inputs of a chunk's steps, step after step, [chunk, inputs].
         let inputs: UnsafeMutablePointer<Float>

@@ -10,9 +10,9 @@ public protocol ParallelWork {
 /// A group of threads that run one forward pass together. The leader starts it; idle workers join as helpers and may leave
 /// between two chunks.
 ///
-/// A pass calls `run` for each of its phases. The leader claims chunks from the front and helpers from the back, so that the
-/// chunks of consecutive phases meet the caches of the thread that had their neighbors before. Nothing depends on a helper:
-/// without one the leader runs all chunks. A phase allocates nothing and takes no lock; a thread that waits spins for a moment
+/// A pass calls `run` for each of its phases. The leader claims chunks from the front and helpers from the back. The chunks
+/// of consecutive phases thus meet the caches of the thread that had their neighbors before. Nothing depends on a helper:
+/// without one the leader runs all chunks. A phase allocates nothing and takes no lock. A thread that waits spins for a moment
 /// and then sleeps, the leader on a futex, helpers where they came from.
 public final class ThreadTeam: @unchecked Sendable {
     /// A function that runs one chunk.

@@ -1,13 +1,13 @@
 import Kernels
 
 /// The bias of DeBERTa's disentangled attention (He et al. 2021, https://arxiv.org/abs/2006.03654, section 3.1;
-/// transformers' DisentangledSelfAttention): the score of query i and key j has products of each with an embedding of
+/// transformers' DisentangledSelfAttention). The score of query i and key j has products of each with an embedding of
 /// their distance,
 ///
 ///     score(i, j) = scale · (q_i · k_j + q_i · keys[δ(i − j)] + k_j · queries[δ(i − j)])
 ///
 /// The embeddings do not depend on the input. Projected for a head and scaled, they are weights that are packed once. A
-/// pass multiplies a sequence's keys by the one, [length, distances], and blocks of queries by the other, and picks the
+/// pass multiplies a sequence's keys by the one, [length, distances], and blocks of queries by the other. It picks the
 /// bias of each pair from the two products. Memory grows with the length, not with its square.
 struct DisentangledBias: Sendable {
     let distances: RelativeDistances
@@ -22,7 +22,7 @@ struct DisentangledBias: Sendable {
 }
 
 /// Attention of one head of one sequence with a disentangled bias, computed by dense layers. The sequence's keys and
-/// values are packed as weights; a block of queries is multiplied by the keys, with its biases as the residual, and the
+/// values are packed as weights. A block of queries is multiplied by the keys, with its biases as the residual, and the
 /// softmax by the values.
 struct DisentangledHead {
     let bias: DisentangledBias

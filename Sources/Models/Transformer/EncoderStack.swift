@@ -21,7 +21,7 @@ struct EncoderStack: Sendable {
 
     /// Rows of whole sequences that go through a layer together, so that few rows of queries, keys and values are in memory
     /// and caches. On Zen 4, MiniLM's batches of 32 × 64 and more ran some 5 % faster in f32 than with the whole batch
-    /// at once, 128 to 512 measuring alike; in int8 96 to 128 were 2 % faster than 256.
+    /// at once; 128 to 512 measured alike. In int8, 96 to 128 were 2 % faster than 256.
     private static let groupRows = 128
 
     /// The most rows that go through the feed-forward part together, so that their activations fill no more than three

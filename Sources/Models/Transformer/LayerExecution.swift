@@ -11,8 +11,8 @@ import Kernels
 ///     up = activation(h · Wupᵀ + bup), or activation(h · Wgateᵀ) ⊙ (h · Wupᵀ)
 ///     x = post(x + branch(up · Wdownᵀ + bdown))
 ///
-/// Norms that a family lacks are left out. Where rows are so few that every member would read all weights for less than a
-/// tile of them, dense layers are cut by columns of the weights instead, and the leader computes the norms. No cut changes a
+/// Norms that a family lacks are left out. Rows can be so few that every member would read all weights for less than a tile
+/// of them. Then dense layers are cut by columns of the weights instead, and the leader computes the norms. No cut changes a
 /// bit of the results: a row's sums do not depend on its neighbors, nor a column's.
 struct LayerExecution: ParallelWork {
     let stack: EncoderStack

@@ -1,7 +1,7 @@
 import Kernels
 
-/// The attention of a layer over one matrix that holds the queries, keys and values of all tokens side by side, with
-/// the weight maps that requests want.
+/// The attention of a layer, with the weight maps that requests want. One matrix holds the queries, keys and values of all
+/// tokens side by side.
 struct SelfAttentionPass {
     let kernels: KernelTable
     let attention: AttentionKernels

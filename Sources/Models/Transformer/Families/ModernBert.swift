@@ -2,9 +2,9 @@ import Kernels
 import ModelFiles
 
 /// ModernBERT (Warner et al. 2024, https://arxiv.org/abs/2412.13663) as transformers' ModernBertModel computes it
-/// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/modernbert/modeling_modernbert.py):
-/// norms before sublayers, rotary positions, gated feed-forward; most layers attend to near tokens only and turn
-/// faster.
+/// (https://github.com/huggingface/transformers/blob/main/src/transformers/models/modernbert/modeling_modernbert.py).
+/// It has norms before sublayers, rotary positions and gated feed-forward parts. Most layers attend to near tokens only, and
+/// their rotary angles grow faster.
 enum ModernBert {
     static func definition(_ source: Checkpoint) throws(FileError) -> EncoderDefinition {
         let c = source.configuration
