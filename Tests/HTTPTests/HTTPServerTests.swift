@@ -9,17 +9,9 @@ import Testing
 @Suite(.serialized) struct HTTPServerTests {
     let handler = TestHandler()
 
-    /// Runs a server during `body`, then drains it and waits for the end.
+    /// Runs a server of `handler` during `body`, then drains it and waits for the end.
     func withServer(_ limits: HTTPLimits = HTTPLimits(), _ body: (HTTPServer, Int) throws -> Void) throws {
-        let server = HTTPServer(handler: handler, limits: limits)
-        let port = try server.start(host: "127.0.0.1", port: 0)
-        #expect(port > 0)
-        let done = DispatchSemaphore(value: 0)
-        defer {
-            server.drain(deadlineSeconds: 0.05) { done.signal() }
-            #expect(done.wait(timeout: .now() + 5) == .success)
-        }
-        try body(server, port)
+        try HTTPTests.withServer(of: handler, limits, body)
     }
 
     func limits(_ change: (inout HTTPLimits) -> Void) -> HTTPLimits {

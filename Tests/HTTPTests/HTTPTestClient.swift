@@ -3,6 +3,7 @@ import Concurrency
 import Dispatch
 import Glibc
 import Synchronization
+import Testing
 
 @testable import HTTP
 
@@ -221,6 +222,21 @@ final class TestHandler: RequestHandler, AcceptedRequest {
     static func text(_ bytes: [UInt8]) -> HTTPResponse {
         HTTPResponse(status: 200, headers: ["Content-Type": "text/plain"], body: [ArraySegment(bytes)])
     }
+}
+
+/// Runs a server of `handler` during `body`, then drains it and waits for the end.
+func withServer(
+    of handler: any RequestHandler, _ limits: HTTPLimits = HTTPLimits(), _ body: (HTTPServer, Int) throws -> Void
+) throws {
+    let server = HTTPServer(handler: handler, limits: limits)
+    let port = try server.start(host: "127.0.0.1", port: 0)
+    #expect(port > 0)
+    let done = DispatchSemaphore(value: 0)
+    defer {
+        server.drain(deadlineSeconds: 0.05) { done.signal() }
+        #expect(done.wait(timeout: .now() + 5) == .success)
+    }
+    try body(server, port)
 }
 
 /// Waits for a condition that another thread brings about. Returns false if it does not within 5 seconds.

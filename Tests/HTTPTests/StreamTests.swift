@@ -57,14 +57,7 @@ private final class StreamHandler: RequestHandler, AcceptedRequest {
 @Suite(.serialized) struct StreamTests {
     private func withServer(_ stream: CountedStream, _ body: (StreamHandler, Int) throws -> Void) throws {
         let handler = StreamHandler(stream)
-        let server = HTTPServer(handler: handler)
-        let port = try server.start(host: "127.0.0.1", port: 0)
-        let done = DispatchSemaphore(value: 0)
-        defer {
-            server.drain(deadlineSeconds: 0.05) { done.signal() }
-            #expect(done.wait(timeout: .now() + 5) == .success)
-        }
-        try body(handler, port)
+        try HTTPTests.withServer(of: handler) { _, port in try body(handler, port) }
     }
 
     @Test func chunksKeepTheConnection() throws {
