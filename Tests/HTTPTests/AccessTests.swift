@@ -12,7 +12,9 @@ import Testing
             writer.respond(HTTPResponse(status: 200, headers: ["X-Request-Id": "inner"]))
         }
         func begin(_ head: HTTPRequest) -> RequestDecision {
-            head.path == "/refused" ? .respond(HTTPResponse(status: 405)) : .accept(self, maxBodyBytes: nil)
+            head.path == "/refused"
+                ? .respond(HTTPResponse(status: 405))
+                : .accept(self, maxBodyBytes: head.method == "OPTIONS" ? 1000 : nil)
         }
         func record(_ response: HTTPResponse, to head: HTTPRequest) -> HTTPResponse {
             var response = response
@@ -135,6 +137,34 @@ import Testing
         #expect(preflight.headers["Access-Control-Allow-Origin"] == expected)
         #expect(
             (preflight.headers["Access-Control-Allow-Headers"]?.contains("Authorization") == true) == (expected != nil))
+    }
+
+    /// A preflight with a body is read as another request with one is, after its key is checked.
+    @Test(
+        arguments: [
+            (nil, "Content-Length: 5", 5, 204), (nil, "Content-Length: 1000", 1000, 204),
+            (nil, "Transfer-Encoding: chunked", 5, 204), (nil, "Content-Length: 1001", 0, 413),
+            ("k", "Content-Length: 5", 0, 401), ("k", "Transfer-Encoding: chunked", 0, 401),
+            ("k", "Content-Length: 0", 0, 204), ("k", "X-A: 1", 0, 204),
+            ("k", "Authorization: Bearer k\r\nContent-Length: 5", 5, 204),
+        ] as [(String?, String, Int, Int)])
+    func readsBodiesOfPreflights(key: String?, fields: String, bytes: Int, status: Int) throws {
+        let handler = AccessHandler(Inner(), keys: try key.map(Self.keys), cors: CORSPolicy(["*"]))
+        try withServer(of: handler) { _, port in
+            let client = try TestClient(port: port)
+            let head = "Host: x\r\nOrigin: https://a.example\r\nAccess-Control-Request-Method: POST\r\n"
+            var body = String(repeating: "a", count: bytes)
+            if fields.hasPrefix("Transfer-Encoding"), bytes > 0 { body = "\(bytes)\r\n\(body)\r\n0\r\n\r\n" }
+            try client.send("OPTIONS /v1/encode HTTP/1.1\r\n\(head)\(fields)\r\n\r\n\(body)")
+            let answer = try client.receive()
+            #expect(answer.status == status)
+            #expect(answer.headers["access-control-allow-origin"] == (status == 413 ? nil : "*"))
+            #expect((answer.headers["access-control-allow-methods"] != nil) == (status == 204))
+            #expect(answer.headers["connection"] == (status == 204 ? nil : "close"))
+            guard status == 204 else { return }
+            try client.send("GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try client.receive().status == 200)
+        }
     }
 
     @Test(arguments: [

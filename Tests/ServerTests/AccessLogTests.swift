@@ -146,6 +146,7 @@ private func keys(_ text: String) throws -> APIKeys {
     @Test(
         arguments: [
             ("OPTIONS", "/v1/encode", ["Access-Control-Request-Method": "POST"], "", 204),
+            ("OPTIONS", "/v1/encode", ["Access-Control-Request-Method": "POST", "Content-Length": "5"], "", 401),
             ("GET", "/v1/models", [:], "", 401), ("POST", "/v1/encode", ["Authorization": "Bearer other"], "", 401),
         ] as [(String, String, HTTPHeaders, String, Int)], [nil, "mine"])
     func earlyAnswersAreLogged(
@@ -178,5 +179,27 @@ private func keys(_ text: String) throws -> APIKeys {
         #expect(all.first?.hasSuffix(" id=\(shown)") == true)
         let counts = api.recorder.metrics.snapshot.requests
         #expect(counts == [Metrics.RouteStatus(route: asked.route, status: asked.status): 1])
+    }
+
+    /// A preflight with a body is logged with the bytes of it, of which the API takes 64 KiB.
+    @Test func preflightsWithBodiesAreLogged() throws {
+        let (log, lines) = log()
+        let api = APIHandler(metrics: Metrics(), log: log)
+        let handler = AccessHandler(api, cors: CORSPolicy(["*"]))
+        let headers: HTTPHeaders = [
+            "Origin": "https://a.example", "Access-Control-Request-Method": "POST", "Content-Length": "5",
+            "X-Request-Id": "p",
+        ]
+        let request = HTTPRequest(method: "OPTIONS", path: "/v1/encode", headers: headers, body: Array("hello".utf8))
+        #expect(handler.maxBodyBytes(of: request) == 64 << 10)
+        let writer = TestWriter()
+        handler.handle(request, writer)
+        #expect(writer.response.status == 204 && writer.response.headers["Access-Control-Allow-Methods"] != nil)
+        log.flush()
+        let all = lines.withLock { $0 }
+        #expect(all.count == 1)
+        #expect(all.first?.hasPrefix("info encoderd: OPTIONS /v1/encode 204 ") == true)
+        #expect(all.first?.hasSuffix(" in=5 out=0 id=p") == true)
+        #expect(api.recorder.metrics.snapshot.requests.values.reduce(0, +) == 1)
     }
 }

@@ -19,14 +19,18 @@ package final class AccessHandler: RequestHandler {
     package func use(_ keys: APIKeys) { self.keys.withLock { $0 = keys } }
 
     package func begin(_ head: HTTPRequest) -> RequestDecision {
-        // A browser sends no key with a preflight.
-        if let cors, cors.isPreflight(head) { return .respond(inner.record(cors.preflight(head), to: head)) }
+        // A browser sends no key with a preflight, and no body.
+        let isPreflight = cors?.isPreflight(head) == true
+        if let cors, isPreflight, !head.hasBody { return .respond(inner.record(cors.preflight(head), to: head)) }
         let decision = keyRefusal(of: head).map { .respond($0) } ?? inner.begin(head)
         guard let cors else { return decision }
         switch decision {
         case .respond(let response): return .respond(cors.adding(to: response, for: head))
         case .accept(let accepted, let maxBodyBytes):
-            return .accept(CORSRequest(accepted: accepted, cors: cors), maxBodyBytes: maxBodyBytes)
+            let request: any AcceptedRequest =
+                isPreflight
+                ? PreflightRequest(recorder: inner, cors: cors) : CORSRequest(accepted: accepted, cors: cors)
+            return .accept(request, maxBodyBytes: maxBodyBytes)
         }
     }
 
@@ -80,6 +84,16 @@ private struct CORSRequest: AcceptedRequest {
 
     func handle(_ request: HTTPRequest, _ writer: any ResponseWriter) {
         accepted.handle(request, CORSWriter(writer: writer, cors: cors, request: request))
+    }
+}
+
+/// A preflight that is answered when its body has been read.
+private struct PreflightRequest: AcceptedRequest {
+    let recorder: any RequestHandler
+    let cors: CORSPolicy
+
+    func handle(_ request: HTTPRequest, _ writer: any ResponseWriter) {
+        writer.respond(recorder.record(cors.preflight(request), to: request))
     }
 }
 

@@ -16,6 +16,11 @@ package struct HTTPRequest: Sendable {
         self.headers = headers
         self.body = body
     }
+
+    /// Whether a body of at least one byte, or in chunks, follows the head.
+    var hasBody: Bool {
+        headers["Transfer-Encoding"] != nil || headers["Content-Length"]?.utf8.contains { $0 != 0x30 } == true
+    }
 }
 
 /// A response: status, header fields, and a body that is ready or streamed.
