@@ -135,6 +135,7 @@ let package = Package(
             path: "Benchmarks/JSONBench", exclude: ["peers.cpp"], swiftSettings: strict),
 
         .testTarget(name: "CommandTests", dependencies: ["encoderd", "JSON", "Server"], swiftSettings: strict),
+        .testTarget(name: "ConcurrencyTests", dependencies: ["Concurrency"], swiftSettings: strict),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
         .testTarget(
             name: "KernelsTests", dependencies: ["Kernels", "KernelSelection", "Models"], swiftSettings: strict),

@@ -18,7 +18,7 @@ public struct FIFO<Element> {
         items[head] = nil
         head += 1
         if head == items.count {
-            items.removeAll(keepingCapacity: items.count < 1024)
+            items.removeAll(keepingCapacity: items.capacity < 1024)
             head = 0
         } else if head > 64, head * 2 > items.count {
             items.removeFirst(head)
