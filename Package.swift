@@ -106,9 +106,7 @@ let package = Package(
             name: "Server",
             dependencies: [
                 "HTTP", "Models", "Tokenizers", "ModelFiles", "JSON", "Diagnostics", "Concurrency", "CSystem",
-                "CResources",
-                "CZlib",
-                .product(name: "Logging", package: "swift-log"),
+                "CResources", "CZlib",
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -159,7 +157,6 @@ let package = Package(
             dependencies: [
                 "Server", "HTTP", "Models", "Tokenizers", "ModelFiles", "KernelSelection", "JSON", "Concurrency",
                 "CResources", "CZlib",
-                .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict),
     ]
 )
