@@ -7,7 +7,7 @@ import Testing
 
 @Suite struct AccessTests {
     /// A handler that answers 200 to every request.
-    private struct Inner: RequestHandler, AcceptedRequest {
+    private struct Inner: RecordingHandler, AcceptedRequest {
         func handle(_ request: HTTPRequest, _ writer: any ResponseWriter) {
             writer.respond(HTTPResponse(status: 200, headers: ["X-Request-Id": "inner"]))
         }

@@ -2,14 +2,14 @@ import Concurrency
 
 /// Wraps a handler with API-key authentication and CORS headers.
 package final class AccessHandler: RequestHandler {
-    private let inner: any RequestHandler
+    private let inner: any RecordingHandler
     private let keys: Locked<APIKeys?>
     private let cors: CORSPolicy?
 
     /// - Parameters:
     ///   - keys: the keys that clients must show; `nil` if none is needed.
     ///   - cors: the pages of other origins that may read responses; `nil` if none may.
-    package init(_ inner: any RequestHandler, keys: APIKeys? = nil, cors: CORSPolicy? = nil) {
+    package init(_ inner: any RecordingHandler, keys: APIKeys? = nil, cors: CORSPolicy? = nil) {
         self.inner = inner
         self.keys = Locked(keys)
         self.cors = cors
@@ -33,14 +33,6 @@ package final class AccessHandler: RequestHandler {
             return .accept(request, maxBodyBytes: maxBodyBytes)
         }
     }
-
-    package func record(_ response: HTTPResponse, to head: HTTPRequest) -> HTTPResponse {
-        inner.record(response, to: head)
-    }
-
-    package func refusal(
-        of head: HTTPRequest, status: Int, code: String, message: String, headers: HTTPHeaders
-    ) -> HTTPResponse { inner.refusal(of: head, status: status, code: code, message: message, headers: headers) }
 
     package func failure(status: Int, code: String, message: String, path: String?) -> HTTPResponse {
         inner.failure(status: status, code: code, message: message, path: path)
@@ -89,7 +81,7 @@ private struct CORSRequest: AcceptedRequest {
 
 /// A preflight that is answered when its body has been read.
 private struct PreflightRequest: AcceptedRequest {
-    let recorder: any RequestHandler
+    let recorder: any RecordingHandler
     let cors: CORSPolicy
 
     func handle(_ request: HTTPRequest, _ writer: any ResponseWriter) {

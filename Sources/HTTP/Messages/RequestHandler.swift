@@ -12,20 +12,23 @@ package protocol RequestHandler: Sendable {
     /// - Parameter head: the request with an empty body.
     func begin(_ head: HTTPRequest) -> RequestDecision
 
-    /// Logs and counts a response that a wrapping handler gives in place of this one, and adds the common header fields.
-    func record(_ response: HTTPResponse, to head: HTTPRequest) -> HTTPResponse
-    /// Renders an error with which a wrapping handler refuses a request, and records it as `record` does.
-    /// - Parameter headers: further header fields of the response.
-    func refusal(
-        of head: HTTPRequest, status: Int, code: String, message: String, headers: HTTPHeaders
-    ) -> HTTPResponse
-
     /// Renders an error of the connection: a request that is malformed, too large, too slow or never answered.
     /// - Parameter path: the path of the request; `nil` if its request line is not complete.
     func failure(status: Int, code: String, message: String, path: String?) -> HTTPResponse
     /// Renders an error that replaces a response for which the server has no memory.
     func failure(
         status: Int, code: String, message: String, path: String?, insteadOf response: HTTPResponse
+    ) -> HTTPResponse
+}
+
+/// A handler that another one may wrap.
+package protocol RecordingHandler: RequestHandler {
+    /// Logs and counts a response that a wrapping handler gives in place of this one, and adds the common header fields.
+    func record(_ response: HTTPResponse, to request: HTTPRequest) -> HTTPResponse
+    /// Renders an error with which a wrapping handler refuses a request, and records it as `record` does.
+    /// - Parameter headers: further header fields of the response.
+    func refusal(
+        of head: HTTPRequest, status: Int, code: String, message: String, headers: HTTPHeaders
     ) -> HTTPResponse
 }
 
@@ -45,16 +48,6 @@ package protocol AcceptedRequest: Sendable {
 }
 
 extension RequestHandler {
-    package func record(_ response: HTTPResponse, to head: HTTPRequest) -> HTTPResponse { response }
-
-    package func refusal(
-        of head: HTTPRequest, status: Int, code: String, message: String, headers: HTTPHeaders
-    ) -> HTTPResponse {
-        var response = failure(status: status, code: code, message: message, path: head.path)
-        for (name, value) in headers.fields { response.headers.add(name, value) }
-        return response
-    }
-
     package func failure(
         status: Int, code: String, message: String, path: String?, insteadOf response: HTTPResponse
     ) -> HTTPResponse { failure(status: status, code: code, message: message, path: path) }

@@ -1,9 +1,8 @@
-import Concurrency
 import HTTP
 import Models
 
 /// The dispatcher of requests to their endpoints. Until models are loaded, endpoints that need one answer 503.
-public final class APIHandler: RequestHandler {
+public final class APIHandler: RecordingHandler {
     private let service: Service
     private let router = Router(Endpoints.all)
 
@@ -77,8 +76,8 @@ public final class APIHandler: RequestHandler {
 
     // MARK: Errors of connections and of wrapping handlers
 
-    package func record(_ response: HTTPResponse, to head: HTTPRequest) -> HTTPResponse {
-        recorder.record(response, to: head)
+    package func record(_ response: HTTPResponse, to request: HTTPRequest) -> HTTPResponse {
+        recorder.record(response, to: request)
     }
 
     package func refusal(
