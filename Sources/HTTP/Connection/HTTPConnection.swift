@@ -1,5 +1,4 @@
 import CSystem
-import Dispatch
 import Glibc
 
 /// A connection of a client: it reads requests, has them handled and writes the responses, in order. Every property
@@ -38,7 +37,9 @@ final class HTTPConnection: @unchecked Sendable {
         /// The flag that tells the handler of the client's end; `nil` if the request never reached one.
         var cancellation: CancellationFlag?
         /// The rest of the response's body, which is still to be made; `nil` if all of it is in `output`.
-        var stream: Stream?
+        var stream: (any BodyStream)?
+        /// Whether the next piece of `stream` is being made.
+        var awaitsPiece = false
 
         init(method: String, minorVersion: Int, path: String?, isLast: Bool) {
             self.method = method
@@ -46,11 +47,6 @@ final class HTTPConnection: @unchecked Sendable {
             self.path = path
             self.isLast = isLast
         }
-    }
-
-    private struct Stream {
-        let body: any BodyStream
-        var awaitsPiece = false
     }
 
     let descriptor: Int32
@@ -135,7 +131,7 @@ final class HTTPConnection: @unchecked Sendable {
         }
     }
 
-    private var stream: Stream? {
+    private var stream: (any BodyStream)? {
         if case .writing(let exchange) = state { exchange.stream } else { nil }
     }
 
@@ -272,10 +268,10 @@ final class HTTPConnection: @unchecked Sendable {
         switch parser.phase {
         case .complete:
             let request = parser.request
-            if case .reading(let accepted?) = state {
-                dispatch(.accept(accepted.request, maxBodyBytes: nil), request)
-            } else {
-                dispatch(owner.handler.begin(request), request)
+            if case .reading(let accepted?) = state { return handle(request, by: accepted.request) }
+            switch owner.handler.begin(request) {
+            case .respond(let response): answerEarly(response, for: beginExchange(for: request))
+            case .accept(let accepted, _): handle(request, by: accepted)
             }
         case .body:
             if before != .body {
@@ -325,33 +321,33 @@ final class HTTPConnection: @unchecked Sendable {
     /// Updates the owner's sum of the bytes that clients make the server hold.
     private func countBytes(isLimited: Bool = false) throws(HTTPParseError) {
         let held =
-            isClosed ? 0 : parser.body.count + readAhead.count + output.byteCount + (stream?.body.heldBytes ?? 0)
+            isClosed ? 0 : parser.body.count + readAhead.count + output.byteCount + (stream?.heldBytes ?? 0)
         let grows = held > countedBytes
         owner.addBuffered(held - countedBytes)
         countedBytes = held
         if isLimited, grows, held > HTTPLimits.smallBytes, !owner.hasRoom(for: 0, of: self) { throw .busy }
     }
 
-    /// Handles a complete request as was decided at its head.
-    private func dispatch(_ decision: RequestDecision, _ request: HTTPRequest) {
+    /// Begins to wait for the response to a complete request.
+    private func beginExchange(for request: HTTPRequest) -> Exchange {
         deadline = .max
         requestNumber += 1
         let exchange = Exchange(
             method: request.method, minorVersion: parser.minorVersion, path: request.path, isLast: !parser.keepAlive)
         parser.startOver()
-        switch decision {
-        case .respond(let response):
-            state = .handling(exchange)
-            answerEarly(response, for: exchange)
-        case .accept(let accepted, _):
-            let flag = CancellationFlag()
-            exchange.cancellation = flag
-            state = .handling(exchange)
-            if peerEnded { setDeadline(limits.probeSeconds) }
-            let writer = HTTPResponseWriter(connection: self, requestNumber: requestNumber, cancellation: flag)
-            accepted.handle(request, writer)
-            if let response = writer.takeEarly() { answerEarly(response, for: exchange) }
-        }
+        state = .handling(exchange)
+        return exchange
+    }
+
+    /// Has a complete request handled that was accepted by its head.
+    private func handle(_ request: HTTPRequest, by accepted: any AcceptedRequest) {
+        let exchange = beginExchange(for: request)
+        let flag = CancellationFlag()
+        exchange.cancellation = flag
+        if peerEnded { setDeadline(limits.probeSeconds) }
+        let writer = HTTPResponseWriter(connection: self, requestNumber: requestNumber, cancellation: flag)
+        accepted.handle(request, writer)
+        if let response = writer.takeEarly() { answerEarly(response, for: exchange) }
     }
 
     // MARK: Answering
@@ -417,7 +413,7 @@ final class HTTPConnection: @unchecked Sendable {
                 insteadOf: answer)
         }
         let hasBody = HTTPResponseEncoder.hasBody(status: response.status, method: exchange.method)
-        let stream = hasBody ? response.stream.map { Stream(body: $0) } : nil
+        let stream = hasBody ? response.stream : nil
         // A streamed body ends with the connection in HTTP/1.0, which has no chunks. A draining server still answers the
         // requests that came before this response.
         let isLast =
@@ -459,21 +455,22 @@ final class HTTPConnection: @unchecked Sendable {
 
     /// Asks for the next piece when the last has been sent: a slow reader never makes the server hold more than one.
     private func awaitPiece(of exchange: Exchange) {
-        guard let stream = exchange.stream, !stream.awaitsPiece else { return }
-        exchange.stream?.awaitsPiece = true
+        guard let stream = exchange.stream, !exchange.awaitsPiece else { return }
+        exchange.awaitsPiece = true
         // The workers' time is not the client's.
         deadline = .max
-        stream.body.next { [self] piece in owner.executeOnLoop { self.take(piece) } }
+        stream.next { [self] piece in owner.executeOnLoop { self.take(piece) } }
     }
 
     private func take(_ piece: BodyPiece) {
         owner.assertOnLoop()
         answeredInARow = 0
-        guard case .writing(let exchange) = state, exchange.stream?.awaitsPiece == true else { return }
+        guard case .writing(let exchange) = state, exchange.awaitsPiece else { return }
+        exchange.awaitsPiece = false
         switch piece {
         case .failed: return close()
         case .end: exchange.stream = nil
-        case .bytes: exchange.stream?.awaitsPiece = false
+        case .bytes: break
         }
         for segment in piece.segments(isChunked: exchange.minorVersion > 0) { output.append(segment) }
         setDeadline(limits.writeIdleSeconds)

@@ -1,4 +1,3 @@
-import Dispatch
 import Synchronization
 
 /// A flag that the loop sets when a client has gone, and workers read.
