@@ -1,3 +1,5 @@
+import Diagnostics
+
 /// An incremental decoder of the chunked transfer coding (RFC 9112, 7.1). It is strict: hex digits only, CRLF only, no white
 /// space in a chunk's first line. Extensions and trailers are bounded, checked and dropped.
 struct ChunkDecoder {
@@ -71,7 +73,7 @@ struct ChunkDecoder {
     }
 
     private mutating func stepSize(_ byte: UInt8, bodyCount: Int) throws(HTTPParseError) {
-        if let value = HTTPGrammar.hexValue(byte) {
+        if let value = byte.hexDigitValue {
             digits += 1
             // 15 digits cannot overflow an Int.
             guard digits <= 15 else { throw .framing("A chunk's size has too many digits.") }

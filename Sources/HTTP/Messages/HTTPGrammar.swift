@@ -22,9 +22,6 @@ package enum HTTPGrammar {
 
     package static func isDigit(_ byte: UInt8) -> Bool { 0x30...0x39 ~= byte }
 
-    /// Returns the value of a hex digit; `nil` for another byte.
-    static func hexValue(_ byte: UInt8) -> UInt8? { byte.hexDigitValue }
-
     static func trimmed(_ bytes: ByteSlice) -> ByteSlice {
         var bytes = bytes
         while let first = bytes.first, first == 0x20 || first == 0x09 { bytes.removeFirst() }
@@ -70,7 +67,8 @@ package enum HTTPGrammar {
             while index < name.endIndex {
                 switch name[index] {
                 case 0x25:
-                    guard index + 2 < name.endIndex, hexValue(name[index + 1]) != nil, hexValue(name[index + 2]) != nil
+                    guard index + 2 < name.endIndex, name[index + 1].hexDigitValue != nil,
+                        name[index + 2].hexDigitValue != nil
                     else { return false }
                     index += 3
                 // A name has no empty label.
@@ -97,7 +95,7 @@ package enum HTTPGrammar {
 
     /// Whether the bytes are characters of an IPv6 address. No stricter check: this server never connects to one.
     private static func isIPv6(_ bytes: ByteSlice) -> Bool {
-        guard bytes.contains(0x3A), bytes.allSatisfy({ hexValue($0) != nil || $0 == 0x3A || $0 == 0x2E }) else {
+        guard bytes.contains(0x3A), bytes.allSatisfy({ $0.hexDigitValue != nil || $0 == 0x3A || $0 == 0x2E }) else {
             return false
         }
         return !zip(bytes, bytes.dropFirst()).contains { $0 == 0x2E && $1 == 0x2E }
@@ -107,7 +105,7 @@ package enum HTTPGrammar {
     private static func isFutureAddress(_ bytes: ByteSlice) -> Bool {
         guard let first = bytes.first, first | 0x20 == 0x76, let dot = bytes.firstIndex(of: 0x2E) else { return false }
         let (version, rest) = (bytes[(bytes.startIndex + 1)..<dot], bytes[(dot + 1)...])
-        return !version.isEmpty && version.allSatisfy { hexValue($0) != nil } && !rest.isEmpty
+        return !version.isEmpty && version.allSatisfy { $0.hexDigitValue != nil } && !rest.isEmpty
             && rest.allSatisfy { isNameByte($0) || $0 == 0x3A }
     }
 
@@ -125,9 +123,7 @@ package enum HTTPGrammar {
         var rest = bytes.makeIterator()
         while let byte = rest.next() {
             if byte == 0x25 {
-                guard let high = rest.next().flatMap(hexValue), let low = rest.next().flatMap(hexValue) else {
-                    return nil
-                }
+                guard let high = rest.next()?.hexDigitValue, let low = rest.next()?.hexDigitValue else { return nil }
                 decoded.append(high << 4 | low)
             } else {
                 decoded.append(byte)
