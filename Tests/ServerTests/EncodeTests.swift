@@ -221,11 +221,12 @@ func isShort(_ text: String?, _ limit: Int) -> Bool { text.map { $0.unicodeScala
         var description = Toy.description(.tokens(vocabularySize: 100))
         description.prompts.arePooled = poolsPrompt
         let tokenizer = ToyTokenizer(began: { text in encoded.withLock { $0.append(text) } })
-        var reader = InputReader(model: Toy.model("m", description, tokenizer: tokenizer), limits: limits)
+        let model = Toy.model("m", description, tokenizer: tokenizer)
+        var reader = InputReader(CallInput(.array(texts.map { .string($0) })), model: model, limits: limits)
         reader.prompt = prompt
         let sequences: Result<[PreparedSequence], APIError>
         do throws(APIError) {
-            sequences = .success(try reader.read(.array(texts.map { .string($0) })))
+            sequences = .success(try reader.read())
         } catch {
             sequences = .failure(error)
         }

@@ -32,7 +32,7 @@ import Testing
     private func differ(_ found: JSONValue?, _ wanted: JSONValue?) throws -> Double {
         let (a, b) = (try #require(found?.array).compactMap(\.double), try #require(wanted?.array).compactMap(\.double))
         guard a.count == b.count else { return .infinity }
-        return zip(a, b).map { abs($0 - $1) }.max() ?? 0
+        return zip(a, b).map { abs($0 - $1) }.max() ?? .infinity
     }
 
     @Test(arguments: ["dense", "dense-without-prompt"])
@@ -113,7 +113,7 @@ import Testing
         var call = EncodeCall(.text("a b c"))
         call.outputs = [.logits]
         var limits = RequestLimits()
-        let sequences = try InputReader(model: model, limits: limits).read(call.input)
+        let sequences = try InputReader(call.input, model: model, limits: limits).read()
         let plan = try EncodePlan(call, model.description, sequences: sequences.count)
         // [CLS] a b c [SEP]
         let count = 5 * (try #require(model.description.outputs.logitsSize))
@@ -134,8 +134,8 @@ import Testing
         let ids = (0..<limit + 1).map { $0 % 7 }
         let text = shape.replacingOccurrences(of: "LIST", with: ids.map { "\($0)" }.joined(separator: ", "))
         let input = try JSONValue(parsing: Array(text.utf8))
-        let reader = InputReader(model: model, limits: RequestLimits())
-        let sequence = try #require(try reader.read(input).first)
+        let reader = InputReader(CallInput(input), model: model, limits: RequestLimits())
+        let sequence = try #require(try reader.read().first)
         let all = (shape == "[LIST]" ? ids : ids + [1]).map { Int32($0) }
         guard case .tokens(let found, _) = sequence.input else {
             Issue.record("not tokens")

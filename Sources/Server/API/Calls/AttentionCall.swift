@@ -54,9 +54,7 @@ package struct AttentionCall: EngineCall {
     package func plan(
         for model: Model, limits: CallLimits, isCancelled: @escaping @Sendable () -> Bool
     ) throws(APIError) -> CallPlan<AttentionResults> {
-        let reader = InputReader(
-            model: model, limits: limits.request, field: input.field, rules: input.rules, truncate: truncate)
-        let sequence = try reader.readOne(input)
+        let sequence = try InputReader(input, model: model, limits: limits.request, truncate: truncate).readOne()
         let tokens = AttentionToken.tokens(of: sequence, model)
         let plan = try AttentionPlan(
             options, model: model.description, length: tokens.count, special: tokens.map(\.special), field: input.field,
@@ -64,13 +62,13 @@ package struct AttentionCall: EngineCall {
         var outputs = OutputSelection()
         outputs.attention = plan.selection
         let request = SequenceRequest(input: sequence.input, outputs: outputs)
-        return CallPlan(requests: [request]) { results throws(APIError) in
+        return CallPlan(requests: [request]) { [isTruncated = sequence.truncated] results throws(APIError) in
             guard let maps = results.first?.attention else {
                 throw APIError(500, "internal_error", "The model '\(model.name)' made no maps.")
             }
             return AttentionResults(
                 model: model.name, description: model.description, plan: plan, tokens: tokens,
-                isTruncated: sequence.truncated, maps: maps)
+                isTruncated: isTruncated, maps: maps)
         }
     }
 }

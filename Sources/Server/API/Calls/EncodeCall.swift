@@ -42,11 +42,10 @@ package struct EncodeCall: EngineCall {
     package func plan(
         for model: Model, limits: CallLimits, isCancelled: @escaping @Sendable () -> Bool
     ) throws(APIError) -> CallPlan<EncodeResults> {
-        var reader = InputReader(
-            model: model, limits: limits.request, field: input.field, rules: input.rules, truncate: truncate)
+        var reader = InputReader(input, model: model, limits: limits.request, truncate: truncate)
         reader.prompt = try text(of: prompt, model.description)
         reader.isCancelled = isCancelled
-        let sequences = try reader.read(input)
+        let sequences = try reader.read()
         let plan = try EncodePlan(self, model.description, sequences: sequences.count)
         try plan.check(sequences, model.description, limits.request)
         let shapes = sequences.map { (length: $0.length, truncated: $0.truncated) }

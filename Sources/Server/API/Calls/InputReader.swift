@@ -1,4 +1,3 @@
-import HTTP
 import JSON
 import Models
 import Tokenizers
@@ -23,9 +22,6 @@ package struct CallInput: Sendable {
     /// Returns an input of one text.
     package static func text(_ text: String) -> CallInput { CallInput(.string(text)) }
 
-    /// Returns an input of several texts, one a sequence.
-    package static func texts(_ texts: [String]) -> CallInput { CallInput(.array(texts.map { .string($0) })) }
-
     /// Returns an input of token ids, feature vectors, text pairs or texts, in the form that `/v1/encode` takes.
     package static func json(_ value: JSONValue) -> CallInput { CallInput(value) }
 
@@ -39,20 +35,28 @@ package struct CallInput: Sendable {
 
 /// A reader of a call's input as sequences of the kind that its model takes.
 struct InputReader {
+    let input: CallInput
     let model: Model
     let limits: RequestLimits
-    /// The request's name for the input, which errors name.
-    var field = "input"
-    var rules = FieldRules.strict
+    /// Whether a sequence that is too long for the model is cut.
     var truncate = true
     /// The text in front of every text.
     var prompt = ""
     /// Whether nobody waits for the response any more. It is asked before each of several sequences.
     var isCancelled: @Sendable () -> Bool = { false }
 
-    private var description: ModelDescription { model.description }
+    init(_ input: CallInput, model: Model, limits: RequestLimits, truncate: Bool = true) {
+        self.input = input
+        self.model = model
+        self.limits = limits
+        self.truncate = truncate
+    }
 
-    func read(_ input: CallInput) throws(APIError) -> [PreparedSequence] {
+    private var description: ModelDescription { model.description }
+    private var field: String { input.field }
+
+    /// Reads the input as one or more sequences.
+    func read() throws(APIError) -> [PreparedSequence] {
         guard input.textMayBeJSON, model.tokenizer == nil, let text = input.value.string else {
             return try read(input.value)
         }
@@ -65,18 +69,18 @@ struct InputReader {
     }
 
     /// Reads exactly one sequence, which an array may hold.
-    func readOne(_ input: CallInput) throws(APIError) -> PreparedSequence {
-        let sequences = try read(input)
+    func readOne() throws(APIError) -> PreparedSequence {
+        let sequences = try read()
         guard sequences.count == 1 else {
             throw .value(field, "'\(field)' must be one sequence here, not \(sequences.count).")
         }
         return sequences[0]
     }
 
-    func read(_ input: JSONValue) throws(APIError) -> [PreparedSequence] {
+    private func read(_ value: JSONValue) throws(APIError) -> [PreparedSequence] {
         switch description.architecture.input {
-        case .tokens(let vocabularySize): try markingPrompts(readTokens(input, vocabularySize))
-        case .features(let size): try readFeatures(input, size)
+        case .tokens(let vocabularySize): try markingPrompts(readTokens(value, vocabularySize))
+        case .features(let size): try readFeatures(value, size)
         }
     }
 
@@ -134,9 +138,9 @@ struct InputReader {
 
     // MARK: Vocabulary models
 
-    private func readTokens(_ input: JSONValue, _ vocabularySize: Int) throws(APIError) -> [PreparedSequence] {
-        guard case .array(let array) = input else {
-            let sequence = try readTokenSequence(input, field, vocabularySize)
+    private func readTokens(_ value: JSONValue, _ vocabularySize: Int) throws(APIError) -> [PreparedSequence] {
+        guard case .array(let array) = value else {
+            let sequence = try readTokenSequence(value, field, vocabularySize)
             try checkTotal(sequence.length)
             return [sequence]
         }
@@ -191,7 +195,8 @@ struct InputReader {
         switch value {
         case .string(let text): return try readText(text, pair: nil, param, vocabularySize)
         case .object:
-            let fields = try FieldReader(value, rules, name: "a text pair", param: param, fields: ["text", "pair"])
+            let fields = try FieldReader(
+                value, input.rules, name: "a text pair", param: param, fields: ["text", "pair"])
             var texts: [String] = []
             for name in ["text", "pair"] {
                 guard let value = fields[name] else {
@@ -303,11 +308,11 @@ struct InputReader {
 
     // MARK: Feature models
 
-    private func readFeatures(_ input: JSONValue, _ size: Int) throws(APIError) -> [PreparedSequence] {
-        guard case .array(let array) = input else {
-            if input.string != nil || input.object != nil { throw featuresOnly(field, size) }
-            if input.isArray { throw singleVector(size) }
-            throw .type(field, "an array of feature vectors", found: input)
+    private func readFeatures(_ value: JSONValue, _ size: Int) throws(APIError) -> [PreparedSequence] {
+        guard case .array(let array) = value else {
+            if value.string != nil || value.object != nil { throw featuresOnly(field, size) }
+            if value.isArray { throw singleVector(size) }
+            throw .type(field, "an array of feature vectors", found: value)
         }
         guard let first = array.first else {
             throw InputReader.empty(field, "send one sequence or an array of them")
