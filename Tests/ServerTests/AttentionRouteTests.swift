@@ -97,7 +97,7 @@ private func answer(
 {
     let limits = CallLimits(attention: limits)
     let plan = try NativeEndpoints.attention(http, limits).plan(for: model, limits: limits)
-    return try plan.write(model.network.forward(plan.requests, scratch: Scratch())).response()
+    return try plan.results(model.network.forward(plan.requests, scratch: Scratch())).response()
 }
 
 private func post(_ body: String, headers: HTTPHeaders = ["Content-Type": "application/json"]) -> HTTPRequest {

@@ -1,3 +1,4 @@
+import HTTP
 import Models
 
 /// The way of a call through the engine: prepare → enqueue → results → write → respond.
@@ -47,7 +48,7 @@ struct CallPipeline: Sendable {
         let writer = context.writer
         let task = InferenceTask(
             model: model, sequences: plan.requests, deadline: context.deadline, isCancelled: { writer.isCancelled }
-        ) { [write = plan.write] outcome in
+        ) { [write = plan.results] outcome in
             switch outcome {
             case .failure(let error): context.respond(APIError(error))
             case .success(let outcome): respond(context, outcome, write)
@@ -78,7 +79,7 @@ struct CallPipeline: Sendable {
     /// Returns the moment that the request's `X-Request-Timeout-Ms` sets; `nil` if it has none.
     private static func deadline(_ context: RequestContext) throws(APIError) -> ContinuousClock.Instant? {
         guard let text = context.request.headers["X-Request-Timeout-Ms"] else { return nil }
-        guard text.utf8.count <= 9, text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let milliseconds = Int(text)
+        guard text.utf8.count <= 9, text.utf8.allSatisfy(HTTPGrammar.isDigit), let milliseconds = Int(text)
         else {
             throw .value("X-Request-Timeout-Ms", "'X-Request-Timeout-Ms' must be a whole number of milliseconds.")
         }

@@ -91,6 +91,6 @@ enum RequestTargets {
 
     private static func content(_ call: Call, _ model: Model) throws(APIError) -> ResponseContent {
         let plan = try call.plan(for: model, limits: limits)
-        return try plan.write(model.network.forward(plan.requests, scratch: Scratch()))
+        return try plan.results(model.network.forward(plan.requests, scratch: Scratch()))
     }
 }

@@ -34,12 +34,8 @@ extension EngineCall {
 
 /// A call together with the writer of its response, as an endpoint makes it from a request.
 struct Call: Sendable {
-    /// A call fitted to a model.
-    struct Plan: Sendable {
-        let requests: [SequenceRequest]
-        /// Writes the response from the results of `requests`. Runs on a worker.
-        let write: @Sendable ([SequenceResult]) throws(APIError) -> ResponseContent
-    }
+    /// A call fitted to a model, of which a worker writes the results as a response.
+    typealias Plan = CallPlan<ResponseContent>
 
     /// The name of the model; `nil` if the only, or first, model is meant.
     let model: String?
