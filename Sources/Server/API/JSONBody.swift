@@ -2,6 +2,13 @@ import Diagnostics
 import HTTP
 import JSON
 
+extension HTTPResponse {
+    /// Returns a response with a JSON body.
+    static func json(_ bytes: [UInt8], status: Int = 200) -> HTTPResponse {
+        HTTPResponse(status: status, headers: ["Content-Type": "application/json"], body: [ArraySegment(bytes)])
+    }
+}
+
 extension HTTPRequest {
     /// Reads the body as JSON, after its content coding is undone.
     func jsonBody(_ limits: RequestLimits, _ dialect: Dialect) throws(APIError) -> JSONValue {

@@ -43,9 +43,7 @@ package enum ResponseContent: Sendable {
     func response() -> HTTPResponse {
         switch self {
         case .whole(let response): response
-        case .json(let parts):
-            HTTPResponse(
-                status: 200, headers: ["Content-Type": "application/json"], body: [ArraySegment(parts.bytes())])
+        case .json(let parts): .json(parts.bytes())
         }
     }
 }

@@ -15,16 +15,14 @@ package struct ModelList {
             json.key("data")
             json.array { json in for model in models.models { json.value(.object(ModelList.members(of: model))) } }
         }
-        return HTTPResponse(
-            status: 200, headers: ["Content-Type": "application/json"], body: [ArraySegment(json.bytes)])
+        return .json(json.bytes)
     }
 
     func one(_ name: String) throws(APIError) -> HTTPResponse {
         let (_, model) = try models.find(name, param: nil)
         var json = JSONWriter(capacity: 1024)
         json.value(.object(ModelList.members(of: model)))
-        return HTTPResponse(
-            status: 200, headers: ["Content-Type": "application/json"], body: [ArraySegment(json.bytes)])
+        return .json(json.bytes)
     }
 
     /// The members of a model's object, for `encoderd inspect --json` too.

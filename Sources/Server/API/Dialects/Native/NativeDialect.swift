@@ -21,9 +21,9 @@ extension Dialect {
                 json.string(error.code)
             }
         }
-        var headers: HTTPHeaders = ["Content-Type": "application/json"]
-        for (name, value) in error.headers.fields { headers.add(name, value) }
-        return HTTPResponse(status: error.status, headers: headers, body: [ArraySegment(json.bytes)])
+        var response = HTTPResponse.json(json.bytes, status: error.status)
+        for (name, value) in error.headers.fields { response.headers.add(name, value) }
+        return response
     }
 
     /// Returns the error object's `type`, as OpenAI's clients know it.

@@ -19,9 +19,7 @@ enum OperationsEndpoints {
         ]
     }()
 
-    private static func status(_ word: String) -> HTTPResponse {
-        text("{\"status\":\"\(word)\"}", "application/json")
-    }
+    private static func status(_ word: String) -> HTTPResponse { .json(Array("{\"status\":\"\(word)\"}".utf8)) }
 
     private static func metrics(_ service: Service) -> HTTPResponse {
         let loaded = service.loadedIfReady
@@ -29,10 +27,8 @@ enum OperationsEndpoints {
             metrics: service.recorder.metrics, queue: loaded?.engine.status ?? QueueStatus(),
             threads: loaded?.engine.threads ?? 0, models: loaded?.models.models ?? [],
             connections: service.connectionCount)
-        return text(page.text(), "text/plain; version=0.0.4; charset=utf-8")
-    }
-
-    private static func text(_ text: String, _ type: String) -> HTTPResponse {
-        HTTPResponse(status: 200, headers: ["Content-Type": type], body: [ArraySegment(Array(text.utf8))])
+        return HTTPResponse(
+            status: 200, headers: ["Content-Type": "text/plain; version=0.0.4; charset=utf-8"],
+            body: [ArraySegment(Array(page.text().utf8))])
     }
 }
