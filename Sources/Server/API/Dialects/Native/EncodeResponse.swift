@@ -114,8 +114,9 @@ package struct EncodeResponse: Sendable {
                 add(logits, to: &parts)
             } else {
                 add(logits.values, to: &parts)
-                let labels = results.labels(logits.values)
-                parts.add { json in if let labels { EncodeResponse.write(labels, &json) } }
+                parts.add { [results] json in
+                    if let labels = results.labels(logits.values) { EncodeResponse.write(labels, &json) }
+                }
             }
         }
         if let sparse = result.sparse {
