@@ -93,7 +93,7 @@ struct Router: Sendable {
             let hint =
                 SimilarNames.nearest(to: path, among: known).map { "; did you mean '\($0)'?" } ?? "; see /openapi.json."
             let error = APIError(404, "not_found", "There is no '\(path.excerpt(200))' here\(hint)")
-            return Match(.refused(error), dialect(of: path), label: "")
+            return Match(.refused(error), prefixDialect(of: path), label: "")
         }
         let wanted = method == "HEAD" ? "GET" : method
         if let match = found.matches.first(where: { $0.method == wanted })?.match {
@@ -111,8 +111,11 @@ struct Router: Sendable {
     }
 
     /// Returns the dialect in which errors are written for a path, also if it is the path of no endpoint.
-    func dialect(of path: String) -> Dialect {
-        find(path)?.path.dialect ?? prefixes.first { path.hasPrefix($0.prefix) }?.dialect ?? .native
+    func dialect(of path: String) -> Dialect { find(path)?.path.dialect ?? prefixDialect(of: path) }
+
+    /// Returns the dialect in which errors are written for a path of no endpoint.
+    private func prefixDialect(of path: String) -> Dialect {
+        prefixes.first { path.hasPrefix($0.prefix) }?.dialect ?? .native
     }
 
     private func find(_ path: String) -> (path: Path, parameters: [String: String])? {

@@ -12,7 +12,11 @@ struct EncodePlan {
     init(_ call: EncodeCall, _ description: ModelDescription, sequences: Int) throws(APIError) {
         var outputs = call.outputs
         if outputs.isEmpty {
-            outputs = [EncodeOutput(rawValue: description.outputs.defaultOutput.rawValue) ?? .embedding]
+            switch description.outputs.defaultOutput {
+            case .embedding: outputs = [.embedding]
+            case .logits: outputs = [.logits]
+            case .sparse: outputs = [.sparse]
+            }
         }
         if outputs.contains(.sparse), description.outputs.sparse == nil {
             throw APIError(
