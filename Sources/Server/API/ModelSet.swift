@@ -1,5 +1,4 @@
 import Diagnostics
-import JSON
 import Models
 
 /// The loaded models, by name.

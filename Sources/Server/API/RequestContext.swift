@@ -1,5 +1,4 @@
 import HTTP
-import Models
 import Synchronization
 
 /// A request on its way to its response, with its match and the time that each stage takes.

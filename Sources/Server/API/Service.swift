@@ -35,7 +35,7 @@ final class Service: Sendable {
         return count()
     }
 
-    /// The models and their engine; `nil` while they are loaded.
+    /// The models and their engine; `nil` until they are loaded.
     var loadedIfReady: Loaded? { state.withLock { $0 } }
 
     /// Returns the models and their engine, or throws why there are none.

@@ -1,6 +1,5 @@
 import HTTP
 import ModelFiles
-import Models
 
 /// A writer of named tensors in the safetensors format (see `SafetensorsHeader`).
 public enum SafetensorsWriter {

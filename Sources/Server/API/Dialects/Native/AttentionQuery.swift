@@ -1,7 +1,6 @@
 import Diagnostics
 import HTTP
 import JSON
-import Models
 
 extension AttentionFields {
     /// Reads the query of a URL, in which '+' stands for a space, as HTML forms send it.
