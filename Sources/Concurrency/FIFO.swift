@@ -4,14 +4,20 @@ public struct FIFO<Element> {
     /// The index in `items` of the first element.
     @usableFromInline var head = 0
 
+    /// Makes an empty queue.
     @inlinable public init() {}
 
+    /// Whether there is no element.
     @inlinable public var isEmpty: Bool { head == items.count }
+    /// The number of elements.
     @inlinable public var count: Int { items.count - head }
+    /// The element that came first; `nil` if there is none.
     @inlinable public var first: Element? { isEmpty ? nil : items[head] }
 
+    /// Adds an element at the end.
     @inlinable public mutating func append(_ item: Element) { items.append(item) }
 
+    /// Removes and returns the element that came first; `nil` if there is none.
     @inlinable public mutating func popFirst() -> Element? {
         guard head < items.count else { return nil }
         let item = items[head]

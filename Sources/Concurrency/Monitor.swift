@@ -4,6 +4,7 @@ import Glibc
 public final class Monitor: @unchecked Sendable {
     @usableFromInline let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
 
+    /// Makes an unlocked monitor.
     public init() { pthread_mutex_init(mutex, nil) }
 
     deinit {
@@ -11,6 +12,7 @@ public final class Monitor: @unchecked Sendable {
         mutex.deallocate()
     }
 
+    /// Runs `body` with the monitor locked.
     @inlinable public func withLock<T>(_ body: () -> T) -> T {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
@@ -24,9 +26,11 @@ public final class Monitor: @unchecked Sendable {
         pthread_mutex_lock(mutex)
     }
 
+    /// A condition variable. Threads wait for its signals with a monitor locked.
     public final class Condition: @unchecked Sendable {
         @usableFromInline let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 
+        /// Makes a condition for which nobody waits.
         public init() {
             var attributes = pthread_condattr_t()
             pthread_condattr_init(&attributes)
@@ -40,7 +44,9 @@ public final class Monitor: @unchecked Sendable {
             condition.deallocate()
         }
 
+        /// Wakes one thread that waits, if there is one.
         public func signal() { pthread_cond_signal(condition) }
+        /// Wakes all threads that wait.
         public func broadcast() { pthread_cond_broadcast(condition) }
 
         /// Waits for a signal. The caller holds the lock of `monitor`. May return without one.

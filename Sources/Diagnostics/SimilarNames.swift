@@ -1,7 +1,7 @@
 /// Suggestions for a misspelled name.
 public enum SimilarNames {
     /// Returns at most three of `names` that the writer of `name` may have meant. A name that ends in the other one
-    /// after a period comes first; then the nearest by edit distance follow, with at most a quarter of `name` edited.
+    /// after a period comes first. The nearest by edit distance follow, with at most a quarter of `name` edited.
     /// Only the first 2,000 names, and names of at most 200 bytes, are compared.
     public static func suggestions(for name: String, among names: [String]) -> [String] {
         guard name.utf8.count <= 200 else { return [] }

@@ -2,7 +2,7 @@ import CSystem
 import Glibc
 
 /// A connection of a client: it reads requests, has them handled and writes the responses, in order. Every property
-/// belongs to the loop of its owner, and every entry checks that it is on it: that, not the compiler, makes the class
+/// belongs to the loop of its owner, and every entry checks that it is on it. That, not the compiler, makes the class
 /// `Sendable`.
 final class HTTPConnection: @unchecked Sendable {
     /// The phases of a connection, each with what it needs. The payloads are objects: with structs in their place, each look at
@@ -353,8 +353,8 @@ final class HTTPConnection: @unchecked Sendable {
     // MARK: Answering
 
     /// Answers at once a request whose response is there, and continues with the next request that has been read. The pipeline
-    /// of one client does not hold the loop for long, though; and which response is the last is known only when all bytes
-    /// are read.
+    /// of one client does not hold the loop for long, though. Which response is the last is known only when all bytes are
+    /// read.
     private func answerEarly(_ response: HTTPResponse, for exchange: Exchange) {
         answeredInARow += 1
         if answeredInARow < 32, !owner.isDraining, !peerEnded { return send(response, for: exchange) }
@@ -551,8 +551,8 @@ final class HTTPConnection: @unchecked Sendable {
             fail(HTTPParseError(408, "head_timeout", "The request's head came too slowly."))
         case .handling(let exchange):
             deadline = .max
-            // The client has shut its write side. An interim response, which HTTP/1.1 clients must understand (RFC 9110,
-            // 15.2), is answered with a reset if it has closed the connection, which cancels its work.
+            // The client has shut its write side. HTTP/1.1 clients must understand an interim response (RFC 9110, 15.2). It is
+            // answered with a reset, which cancels the client's work, if the client has closed the connection.
             if exchange.minorVersion == 1 { sendContinue() }
         case .writing, .lingering:
             close()

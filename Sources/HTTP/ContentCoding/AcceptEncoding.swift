@@ -22,5 +22,6 @@ package struct AcceptEncoding: Equatable {
 }
 
 extension HTTPRequest {
+    /// The content codings that the Accept-Encoding fields allow for the response.
     package var acceptEncoding: AcceptEncoding { AcceptEncoding(headers.list("Accept-Encoding")) }
 }

@@ -19,7 +19,9 @@ package enum ContentCoding: Sendable, Equatable {
 
 /// Undoes a content coding in bounded memory.
 package struct Inflater {
+    /// The reason why a body is refused.
     package enum Failure: Error, Equatable {
+        /// The body is cut, damaged or followed by other bytes.
         case malformed
         /// The result is larger than `limit`.
         case tooLarge
@@ -32,6 +34,7 @@ package struct Inflater {
     /// The default of `ratio`.
     package static let defaultRatio = 100
 
+    /// The coding to undo.
     package let coding: ContentCoding
     /// The largest result in bytes.
     package let limit: Int
@@ -44,6 +47,7 @@ package struct Inflater {
         self.ratio = ratio
     }
 
+    /// Returns the body without its coding.
     package func inflate(_ body: [UInt8]) throws(Failure) -> [UInt8] {
         // Beyond what HTTP takes as a body anyway.
         guard body.count < Int(UInt32.max) else { throw .tooLarge }

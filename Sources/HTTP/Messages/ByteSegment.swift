@@ -9,6 +9,7 @@ package protocol ByteSegment: Sendable {
 
 /// A segment that holds an array of fixed-width values without padding, in the byte order of the machine.
 package struct ArraySegment<Element: BitwiseCopyable & Sendable>: ByteSegment {
+    /// The values, in order.
     package let values: [Element]
     @inlinable package init(_ values: [Element]) { self.values = values }
     @inlinable package var byteCount: Int { values.count * MemoryLayout<Element>.stride }

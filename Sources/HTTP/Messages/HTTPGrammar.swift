@@ -20,6 +20,7 @@ package enum HTTPGrammar {
     /// HTAB / SP / VCHAR / obs-text (RFC 9110, 5.5)
     static func isFieldByte(_ byte: UInt8) -> Bool { byte == 0x09 || (byte >= 0x20 && byte != 0x7F) }
 
+    /// DIGIT (RFC 5234, B.1)
     package static func isDigit(_ byte: UInt8) -> Bool { 0x30...0x39 ~= byte }
 
     static func trimmed(_ bytes: ByteSlice) -> ByteSlice {

@@ -11,9 +11,11 @@ package struct HTTPHeaders: Sendable, Equatable, ExpressibleByDictionaryLiteral 
     private var bytes: [UInt8] = []
     private var places: [Field] = []
 
+    /// Makes a list without fields.
     package init() {}
     package init(dictionaryLiteral elements: (String, String)...) { for (name, value) in elements { add(name, value) } }
 
+    /// The number of fields.
     package var count: Int { places.count }
     /// The capacity of the buffer in bytes.
     var capacity: Int { bytes.capacity }
@@ -23,6 +25,7 @@ package struct HTTPHeaders: Sendable, Equatable, ExpressibleByDictionaryLiteral 
         places.map { (text($0.start..<$0.middle), text($0.middle..<$0.end)) }
     }
 
+    /// Adds a field at the end.
     package mutating func add(_ name: String, _ value: String) { add(name.utf8, value.utf8) }
 
     mutating func add(_ name: some Collection<UInt8>, _ value: some Collection<UInt8>) {

@@ -28,6 +28,7 @@ package struct HTTPLimits: Sendable {
 
     // MARK: Sizes of one request
 
+    /// The largest size in bytes of a request target.
     package var maxTargetBytes = 8192
     /// The largest head in bytes, of request line and header fields together.
     package var maxHeadBytes = 32 << 10
@@ -47,7 +48,7 @@ package struct HTTPLimits: Sendable {
     /// The memory in bytes for request bodies that arrive and responses that leave. When it is used up, a request whose body
     /// or response is larger than `smallBytes` gets 503.
     package var maxBufferedBytes = 1 << 30
-    /// The age from which a body or response is evicted, the oldest first, when `maxBufferedBytes` are used up: a body gets
+    /// The age from which a body or response is evicted, the oldest first, when `maxBufferedBytes` are used up. A body gets
     /// 503, a response is broken off.
     package var holdSeconds = 30.0
     /// The number of bytes that each connection may hold besides `maxBufferedBytes`.
@@ -61,6 +62,7 @@ package struct HTTPLimits: Sendable {
     static let maxRefusals = 256
     /// The pause in accepting when the process has no descriptors left.
     package var acceptPauseSeconds = 0.25
+    /// The largest number of connections that wait for acceptance at each address (listen(2)).
     package var listenBacklog: Int32 = 4096
 
     package init() {}

@@ -1,11 +1,14 @@
 /// A request. The body is empty while only the head has arrived; it is decoded from its transfer coding.
 package struct HTTPRequest: Sendable {
+    /// The method, in the case that the client wrote.
     package var method: String
     /// The percent-decoded path of the target, also of a target in absolute form.
     package var path: String
     /// The query of the target, not decoded; `nil` if the target has no `?`.
     package var query: String?
+    /// The header fields in order of arrival.
     package var headers: HTTPHeaders
+    /// The bytes of the body.
     package var body: [UInt8]
 
     @inlinable
@@ -25,6 +28,7 @@ package struct HTTPRequest: Sendable {
 
 /// A response: status, header fields, and a body that is ready or streamed.
 package struct HTTPResponse: Sendable {
+    /// The status code.
     package var status: Int
     /// The header fields but Content-Length, Transfer-Encoding, Date and Connection, which the connection writes.
     package var headers: HTTPHeaders

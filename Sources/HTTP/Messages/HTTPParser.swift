@@ -1,7 +1,7 @@
 /// An incremental parser of one request after another (RFC 9112). Every decision depends only on the bytes before it, so that
 /// the result is the same if they arrive at once or one by one. It is strict against request smuggling: framing that two
 /// readers could understand differently is refused. A line that arrives whole is parsed in place, and the memory of the
-/// headers is reused, so that a request without a body and with whole lines allocates nothing.
+/// headers is reused. A request without a body and with whole lines therefore allocates nothing.
 struct HTTPParser {
     enum Phase { case start, requestLine, fields, body, complete }
 

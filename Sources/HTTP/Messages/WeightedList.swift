@@ -1,5 +1,6 @@
 /// The items of a list field with weights, such as Accept (RFC 9110, section 12.5.1), in order.
 package struct WeightedList {
+    /// An item with its weight.
     package struct Item {
         /// The item in lowercase, without white space and parameters; empty for an empty item.
         package let name: String
@@ -7,6 +8,7 @@ package struct WeightedList {
         package let weight: Double
     }
 
+    /// The items in the order of the field.
     package let items: [Item]
 
     /// - Parameter field: the value of the field; `nil` if the message has none.

@@ -8,6 +8,7 @@ package struct DescriptorLimit: Sendable, Equatable {
     /// The number of descriptors that it may have.
     package let allowed: Int
 
+    /// Whether the server may have as many descriptors as it needs.
     package var isEnough: Bool { allowed >= wanted }
 
     /// Raises the soft limit as far as the server needs and the hard limit allows. Never lowers it.

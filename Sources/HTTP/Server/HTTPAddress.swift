@@ -2,10 +2,11 @@ import Glibc
 
 /// An address that a server listens on.
 package enum HTTPAddress: Sendable, Equatable, CustomStringConvertible {
-    /// Port 0 takes a free one.
+    /// A TCP address, with TLS if the server has a certificate. Port 0 takes a free one.
     case tcp(host: String, port: Int)
     /// A TCP address without TLS even if the server has a certificate: for probes and scrapers on the inside.
     case plain(host: String, port: Int)
+    /// A Unix-domain socket, without TLS.
     case unix(path: String)
     /// A stream socket that listens already, inherited from the process that started this one.
     case inherited(descriptor: Int32)

@@ -13,8 +13,8 @@ extension HTTPServer {
     }
 
     /// Closes the connection that has waited longest with its first request, if that is long. Else closes the one that has
-    /// been idle longest since its last request, as HTTP lets a server at any time (RFC 9112, 9.5), lingering, or slow with
-    /// its next head.
+    /// been idle, lingering or slow with its next head longest since its last request. HTTP lets a server do that at any time
+    /// (RFC 9112, 9.5).
     func evict() {
         forgetThoseWithRequest()
         if let name = withoutRequest.first, let connection = connection(named: name),

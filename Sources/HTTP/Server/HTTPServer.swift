@@ -5,9 +5,10 @@ import Glibc
 import Synchronization
 
 /// An HTTP/1.1 server: one event loop on a serial Dispatch queue. All state belongs to the loop, and every entry checks
-/// that it is on it. One epoll descriptor holds the listeners and all sockets, so that no socket needs a Dispatch source,
+/// that it is on it. One epoll descriptor holds the listeners and all sockets. No socket therefore needs a Dispatch source,
 /// with its rules about the order of canceling and closing.
 package final class HTTPServer: ConnectionOwner, @unchecked Sendable {
+    /// The limits on connections and requests.
     package let limits: HTTPLimits
     let handler: any RequestHandler
     let queue = DispatchQueue(label: "encoderd.http")
@@ -68,8 +69,8 @@ package final class HTTPServer: ConnectionOwner, @unchecked Sendable {
         var tasks: [@Sendable () -> Void] = []
     }
 
-    /// Runs a closure on the loop soon. If no thread is in the loop, the calling one runs it, since waking another may take
-    /// longer than all else that a short response costs. Else the thread in the loop runs it.
+    /// Runs a closure on the loop soon. If no thread is in the loop, the calling one runs it: waking another may take longer
+    /// than all else of a short response. Else the thread in the loop runs it.
     func executeOnLoop(_ body: @escaping @Sendable () -> Void) {
         let isTaken = pendingTasks.withLock { pending in
             if pending.hasRunner { pending.tasks.append(body) }

@@ -57,7 +57,7 @@ final class Poller: @unchecked Sendable {
     }
 
     /// Ends the thread. Any thread may call this. The thread closes the wake signal as soon as it sees `isStopped`, so the signal
-    /// comes first: it stays set until the thread has seen it.
+    /// comes first. It stays set until the thread has seen it.
     func stop() {
         eventfd_write(wakeSignal, 1)
         isStopped.store(true, ordering: .releasing)

@@ -1,8 +1,8 @@
-/// The layout of a picture of weight maps, in pixels: a heading with the color scale, then a panel for each map with a label
-/// for each row (left) and column (above, reading upward). `svg()` and `png()` draw the same layout.
+/// The layout of a picture of weight maps, in pixels: a heading with the color scale, then a panel for each map. A panel has a
+/// label for each row (left) and column (above, reading upward). `svg()` and `png()` draw the same layout.
 ///
-/// A cell's color is √(weight ÷ the largest weight drawn): on a linear scale of 8 bits, uniform attention over 512
-/// positions beside one weight of 1 would round to white, here it is 4 % of the scale. The scale is printed.
+/// A cell's color is √(weight ÷ the largest weight drawn). On a linear scale of 8 bits, uniform attention over 512 positions
+/// beside one weight of 1 would round to white; here it is 4 % of the scale. The scale is printed.
 public struct AttentionPicture: Sendable {
     /// The reason why a picture is not drawn.
     enum TooLarge: Error, Equatable {

@@ -7,14 +7,18 @@ public enum BinaryFloat: String, Sendable, CaseIterable {
 
 /// A tensor of a binary response: row-major values in the machine's little-endian byte order.
 public struct BinaryTensor: Sendable {
+    /// The values, by type.
     public enum Values: Sendable {
         case f32([Float])
         case f16([Float16])
         case i64([Int64])
     }
 
+    /// The name in formats that hold several tensors.
     public let name: String
+    /// The sizes of the axes, outermost first.
     public let shape: [Int]
+    /// The values in row-major order.
     public let values: Values
 
     /// Stores `floats` as they are, sharing their memory, or rounded to f16: to nearest even, beyond 65504 to infinity.
@@ -25,6 +29,7 @@ public struct BinaryTensor: Sendable {
         values = type == .f32 ? .f32(floats) : .f16(floats.map { Float16($0) })
     }
 
+    /// Stores integers as they are, sharing their memory.
     public init(name: String, shape: [Int], integers: [Int64]) {
         precondition(shape.reduce(1, *) == integers.count, "\(name): shape \(shape) for \(integers.count) values")
         self.name = name

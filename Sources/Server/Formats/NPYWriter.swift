@@ -3,6 +3,7 @@ import HTTP
 /// A writer of one array in NumPy's `.npy` format, version 1.0, byte for byte as `numpy.save` writes it
 /// (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
 public enum NPYWriter {
+    /// The value of Content-Type. There is no registered one.
     public static let mediaType = "application/x-npy"
 
     /// Returns the header, then the tensor's own memory. The format has no place for the tensor's name.

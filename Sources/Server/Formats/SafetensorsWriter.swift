@@ -3,6 +3,7 @@ import ModelFiles
 
 /// A writer of named tensors in the safetensors format (see `SafetensorsHeader`).
 public enum SafetensorsWriter {
+    /// The value of Content-Type. There is no registered one.
     public static let mediaType = "application/vnd.safetensors"
 
     /// Returns the header, then each tensor's own memory. Wider types come first, so that every tensor is aligned to its type;

@@ -4,6 +4,7 @@ import Models
 
 /// A server of models over HTTP. It listens before it has models, so that a probe of /ready gets 503 `loading`.
 public final class EncoderServer: Sendable {
+    /// The choices that the operator made.
     public let configuration: ServerConfiguration
     private let metrics = Metrics()
     private let handler: APIHandler
@@ -11,6 +12,7 @@ public final class EncoderServer: Sendable {
     private let http: HTTPServer
     private let engine = Locked<InferenceEngine?>(nil)
 
+    /// Makes a server that listens nowhere yet. Throws if its keys or TLS files cannot be used.
     package init(configuration: ServerConfiguration = ServerConfiguration()) throws(HTTPServerError) {
         handler = APIHandler(
             metrics: metrics, limits: configuration.requests, attentionLimits: configuration.attention,

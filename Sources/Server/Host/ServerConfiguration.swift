@@ -4,6 +4,7 @@ import HTTP
 public struct ServerConfiguration: Sendable {
     /// The number of worker threads; `nil` if there is one for each processor that this process may use.
     public var threads: Int?
+    /// The limits on connections and HTTP messages.
     package var http = HTTPLimits()
     /// The certificate and key of TLS; `nil` if clients speak plain HTTP.
     package var tls: TLSFiles?
@@ -11,9 +12,13 @@ public struct ServerConfiguration: Sendable {
     public var keyFile: String?
     /// The origins whose pages may read responses; `nil` if there are none.
     package var cors: CORSPolicy?
+    /// The limits on waiting work and on batches.
     public var queue = QueueLimits()
+    /// The limits on the size of one request.
     public var requests = RequestLimits()
+    /// The limits on the size of an attention response.
     public var attention = AttentionLimits()
+    /// The rule for which responses are compressed.
     public var compression = CompressionPolicy.auto
     /// The log that gets one line a request; `nil` if there is none.
     public var accessLog: AccessLog?

@@ -3,6 +3,7 @@ import Glibc
 /// The processors that this process may use: those of its affinity mask, but no more than its control group's quota
 /// (`cpu.max` of cgroup v2, https://docs.kernel.org/admin-guide/cgroup-v2.html#cpu-interface-files), rounded up.
 public enum AvailableProcessors {
+    /// The number of processors, at least 1.
     public static var count: Int {
         let status = (readSmallFile("/proc/self/status") ?? "").split(separator: "\n")
         let mask = status.first { $0.hasPrefix("Cpus_allowed:") }?.dropFirst("Cpus_allowed:".count) ?? ""

@@ -6,10 +6,15 @@ import Synchronization
 
 /// The state of an engine, for `/metrics` and tests.
 public struct QueueStatus: Sendable, Equatable {
+    /// The number of requests that are admitted and not yet answered.
     public var requests = 0
+    /// The number of sequences that wait for a forward pass.
     public var queuedSequences = 0
+    /// The number of tokens or steps of these sequences.
     public var queuedTokens = 0
+    /// The number of workers that are not idle.
     public var busyWorkers = 0
+    /// Whether new requests are refused.
     public var draining = false
 }
 
@@ -23,7 +28,9 @@ public struct QueueStatus: Sendable, Equatable {
 /// Workers that are idle when a batch is made share its sequences. A worker without work helps another's pass until work
 /// arrives, so all workers compute a single sequence, and the first to finish help the last.
 public final class InferenceEngine: @unchecked Sendable {
+    /// The limits on waiting work and on batches.
     public let limits: QueueLimits
+    /// The number of worker threads.
     public private(set) var threads: Int
     private let networks: [any Network]
     /// The observer of forward passes: it is told the model, the sequences, the tokens and the time of each.
@@ -63,8 +70,8 @@ public final class InferenceEngine: @unchecked Sendable {
     /// The number of members of a pass's team.
     private let teamSize: Int
 
-    /// The time that a worker spins before it sleeps, in nanoseconds: after helping, while the response is written and its
-    /// client wakes; after answering, until that client's next request is likely to arrive.
+    /// The time that a worker spins before it sleeps, in nanoseconds. After helping it spins while the response is written and
+    /// its client wakes. After answering it spins until that client's next request is likely to arrive.
     private let spinTimes: (afterHelping: Int, afterAnswering: Int)
 
     /// The number of requests that are prepared in a row before a waiting batch goes first.
@@ -91,6 +98,7 @@ public final class InferenceEngine: @unchecked Sendable {
         self.threads = workers.count
     }
 
+    /// The state at this moment.
     public var status: QueueStatus {
         monitor.withLock {
             QueueStatus(

@@ -2,14 +2,15 @@ import Models
 
 /// The limits on waiting work and on batches.
 public struct QueueLimits: Sendable {
-    /// The tokens or steps in one forward pass. A longer sequence runs alone.
+    /// The largest number of tokens or steps in one forward pass. A longer sequence runs alone.
     public var maxBatchTokens = 16_384
+    /// The largest number of sequences in one forward pass.
     public var maxBatchSequences = 512
-    /// The tokens that wait for a forward pass, of all models together.
+    /// The largest number of tokens that wait for a forward pass, of all models together.
     public var maxQueuedTokens = 1 << 18
-    /// The requests that are admitted and not yet answered.
+    /// The largest number of requests that are admitted and not yet answered.
     public var maxRequests = 4096
-    /// The bytes of the bodies of these requests.
+    /// The largest number of bytes of the bodies of these requests.
     public var maxRequestBytes = 512 << 20
     /// The smallest number of tokens into which a batch is split over idle workers.
     public var minSplitTokens = 128

@@ -4,6 +4,7 @@ import COpenSSL
 package struct TLSFiles: Sendable, Equatable {
     /// The certificate, followed by those that lead from it to the authority.
     package var certificate: String
+    /// The private key of the certificate.
     package var key: String
     /// The authorities of whose certificates clients must show one; `nil` if clients show none.
     package var clientAuthorities: String?

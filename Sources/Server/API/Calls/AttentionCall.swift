@@ -11,6 +11,7 @@ package enum IndexChoice: Sendable, Equatable {
 package enum AttentionFormat: String, Sendable, CaseIterable {
     case json, npy, safetensors, svg, png
 
+    /// The value of the response's Content-Type.
     package var mediaType: String {
         switch self {
         case .json: "application/json"
@@ -26,12 +27,17 @@ package enum AttentionFormat: String, Sendable, CaseIterable {
 package struct AttentionCall: EngineCall {
     /// The fields that choose which weights are computed and shown.
     package struct Options: Sendable, Equatable {
+        /// The layers to compute.
         package var layers = IndexChoice.all
+        /// The heads, or directions, to compute.
         package var heads = IndexChoice.all
+        /// The rows to compute, by their positions in the sequence.
         package var queries = IndexChoice.all
+        /// The way of making one map of all heads.
         package var headReduce = HeadReduction.none
         /// The method's name as the client wrote it; `nil` if the model's default is meant.
         package var method: String?
+        /// The treatment of the rows and columns of special tokens.
         package var specialTokens = SpecialTokenPolicy.keep
         /// The weights of a row to keep; `nil` if all are.
         package var select: WeightSelection?
@@ -44,9 +50,11 @@ package struct AttentionCall: EngineCall {
     }
 
     package var model: String?
+    /// The sequence.
     package var input: CallInput
     /// Whether a sequence that is too long for the model is cut.
     package var truncate = true
+    /// The choice of weights.
     package var options = Options()
 
     package init(_ input: CallInput) { self.input = input }

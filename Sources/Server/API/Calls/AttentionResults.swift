@@ -2,7 +2,9 @@ import Models
 
 /// The results of an `AttentionCall`.
 package struct AttentionResults: Sendable {
+    /// The name of the model.
     package let model: String
+    /// The description of the model.
     package let description: ModelDescription
     let plan: AttentionPlan
     /// The tokens of the sequence, one a position.

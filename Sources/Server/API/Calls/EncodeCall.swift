@@ -17,9 +17,11 @@ package enum Prompt: Sendable, Equatable {
 /// A call for vectors: embeddings, states, logits or sparse vectors of sequences.
 package struct EncodeCall: EngineCall {
     package var model: String?
+    /// The sequences.
     package var input: CallInput
     /// Whether sequences that are too long for the model are cut.
     package var truncate = true
+    /// The text in front of every text.
     package var prompt = Prompt.standard
     /// The values to compute; empty if the model's default is meant.
     package var outputs: [EncodeOutput] = []

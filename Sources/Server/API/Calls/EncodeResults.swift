@@ -2,6 +2,7 @@ import Models
 
 /// The results of an `EncodeCall`, one a sequence.
 package struct EncodeResults: Sendable {
+    /// The model that computed the results.
     package let model: Model
     /// The number of tokens or steps of each sequence, and whether it was cut.
     package let sequences: [(length: Int, truncated: Bool)]

@@ -246,8 +246,8 @@ struct InputReader {
         return PreparedSequence(input: processor.input(tokens), truncated: encoding.truncated, tokens: tokens)
     }
 
-    /// Sets the number of prompt tokens of each text, if pooling leaves them out: the tokens of the prompt alone, without the
-    /// token at the end.
+    /// Sets the number of prompt tokens of each text, if pooling leaves them out. They are the tokens of the prompt alone,
+    /// without the token at the end.
     private func markingPrompts(_ sequences: [PreparedSequence]) -> [PreparedSequence] {
         guard !prompt.isEmpty, !description.prompts.arePooled, let processor = model.processor,
             sequences.contains(where: { !$0.tokens.isEmpty })

@@ -4,9 +4,9 @@ import Models
 
 /// The response of `/v1/attention`.
 ///
-/// `tokens` label the columns; hidden ones are left out. `queries` (if chosen) and `keys` (if columns are not simply the
-/// whole sequence) give the sequence position of each row and column, −1 for a recurrent initial state, so that `tokens` has
-/// one entry for each key but that.
+/// `tokens` label the columns; hidden ones are left out. `queries` (if chosen) gives the sequence position of each row,
+/// `keys` (if columns are not simply the whole sequence) that of each column. A recurrent initial state has −1, so that
+/// `tokens` has one entry for each key but that.
 package struct AttentionResponse: Sendable {
     private var results: AttentionResults
     private let limits: AttentionLimits

@@ -30,6 +30,7 @@ package struct EncodeResponse: Sendable {
         self.encodingFormat = encodingFormat
     }
 
+    /// Writes the response in a format. Throws if the format cannot hold the results.
     package func content(_ format: EncodeFormat) throws(APIError) -> ResponseContent {
         switch format {
         case .json: return .json(json())
