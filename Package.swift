@@ -151,12 +151,13 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "HTTPTests", dependencies: ["HTTP", "Concurrency", "CSystem", "COpenSSL"], swiftSettings: strict),
+            name: "HTTPTests", dependencies: ["HTTP", "Concurrency", "CSystem", "COpenSSL", "TestSupport"],
+            swiftSettings: strict),
         .testTarget(
             name: "ServerTests",
             dependencies: [
                 "Server", "HTTP", "Models", "Tokenizers", "ModelFiles", "KernelSelection", "JSON", "Concurrency",
-                "CResources", "CZlib",
+                "CResources", "CZlib", "TestSupport",
             ], swiftSettings: strict),
     ]
 )

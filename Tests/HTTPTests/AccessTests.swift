@@ -1,6 +1,6 @@
 import Concurrency
-import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import HTTP
@@ -53,11 +53,7 @@ import Testing
     }
 
     static func keys(_ text: String) throws -> APIKeys {
-        let path = FileManager.default.temporaryDirectory.appendingPathComponent("encoderd-keys-\(UUID().uuidString)")
-            .path
-        try Data(text.utf8).write(to: URL(fileURLWithPath: path))
-        defer { try? FileManager.default.removeItem(atPath: path) }
-        return try APIKeys(path: path)
+        try withFile(Array(text.utf8)) { try APIKeys(path: $0) }
     }
 
     @Test(arguments: [

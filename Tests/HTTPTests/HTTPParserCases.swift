@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import HTTP
@@ -22,8 +23,7 @@ struct HTTPParserCase: Sendable, CustomTestStringConvertible {
     var testDescription: String { "\(name) [\(source)]" }
 
     static let all: Result<[HTTPParserCase], any Error> = Result {
-        let url = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .appendingPathComponent("Reference/data/http_cases.json")
+        let url = URL(fileURLWithPath: Folders.reference + "/http_cases.json")
         let rows = try #require(try JSONSerialization.jsonObject(with: Data(contentsOf: url)) as? [[String: Any]])
         return try rows.map(HTTPParserCase.init)
     }

@@ -1,15 +1,12 @@
 import COpenSSL
-import Foundation
 import Glibc
+import TestSupport
 
 @testable import HTTP
 
 /// The certificates of Tests/Reference/tls.sh.
 enum TestCertificates {
-    static func path(_ name: String) -> String {
-        URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .appendingPathComponent("Reference/data/tls/\(name)").path
-    }
+    static func path(_ name: String) -> String { "\(Folders.reference)/tls/\(name)" }
 
     static let server = TLSFiles(certificate: path("server-chain.pem"), key: path("server.key"))
     static let renewed = TLSFiles(certificate: path("renewed-chain.pem"), key: path("renewed.key"))

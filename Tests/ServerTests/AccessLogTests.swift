@@ -1,5 +1,6 @@
 import Concurrency
 import Foundation
+import TestSupport
 import Testing
 
 @testable import HTTP
@@ -29,10 +30,7 @@ private func entry(_ path: String = "/v1/encode", out: Int? = 120) -> AccessLog.
 }
 
 private func keys(_ text: String) throws -> APIKeys {
-    let url = FileManager.default.temporaryDirectory.appendingPathComponent("encoderd-keys-\(UUID().uuidString)")
-    try Data(text.utf8).write(to: url)
-    defer { try? FileManager.default.removeItem(at: url) }
-    return try APIKeys(path: url.path)
+    try withFile(Array(text.utf8)) { try APIKeys(path: $0) }
 }
 
 @Suite struct AccessLogTests {

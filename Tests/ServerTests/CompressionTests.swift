@@ -1,20 +1,12 @@
 import JSON
 import Models
+import TestSupport
 import Testing
 
 @testable import HTTP
 @testable import Server
 
-private func bytes(_ hex: String) -> [UInt8] {
-    let digits = Array(hex.utf8).map { UInt8($0 > 0x39 ? $0 - 0x57 : $0 - 0x30) }
-    return stride(from: 0, to: digits.count, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }
-}
-
-/// `{"input": "a bb"}` as Python's zlib writes it at level 9: `compressobj(9, 8, 31)`, `compress`, and raw deflate.
-private let gzipped = bytes("1f8b0800000000000203ab56cacc2b282d51b252504a54484a52aa0500201d52b311000000")
-private let deflated = bytes("78daab56cacc2b282d51b252504a54484a52aa050032500550")
-private let raw = bytes("ab56cacc2b282d51b252504a54484a52aa0500")
-private let body = Array("{\"input\": \"a bb\"}".utf8)
+private let (body, gzipped, deflated, raw) = (CodedText.plain, CodedText.gzip, CodedText.zlib, CodedText.deflate)
 
 @Suite struct CompressionPolicyTests {
     @Test(

@@ -1,5 +1,6 @@
 import Foundation
 import JSON
+import TestSupport
 import Testing
 
 @testable import HTTP
@@ -7,9 +8,7 @@ import Testing
 
 /// Expected bytes: numpy.save and safetensors.numpy.save, by Tests/Reference/attention.py.
 private func reference() throws -> JSONValue {
-    let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        .appendingPathComponent("../Reference/data/attention.json")
-    return try JSONValue(parsing: Array(Data(contentsOf: path)))
+    try JSONValue(parsing: Array(Data(contentsOf: URL(fileURLWithPath: Folders.reference + "/attention.json"))))
 }
 
 private func bytes(_ segments: [any ByteSegment]) -> [UInt8] {

@@ -10,40 +10,21 @@ import Testing
 /// Directories of sentence-transformers with prompts and modules behind the pooling, and with SPLADE's, against what that
 /// library makes of the same requests (Tests/Reference/sentence_modules.py).
 @Suite struct SentenceTests {
-    static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .appendingPathComponent("Reference/data/sentence")
+    private let references = ReferenceModels("sentence")
 
     private func model(_ name: String) throws -> Model {
-        try Model.load(
-            directory: Self.folder.appendingPathComponent(name).path, name: name,
-            kernels: try KernelSelection.select(nil))
-    }
-
-    private func expected(_ name: String) throws -> [JSONValue] {
-        let data = try Data(contentsOf: Self.folder.appendingPathComponent("\(name)/expected.json"))
-        return try #require(try JSONValue(parsing: [UInt8](data)).array)
-    }
-
-    private func answer(_ request: JSONValue?, _ model: Model) throws -> JSONValue {
-        let body = try #require(request)
-        return try #require(try encode(body, on: model)["data"]?.array?.first)
-    }
-
-    private func differ(_ found: JSONValue?, _ wanted: JSONValue?) throws -> Double {
-        let (a, b) = (try #require(found?.array).compactMap(\.double), try #require(wanted?.array).compactMap(\.double))
-        guard a.count == b.count else { return .infinity }
-        return zip(a, b).map { abs($0 - $1) }.max() ?? .infinity
+        try Model.load(directory: references.directory(name), name: name, kernels: try KernelSelection.select(nil))
     }
 
     @Test(arguments: ["dense", "dense-without-prompt"])
     func embeds(_ name: String) throws {
         let model = try model(name)
         #expect(model.description.outputs.embeddingSize == 20 && model.description.outputs.normalize)
-        let cases = try expected(name)
+        let cases = try references.cases(name)
         #expect(cases.count == 20)
         for item in cases {
-            let found = try answer(item["request"], model)
-            #expect(try differ(found["embedding"], item["embedding"]) < 1e-5, "\(item["request"] ?? .null)")
+            let found = try firstItem(item["request"], model)
+            #expect(try largestDifference(found["embedding"], item["embedding"]) < 1e-5, "\(item["request"] ?? .null)")
         }
     }
 
@@ -55,11 +36,11 @@ import Testing
             model.description.outputs.sparse == nil && model.description.outputs.pooling == [.mean]
                 && model.description.architecture.maxLength == 5)
         #expect(model.description.notes.contains { $0.contains("'BertForMaskedLM'") })
-        let cases = try expected("encoder-alone")
+        let cases = try references.cases("encoder-alone")
         #expect(cases.count == 5)
         for item in cases {
-            let found = try answer(item["request"], model)
-            #expect(try differ(found["embedding"], item["embedding"]) < 1e-5, "\(item["request"] ?? .null)")
+            let found = try firstItem(item["request"], model)
+            #expect(try largestDifference(found["embedding"], item["embedding"]) < 1e-5, "\(item["request"] ?? .null)")
         }
     }
 
@@ -69,11 +50,11 @@ import Testing
         let model = try model(name)
         #expect(model.description.outputs.embeddingSize == (name == "poolings" ? 6 * 16 : 12))
         #expect(model.description.outputs.pooling.count == (name == "poolings" ? 6 : 2))
-        let cases = try expected(name)
+        let cases = try references.cases(name)
         #expect(cases.count == 5)
         for item in cases {
-            let found = try answer(item["request"], model)
-            #expect(try differ(found["embedding"], item["embedding"]) < 1e-5, "\(item["request"] ?? .null)")
+            let found = try firstItem(item["request"], model)
+            #expect(try largestDifference(found["embedding"], item["embedding"]) < 1e-5, "\(item["request"] ?? .null)")
         }
     }
 
@@ -81,17 +62,17 @@ import Testing
     @Test(arguments: ["cross", "cross-identity", "cross-types", "cross-sigmoid", "cross-classes"])
     func ranks(_ name: String) throws {
         let model = try model(name)
-        let cases = try expected(name)
+        let cases = try references.cases(name)
         #expect(cases.count == 12)
         for item in cases {
-            let found = try answer(item["request"], model)
-            #expect(try differ(found["logits"], item["logits"]) < 1e-5, "\(item["request"] ?? .null)")
+            let found = try firstItem(item["request"], model)
+            #expect(try largestDifference(found["logits"], item["logits"]) < 1e-5, "\(item["request"] ?? .null)")
             let labels = try #require(found["labels"]?.array)
             let scores = try #require(item["scores"]?.array)
             #expect(labels.count == scores.count)
             for label in labels {
                 let index = try #require(label["label"]?.string?.split(separator: "_").last.flatMap { Int($0) })
-                #expect(try differ(.array([label["score"] ?? .null]), .array([scores[index]])) < 1e-5)
+                #expect(try largestDifference(.array([label["score"] ?? .null]), .array([scores[index]])) < 1e-5)
             }
         }
     }
@@ -99,12 +80,12 @@ import Testing
     @Test(arguments: ["splade", "splade-sum"])
     func makesSparseVectors(_ name: String) throws {
         let model = try model(name)
-        let cases = try expected(name)
+        let cases = try references.cases(name)
         #expect(cases.count == 5)
         for item in cases {
-            let sparse = try #require(try answer(item["request"], model)["sparse"])
+            let sparse = try #require(try firstItem(item["request"], model)["sparse"])
             #expect(sparse["index"] == item["index"])
-            #expect(try differ(sparse["value"], item["value"]) < 1e-5)
+            #expect(try largestDifference(sparse["value"], item["value"]) < 1e-5)
         }
     }
 

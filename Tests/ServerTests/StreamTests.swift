@@ -11,7 +11,7 @@ import Testing
 @testable import Server
 
 /// The JSON of answers, whole and in pieces.
-@Suite struct JSONPartsTests {
+@Suite struct StreamedJSONTests {
     @Test(
         arguments: [
             ([], "7"), ([3], "[7,7,7]"), ([2, 3], "[[7,7,7],[7,7,7]]"), ([1, 1, 1], "[[[7]]]"), ([0], "[]"),
