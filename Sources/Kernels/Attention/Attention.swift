@@ -41,11 +41,12 @@ public func f32AttentionHead<I: OutOfLineAttention>(_: I.Type, _ h: AttentionArg
 
 /// A tile of queries and a packed block of keys that it meets.
 public struct AttentionBlock {
-    /// The queries of the tile.
     @usableFromInline let head: AttentionArguments
     @usableFromInline let layout: AttentionScratch
     @usableFromInline let statistics: UnsafeMutablePointer<Float>
+    /// The keys of the block.
     @usableFromInline let block: Range<Int>
+    /// The queries of the tile.
     @usableFromInline let queries: Range<Int>
     /// Whether the block holds all keys that the queries see, so that there are no earlier values to add to.
     @usableFromInline let isWhole: Bool

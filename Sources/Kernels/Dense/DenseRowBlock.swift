@@ -2,11 +2,11 @@
 public struct DenseRowBlock<A: Arithmetic> {
     public typealias I = A.I
     @usableFromInline let layer: DenseArguments
-    /// The length of a row in packed elements.
     @usableFromInline let a: UnsafePointer<A.PackedElement>
     @usableFromInline let lda: Int
     @usableFromInline let b: UnsafePointer<A.PackedElement>
     @usableFromInline let scales: ProductScales?
+    /// The length of a row in packed elements.
     @usableFromInline let k: Int
     /// The number of packed elements that are summed in registers before they are added to the output.
     @usableFromInline let kBlock: Int
@@ -17,9 +17,7 @@ public struct DenseRowBlock<A: Arithmetic> {
     @export(implementation) @inline(__always)
     init(
         layer: DenseArguments, a: UnsafePointer<A.PackedElement>, lda: Int, b: UnsafePointer<A.PackedElement>,
-        scales: ProductScales?,
-        k: Int,
-        kBlock: Int, row: Int, rows: Int
+        scales: ProductScales?, k: Int, kBlock: Int, row: Int, rows: Int
     ) {
         self.layer = layer
         self.a = a

@@ -5,8 +5,9 @@ public struct RecurrentCellBlock {
     @usableFromInline let rows: Int
     @usableFromInline let unit: Int
     @usableFromInline let units: Int
-    /// The distance from a gate's products to the next gate's, in floats.
+    /// The distance from a row's products to the next row's, in floats.
     @usableFromInline let stride: Int
+    /// The distance from a gate's products to the next gate's, in floats.
     @usableFromInline let gateStride: Int
 
     @export(implementation) @inline(__always)
@@ -57,8 +58,9 @@ public struct CellRow<I: Instructions> {
     @usableFromInline let biasHN: UnsafePointer<Float>?
     @usableFromInline let hidden: Int
     @usableFromInline let units: Int
-    /// The number of lanes of the current vector that are units.
+    /// The first unit of the current vector.
     @usableFromInline var unit: Int
+    /// The number of lanes of the current vector that are units.
     @usableFromInline var count: Int
 
     @export(implementation) @inline(__always)

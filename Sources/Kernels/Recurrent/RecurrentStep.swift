@@ -80,11 +80,11 @@ func recurrentStepUngrouped<I: OutOfLineCells>(
 public struct RecurrentRowBlock<A: Arithmetic> where A.I: OutOfLineCells {
     public typealias I = A.I
     @usableFromInline let step: RecurrentStepArguments
-    /// The length of a row in packed elements.
     @usableFromInline let a: UnsafePointer<A.PackedElement>
     @usableFromInline let lda: Int
     @usableFromInline let b: UnsafePointer<A.PackedElement>
     @usableFromInline let scales: ProductScales?
+    /// The length of a row in packed elements.
     @usableFromInline let k: Int
     /// The number of packed elements that are summed in registers before they are added to the tile, as in
     /// `denseLayer`.
@@ -95,8 +95,7 @@ public struct RecurrentRowBlock<A: Arithmetic> where A.I: OutOfLineCells {
     @export(implementation) @inline(__always)
     init(
         step: RecurrentStepArguments, a: UnsafePointer<A.PackedElement>, lda: Int, b: UnsafePointer<A.PackedElement>,
-        scales: ProductScales?,
-        k: Int, kBlock: Int, row: Int, rows: Int
+        scales: ProductScales?, k: Int, kBlock: Int, row: Int, rows: Int
     ) {
         self.step = step
         self.a = a

@@ -45,7 +45,7 @@ enum PickleGlobal {
     }
 }
 
-/// The location of a tensor's values as the pickle gives it, not yet checked against the data.
+/// A storage as the pickle describes it, not yet checked against the data.
 struct PickleStorage {
     let type: DataType
     let key: String
@@ -56,8 +56,11 @@ struct PickleStorage {
     let viewCount: Int
 }
 
+/// The location of a tensor's values as the pickle gives it, not yet checked against the storage.
 struct PickleTensor {
+    /// The index of the storage in `Pickle.storages`.
     let storage: Int
+    /// The place of the first value in the storage, in elements.
     let offset: Int
     let shape: [Int]
     let strides: [Int]
