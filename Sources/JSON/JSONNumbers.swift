@@ -22,7 +22,6 @@ extension JSONNumbers: Sequence {
     public struct Iterator: IteratorProtocol {
         let text: ArraySlice<UInt8>
         /// The offset in `text` of the next number, or of the closing bracket after the last one.
-
         var position = 0
     }
 

@@ -258,7 +258,5 @@ struct JSONParser {
     }
 
     /// Creates an error at the current position.
-    func fail(
-        _ message: String
-    ) -> JSONError { JSONError(offset: position, message: message) }
+    func fail(_ message: String) -> JSONError { JSONError(offset: position, message: message) }
 }

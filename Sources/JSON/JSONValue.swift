@@ -76,5 +76,4 @@ public enum JSONValue: Sendable, Equatable {
 
     /// The value of an object's member; `nil` if there is no such member or this is not an object.
     public subscript(key: String) -> JSONValue? { object?[key] }
-
 }

@@ -154,7 +154,6 @@ public struct JSONWriter: Sendable {
     }
 
     /// Appends the numbers in blocks of 64. Each block is formatted on the stack, so the buffer is extended once per block.
-
     private mutating func append(_ values: UnsafeBufferPointer<Float>) {
         let block = 64
         let powers = ShortestFloat.powers

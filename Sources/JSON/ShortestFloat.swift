@@ -208,9 +208,7 @@ enum ShortestFloat {
 
     /// Stores eight characters, the first in the lowest byte.
     @inline(__always)
-    private static func put(
-        _ characters: UInt64, _ text: UnsafeMutablePointer<UInt8>
-    ) {
+    private static func put(_ characters: UInt64, _ text: UnsafeMutablePointer<UInt8>) {
         UnsafeMutableRawPointer(text).storeBytes(of: characters.littleEndian, as: UInt64.self)
     }
 }
