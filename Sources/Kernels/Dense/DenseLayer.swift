@@ -10,22 +10,15 @@
 @export(implementation) @inline(__always)
 public func denseLayer<I: OutOfLineDense>(_: I.Type, _ d: DenseArguments) {
     let panels = d.packed.assumingMemoryBound(to: Float.self)
-    let activatesResidual = d.residual != nil && d.activation != .identity
     let mLimit = max(4 * I.tileRows, d.cacheBytes * 5 / 32 / max(1, d.k) / I.tileRows * I.tileRows)
     let mBlock = blockLength(d.m, limit: mLimit)
     var row = 0
     while row < d.m {
         let rows = min(mBlock, d.m - row)
-        let part = DenseRowBlock<F32Arithmetic<I>>(
+        DenseRowBlock<F32Arithmetic<I>>(
             layer: d, a: d.a + row * d.lda, lda: d.lda, b: panels, scales: nil, k: d.k,
-            kBlock: blockLength(d.k, limit: d.k <= 256 ? 256 : 192), row: row, rows: rows)
-        if let gated = d.gated {
-            part.multiplyGated(gated)
-        } else if activatesResidual {
-            part.multiplyAndActivate()
-        } else {
-            part.multiply()
-        }
+            kBlock: blockLength(d.k, limit: d.k <= 256 ? 256 : 192), row: row, rows: rows
+        ).run()
         row += rows
     }
 }
@@ -51,16 +44,10 @@ public func densePacked<A: PackedArithmetic>(_: A.Type, _ d: DenseArguments) {
         for r in 0..<rows {
             A.convertRow(d.a + (row + r) * d.lda, d.k, a + r * stride, rowScales + 2 * r)
         }
-        let part = DenseRowBlock<A>(
+        DenseRowBlock<A>(
             layer: d, a: a, lda: stride, b: panels, scales: A.isQuantized ? scales : nil, k: length, kBlock: length,
-            row: row, rows: rows)
-        if let gated = d.gated {
-            part.multiplyGated(gated)
-        } else if d.residual != nil, d.activation != .identity {
-            part.multiplyAndActivate()
-        } else {
-            part.multiply()
-        }
+            row: row, rows: rows
+        ).run()
         row += rows
     }
 }

@@ -30,10 +30,22 @@ public struct DenseRowBlock<A: Arithmetic> {
         self.rows = rows
     }
 
-    /// Returns the scales of the columns from `column` on.
+    /// Multiplies and finishes the block as the layer asks for.
     @export(implementation) @inline(__always)
-    func scales(_ column: Int) -> ProductScales? {
-        scales.map { ProductScales(rows: $0.rows, columns: $0.columns + column, columnSums: $0.columnSums + column) }
+    func run() {
+        if let gated = layer.gated {
+            multiplyGated(gated)
+        } else if layer.residual != nil, layer.activation != .identity {
+            multiplyAndActivate()
+        } else {
+            multiply()
+        }
+    }
+
+    /// Returns the scales from a row of the block and a column of the layer on. `nil` if the sums are floats.
+    @export(implementation) @inline(__always)
+    func scales(row: Int = 0, column: Int) -> ProductScales? {
+        A.isQuantized ? scales.map { $0.advanced(row: row, column: column) } : nil
     }
 
     /// Multiplies and finishes all columns.
@@ -58,7 +70,7 @@ public struct DenseRowBlock<A: Arithmetic> {
                 A.multiply(
                     PanelProduct(
                         a: a + p, lda: lda, b: b + column * k + p * width, panelStride: k * width,
-                        scales: A.isQuantized ? scales(column) : nil,
+                        scales: scales(column: column),
                         bias: p == 0 ? d.bias.map { $0 + column } : nil,
                         residual: p == 0 ? d.residual.map { $0 + row * d.ldResidual + column } : nil,
                         ldResidual: d.ldResidual, accumulate: p > 0, out: d.out + row * d.ldOut + column,
@@ -89,13 +101,8 @@ public struct DenseRowBlock<A: Arithmetic> {
                     A.multiply(
                         PanelProduct(
                             a: a + first * lda, lda: lda, b: b + column * k,
-                            scales: A.isQuantized
-                                ? scales(column).map {
-                                    ProductScales(
-                                        rows: $0.rows + 2 * first, columns: $0.columns, columnSums: $0.columnSums)
-                                } : nil,
-                            bias: d.bias.map { $0 + column }, out: tile, ldOut: width, m: count, columns: columns,
-                            k: k, activation: d.activation))
+                            scales: scales(row: first, column: column), bias: d.bias.map { $0 + column }, out: tile,
+                            ldOut: width, m: count, columns: columns, k: k, activation: d.activation))
                     for r in 0..<count {
                         let target = d.out + (row + first + r) * d.ldOut + column
                         let source = residual + (row + first + r) * d.ldResidual + column
@@ -124,15 +131,11 @@ public struct DenseRowBlock<A: Arithmetic> {
                 var first = 0
                 while first < rows {
                     let count = min(rowsAtOnce, rows - first)
-                    var scales = A.isQuantized ? scales(column) : nil
-                    if let all = scales {
-                        scales = ProductScales(
-                            rows: all.rows + 2 * first, columns: all.columns, columnSums: all.columnSums)
-                    }
                     A.multiply(
                         PanelProduct(
-                            a: a + first * lda, lda: lda, b: b + column * k, scales: scales,
-                            bias: d.bias.map { $0 + column }, out: tile, ldOut: width, m: count, columns: width, k: k))
+                            a: a + first * lda, lda: lda, b: b + column * k,
+                            scales: scales(row: first, column: column), bias: d.bias.map { $0 + column }, out: tile,
+                            ldOut: width, m: count, columns: width, k: k))
                     I.activate(
                         d.activation, tile, rows: count, width: I.lanes, stride: width, isCoarse: A.depth > 1)
                     for r in 0..<count {

@@ -115,4 +115,10 @@ public struct ProductScales {
         self.columns = columns
         self.columnSums = columnSums
     }
+
+    /// Returns the scales from a row and a column on.
+    @export(implementation) @inline(__always)
+    func advanced(row: Int = 0, column: Int) -> ProductScales {
+        ProductScales(rows: rows + 2 * row, columns: columns + column, columnSums: columnSums + column)
+    }
 }

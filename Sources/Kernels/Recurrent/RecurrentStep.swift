@@ -149,10 +149,7 @@ public struct RecurrentRowBlock<A: Arithmetic> where A.I: OutOfLineCells {
                 A.multiply(
                     PanelProduct(
                         a: a + p, lda: lda, b: b + column * k + offset, panelStride: k * I.panelWidth,
-                        scales: scales.map {
-                            ProductScales(
-                                rows: $0.rows, columns: $0.columns + column, columnSums: $0.columnSums + column)
-                        },
+                        scales: scales.map { $0.advanced(column: column) },
                         accumulate: p > 0, out: step.scratch + gate * units, ldOut: gates * units, m: rows,
                         columns: units, k: depth,
                         prefetchOffset: p + depth < k ? depth * I.panelWidth : following - offset))
