@@ -20,19 +20,13 @@ public enum KernelSelection {
     public static func tables(for processor: CPUFeatures) -> [KernelTable] {
         var tables = [makeBaselineTable()]
         #if arch(x86_64)
-        func add(_ table: KernelTable, _ name: String) {
-            var named = table
-            named.name = name
-            tables.append(named)
-        }
-        if processor.hasAVX2 { add(makeAVX2Table(vnni: false), "avx2") }
-        if processor.hasAVXVNNI { add(makeAVX2Table(vnni: true), "avx2-vnni") }
-        if processor.hasAVX512 { add(makeAVX512Table(vnni: false, bf16: false), "avx512") }
-        if processor.hasAVX512VNNI { add(makeAVX512Table(vnni: true, bf16: false), "avx512-vnni") }
+        if processor.hasAVX2 { tables.append(makeAVX2Table("avx2", vnni: false)) }
+        if processor.hasAVXVNNI { tables.append(makeAVX2Table("avx2-vnni", vnni: true)) }
+        if processor.hasAVX512 { tables.append(makeAVX512Table("avx512", vnni: false, bf16: false)) }
+        if processor.hasAVX512VNNI { tables.append(makeAVX512Table("avx512-vnni", vnni: true, bf16: false)) }
         if processor.hasAVX512BF16 {
-            add(
-                makeAVX512Table(vnni: processor.hasAVX512VNNI, bf16: true),
-                processor.hasAVX512VNNI ? "avx512-vnni-bf16" : "avx512-bf16")
+            let vnni = processor.hasAVX512VNNI
+            tables.append(makeAVX512Table(vnni ? "avx512-vnni-bf16" : "avx512-bf16", vnni: vnni, bf16: true))
         }
         #endif
         return tables

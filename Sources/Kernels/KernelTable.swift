@@ -7,7 +7,7 @@ public struct KernelTable: Sendable {
     public let instructionSet: InstructionSet
     /// The table's name, which also tells tables of one instruction set apart: `avx512`, `avx512-vnni`,
     /// `avx512-vnni-bf16`.
-    public var name: String
+    public let name: String
     /// The width of a packed panel in columns.
     public let panelWidth: Int
 
@@ -32,8 +32,9 @@ public struct KernelTable: Sendable {
     public let add: @Sendable (_ x: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ count: Int) -> Void
 
     public init(
-        instructionSet: InstructionSet, panelWidth: Int, f32: DenseKernels, bf16: DenseKernels, int8: DenseKernels,
-        f32Attention: AttentionKernels, bf16Attention: AttentionKernels, int8Attention: AttentionKernels,
+        instructionSet: InstructionSet, name: String, panelWidth: Int, f32: DenseKernels, bf16: DenseKernels,
+        int8: DenseKernels, f32Attention: AttentionKernels, bf16Attention: AttentionKernels,
+        int8Attention: AttentionKernels,
         layerNorm: @escaping @Sendable (LayerNormArguments) -> Void,
         rmsNorm: @escaping @Sendable (RMSNormArguments) -> Void,
         rotary: @escaping @Sendable (RotaryArguments) -> Void,
@@ -43,7 +44,7 @@ public struct KernelTable: Sendable {
         add: @escaping @Sendable (UnsafePointer<Float>, UnsafeMutablePointer<Float>, Int) -> Void
     ) {
         self.instructionSet = instructionSet
-        name = instructionSet.rawValue
+        self.name = name
         self.panelWidth = panelWidth
         self.f32 = f32
         self.bf16 = bf16

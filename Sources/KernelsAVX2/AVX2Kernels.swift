@@ -148,12 +148,14 @@ private func makeF32Attention() -> AttentionKernels {
 
 /// Makes the table of AVX2 and FMA, which only a machine that has both may run.
 ///
-/// - Parameter vnni: Whether the machine also has AVX-VNNI.
-public func makeAVX2Table(vnni: Bool) -> KernelTable {
+/// - Parameters:
+///   - name: The table's name.
+///   - vnni: Whether the machine also has AVX-VNNI.
+public func makeAVX2Table(_ name: String, vnni: Bool) -> KernelTable {
     let f32Attention = makeF32Attention()
     let bf16Attention = makeBF16Attention(AVX2BF16Emulated.self)
     return KernelTable(
-        instructionSet: .avx2, panelWidth: 16,
+        instructionSet: .avx2, name: name, panelWidth: 16,
         f32: DenseKernels(
             precision: .f32, arithmetic: "f32",
             packedCount: { n, k in (n + 15) / 16 * 16 * k },

@@ -168,14 +168,15 @@ private func makeF32Attention() -> AttentionKernels {
 /// Makes the table of AVX-512, which only a machine that has AVX-512 may run.
 ///
 /// - Parameters:
+///   - name: The table's name.
 ///   - vnni: Whether the machine also has AVX512_VNNI.
 ///   - bf16: Whether the machine also has AVX512_BF16.
-public func makeAVX512Table(vnni: Bool, bf16: Bool) -> KernelTable {
+public func makeAVX512Table(_ name: String, vnni: Bool, bf16: Bool) -> KernelTable {
     let f32Attention = makeF32Attention()
     let bf16Attention =
         bf16 ? makeBF16Attention(AVX512BF16Native.self) : makeBF16Attention(AVX512BF16Emulated.self)
     return KernelTable(
-        instructionSet: .avx512, panelWidth: 32,
+        instructionSet: .avx512, name: name, panelWidth: 32,
         f32: DenseKernels(
             precision: .f32, arithmetic: "f32",
             packedCount: { n, k in (n + 31) / 32 * 32 * k },

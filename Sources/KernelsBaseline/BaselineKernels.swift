@@ -146,7 +146,7 @@ public func makeBaselineTable() -> KernelTable {
     let f32Attention = makeF32Attention()
     let bf16Attention = makeBF16Attention(BaselineBF16Emulated.self)
     return KernelTable(
-        instructionSet: .baseline, panelWidth: 8,
+        instructionSet: .baseline, name: "baseline", panelWidth: 8,
         f32: DenseKernels(
             precision: .f32, arithmetic: "f32",
             packedCount: { n, k in (n + 7) / 8 * 8 * k },

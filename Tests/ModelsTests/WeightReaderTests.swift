@@ -17,8 +17,8 @@ private let dense = DenseKernels(
 private let attention = AttentionKernels(
     precision: .f32, scratchCount: { _, _, _, _ in 0 }, run: { _ in }, weights: { _ in })
 private let table = KernelTable(
-    instructionSet: .baseline, panelWidth: 4, f32: dense, bf16: dense, int8: dense, f32Attention: attention,
-    bf16Attention: attention, int8Attention: attention, layerNorm: { _ in },
+    instructionSet: .baseline, name: "test", panelWidth: 4, f32: dense, bf16: dense, int8: dense,
+    f32Attention: attention, bf16Attention: attention, int8Attention: attention, layerNorm: { _ in },
     rmsNorm: { _ in }, rotary: { _ in }, activate: { _, _, _ in },
     exp: { _, _, _ in }, softmax: { _, _, _ in }, add: { _, _, _ in })
 
