@@ -16,7 +16,7 @@ struct NumpyArchive: WeightFile {
         for member in archive.members where member.name.hasSuffix(".npy") {
             let name = String(member.name.dropLast(4))
             tensors[name] = try archive.read(member) { (bytes, owner) throws(FileError) in
-                do throws(NumpyHeader.Refusal) {
+                do throws(Refusal) {
                     return try NumpyArchive.tensor(name, bytes, owner)
                 } catch {
                     throw FileError(file: archive.file.path, "array \(quoted(name)) \(error.reason)")
@@ -33,12 +33,12 @@ struct NumpyArchive: WeightFile {
     /// The array as a tensor: in the file's own bytes, or copied into row-major order.
     private static func tensor(
         _ name: String, _ bytes: UnsafeRawBufferPointer, _ owner: AnyObject
-    ) throws(NumpyHeader.Refusal) -> Tensor {
+    ) throws(Refusal) -> Tensor {
         let header = try NumpyHeader(bytes)
         guard let data = bytes.slice(header.dataOffset, header.byteCount),
             header.dataOffset + header.byteCount == bytes.count
         else {
-            throw NumpyHeader.Refusal(
+            throw Refusal(
                 reason: "has \(bytes.count - header.dataOffset) bytes of data, but its shape \(header.shape) needs "
                     + "\(header.byteCount)")
         }

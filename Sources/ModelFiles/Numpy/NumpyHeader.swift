@@ -8,10 +8,6 @@ struct NumpyHeader {
     let dataOffset: Int
     let byteCount: Int
 
-    struct Refusal: Error {
-        let reason: String
-    }
-
     static let headerLimit = 1 << 20
     static let axisLimit = 64
     private static let dataTypes: [String: DataType] = [

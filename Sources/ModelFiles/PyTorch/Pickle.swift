@@ -11,10 +11,6 @@ struct Pickle {
         var items: [PickleValue] = []
     }
 
-    struct Refusal: Error {
-        let reason: String
-    }
-
     private(set) var containers: [Container] = []
     private(set) var storages: [PickleStorage] = []
     private(set) var tensors: [PickleTensor] = []

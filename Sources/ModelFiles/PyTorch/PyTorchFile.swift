@@ -21,8 +21,9 @@ struct PyTorchFile: WeightFile {
     init(_ archive: ZipArchive) throws(FileError) {
         path = archive.file.path
         format = "pytorch (zip)"
-        guard let main = archive.members.first(where: { $0.name == "data.pkl" || $0.name.hasSuffix("/data.pkl") })
-        else { throw FileError(file: path, "holds neither a data.pkl nor .npy arrays") }
+        guard let main = PyTorchFile.main(in: archive) else {
+            throw FileError(file: path, "holds neither a data.pkl nor .npy arrays")
+        }
         let prefix = String(main.name.dropLast("data.pkl".count))
         if let order = archive.member(prefix + "byteorder") {
             let isLittle = try archive.read(order) { bytes, _ in bytes.elementsEqual("little".utf8) }
@@ -102,8 +103,13 @@ struct PyTorchFile: WeightFile {
 
     func tensor(_ name: String) -> Tensor? { tensors[name] }
 
+    /// Finds the pickle of the saved object. `nil` if the archive is no checkpoint.
+    static func main(in archive: ZipArchive) -> ZipArchive.Member? {
+        archive.members.first { $0.name == "data.pkl" || $0.name.hasSuffix("/data.pkl") }
+    }
+
     private static func pickle(_ bytes: UnsafeRawBufferPointer, _ path: String) throws(FileError) -> Pickle {
-        do throws(Pickle.Refusal) {
+        do throws(Refusal) {
             return try Pickle(bytes)
         } catch {
             throw FileError(file: path, error.reason)
@@ -129,7 +135,7 @@ struct PyTorchFile: WeightFile {
             switch value {
             case .tensor(let at):
                 let tensor: Tensor
-                do throws(Pickle.Refusal) {
+                do throws(Refusal) {
                     tensor = try PyTorchFile.view(name, pickle.tensors[at], pickle, storages, &copied, limit: limit)
                 } catch {
                     throw FileError(file: path, "tensor \(quoted(name)) \(error.reason)")
@@ -187,8 +193,8 @@ struct PyTorchFile: WeightFile {
     private static func view(
         _ name: String, _ tensor: PickleTensor, _ pickle: Pickle, _ storages: [String: Bytes], _ copied: inout Int,
         limit: Int
-    ) throws(Pickle.Refusal) -> Tensor {
-        func fail(_ reason: String) -> Pickle.Refusal { Pickle.Refusal(reason: reason) }
+    ) throws(Refusal) -> Tensor {
+        func fail(_ reason: String) -> Refusal { Refusal(reason: reason) }
         let storage = pickle.storages[tensor.storage]
         guard let data = storages[storage.key] else {
             throw fail("is in storage \(quoted(storage.key)), which is missing")

@@ -12,9 +12,7 @@ struct ShardedFile: WeightFile {
 
     /// - Parameter open: opens a shard by its name.
     /// - Throws: `FileError` naming the shard that is missing or broken, or the tensor that is not where the index says.
-    init(
-        directory: String, index: MappedFile, open: (String) throws(FileError) -> any WeightFile
-    ) throws(FileError) {
+    init(index: MappedFile, open: (String) throws(FileError) -> any WeightFile) throws(FileError) {
         path = index.path
         func fail(_ message: String) -> FileError { FileError(file: index.path, message) }
         guard index.bytes.count <= SafetensorsFile.headerLimit else {

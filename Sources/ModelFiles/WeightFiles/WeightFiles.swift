@@ -39,7 +39,7 @@ public enum WeightFiles {
         }
         if name.hasSuffix(".safetensors") { return try SafetensorsFile(file) }
         if name.hasSuffix(".json") {
-            return try ShardedFile(directory: directory, index: file) { shard throws(FileError) in
+            return try ShardedFile(index: file) { shard throws(FileError) in
                 // An index names no other.
                 guard !shard.hasSuffix(".json") else { throw FileError(file: shard, "is no file of weights") }
                 return try open(directory: directory, name: shard)
@@ -47,9 +47,7 @@ public enum WeightFiles {
         }
         if file.bytes.starts(with: Array("PK".utf8)) {
             let archive = try ZipArchive(file)
-            if archive.members.contains(where: { $0.name == "data.pkl" || $0.name.hasSuffix("/data.pkl") }) {
-                return try PyTorchFile(archive)
-            }
+            if PyTorchFile.main(in: archive) != nil { return try PyTorchFile(archive) }
             guard archive.members.contains(where: { $0.name.hasSuffix(".npy") }) else {
                 throw FileError(file: name, "is a zip archive of neither .npy arrays nor a PyTorch checkpoint")
             }

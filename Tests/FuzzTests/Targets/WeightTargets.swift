@@ -48,7 +48,7 @@ enum WeightTargets {
             let shard = [UInt8(header.count), 0, 0, 0, 0, 0, 0, 0] + Array(header) + [0, 0, 0, 0]
             try shard.withUnsafeBytes { shard in
                 try opened(rest) { file in
-                    try ShardedFile(directory: "", index: file) { name throws(FileError) in
+                    try ShardedFile(index: file) { name throws(FileError) in
                         guard name.hasSuffix("s") else { throw FileError(file: name, "is missing") }
                         return try SafetensorsFile(MappedFile(name: name, bytes: shard))
                     }
