@@ -48,6 +48,7 @@ struct AddedTokenMatcher: Sendable {
     /// between tokens.
     func split(_ text: [UInt32]) -> [(range: Range<Int>, token: AddedToken?)] {
         guard !text.isEmpty else { return [] }
+        let classes = ScalarClass.lookup
         var pieces: [(range: Range<Int>, token: AddedToken?)] = []
         var taken = 0
         var i = 0
@@ -61,15 +62,15 @@ struct AddedTokenMatcher: Sendable {
             i = end
             let token = pattern.token
             if token.singleWord {
-                let wordBefore = start > 0 && ScalarClass.isWord(text[start - 1])
-                let wordAfter = end < text.count && ScalarClass.isWord(text[end])
+                let wordBefore = start > 0 && classes[text[start - 1]].contains(.word)
+                let wordAfter = end < text.count && classes[text[end]].contains(.word)
                 if wordBefore || wordAfter { continue }
             }
             if token.lstrip {
-                while start > taken, ScalarClass.of(text[start - 1]).contains(.whitespace) { start -= 1 }
+                while start > taken, classes[text[start - 1]].contains(.whitespace) { start -= 1 }
             }
             if token.rstrip {
-                while end < text.count, ScalarClass.of(text[end]).contains(.whitespace) { end += 1 }
+                while end < text.count, classes[text[end]].contains(.whitespace) { end += 1 }
             }
             if taken < start { pieces.append((taken..<start, nil)) }
             pieces.append((start..<end, token))

@@ -30,7 +30,8 @@ struct StripNormalizer: Normalizer {
     let right: Bool
 
     func normalize(_ text: inout NormalizedText) {
-        func isSpace(_ scalar: UInt32) -> Bool { ScalarClass.of(scalar).contains(.whitespace) }
+        let classes = ScalarClass.lookup
+        func isSpace(_ scalar: UInt32) -> Bool { classes[scalar].contains(.whitespace) }
         let first = left ? text.scalars.firstIndex { !isSpace($0) } ?? text.scalars.count : 0
         let last = right ? (text.scalars.lastIndex { !isSpace($0) } ?? -1) + 1 : text.scalars.count
         if first > 0 || last < text.scalars.count { text = text.slice(first..<max(first, last)) }
@@ -64,7 +65,8 @@ struct NmtNormalizer: Normalizer {
 
 struct StripAccentsNormalizer: Normalizer {
     func normalize(_ text: inout NormalizedText) {
-        text.compactMap { ScalarClass.of($0).contains(.mark) ? nil : $0 }
+        let classes = ScalarClass.lookup
+        text.compactMap { classes[$0].contains(.mark) ? nil : $0 }
     }
 }
 
@@ -75,10 +77,11 @@ extension NormalizedText {
             for i in scalars.indices where scalars[i] &- 0x41 < 26 { scalars[i] |= 0x20 }
             return
         }
+        let classes = ScalarClass.lookup
         flatMap { scalar, out in
             if scalar < 0x80 {
                 out.append(scalar &- 0x41 < 26 ? scalar | 0x20 : scalar)
-            } else if ScalarClass.of(scalar).contains(.chinese) {
+            } else if classes[scalar].contains(.chinese) {
                 out.append(scalar)
             } else if let properties = Unicode.Scalar(scalar)?.properties {
                 for lower in properties.lowercaseMapping.unicodeScalars { out.append(lower.value) }

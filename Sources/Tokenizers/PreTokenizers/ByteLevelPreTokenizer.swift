@@ -5,14 +5,15 @@ struct ByteLevelPreTokenizer: PreTokenizer {
 
     func split(_ text: inout NormalizedText, words: [Range<Int>]) -> [Range<Int>] {
         var out = TextBuilder(capacity: text.scalars.count + text.scalars.count / 8)
+        let spelling = ByteCharacters.spelling
         text.scalars.withUnsafeBufferPointer { scalars in
             for word in words {
                 let addsSpace = addPrefixSpace && scalars[word.lowerBound] != 0x20
                 if !addsSpace, useRegex {
                     ByteLevelWords.forEach(UnsafeBufferPointer(rebasing: scalars[word])) { part in
-                        out.appendBytes(
-                            scalars, text.origins, part.lowerBound + word.lowerBound..<part.upperBound + word.lowerBound
-                        )
+                        for i in part.lowerBound + word.lowerBound..<part.upperBound + word.lowerBound {
+                            out.append(scalars[i], in: spelling, origin: text.origins[i])
+                        }
                         out.endWord()
                     }
                     continue
@@ -25,7 +26,7 @@ struct ByteLevelPreTokenizer: PreTokenizer {
                         for i in part {
                             // The space shares the origin of what it stands before.
                             out.append(
-                                byteSpelling: spaced[i], origin: text.origins[max(i + shift, word.lowerBound)])
+                                spaced[i], in: spelling, origin: text.origins[max(i + shift, word.lowerBound)])
                         }
                         out.endWord()
                     }

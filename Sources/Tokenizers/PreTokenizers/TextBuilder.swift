@@ -16,14 +16,9 @@ struct TextBuilder {
     }
 
     @inline(__always)
-    mutating func append(byteSpelling scalar: UInt32, origin: Int32) {
-        ByteCharacters.append(scalar, to: &text.scalars)
+    mutating func append(_ scalar: UInt32, in spelling: ByteCharacters.Spelling, origin: Int32) {
+        spelling.append(scalar, to: &text.scalars)
         while text.origins.count < text.scalars.count { text.origins.append(origin) }
-    }
-
-    @inline(__always)
-    mutating func appendBytes(_ scalars: UnsafeBufferPointer<UInt32>, _ origins: [Int32], _ range: Range<Int>) {
-        for i in range { append(byteSpelling: scalars[i], origin: origins[i]) }
     }
 
     /// Ends a word: the scalars since the end of the last word, if any.

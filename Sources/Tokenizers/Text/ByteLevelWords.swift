@@ -7,9 +7,10 @@ enum ByteLevelWords {
 
     /// Calls `body` with each word. The words together are the whole text.
     static func forEach(_ text: UnsafeBufferPointer<UInt32>, _ body: (Range<Int>) -> Void) {
+        let classes = ScalarClass.lookup
         var i = 0
         while i < text.count {
-            let end = wordEnd(text, from: i)
+            let end = wordEnd(text, from: i, classes)
             body(i..<end)
             i = end
         }
@@ -18,24 +19,26 @@ enum ByteLevelWords {
     private enum Kind { case letter, number, space, other }
 
     @inline(__always)
-    private static func kind(_ scalar: UInt32) -> Kind {
-        let scalarClass = ScalarClass.of(scalar)
+    private static func kind(_ scalar: UInt32, _ classes: ScalarClass.Lookup) -> Kind {
+        let scalarClass = classes[scalar]
         if scalarClass.contains(.letter) { return .letter }
         if scalarClass.contains(.number) { return .number }
         return scalarClass.contains(.whitespace) ? .space : .other
     }
 
-    private static func wordEnd(_ text: UnsafeBufferPointer<UInt32>, from start: Int) -> Int {
+    private static func wordEnd(
+        _ text: UnsafeBufferPointer<UInt32>, from start: Int, _ classes: ScalarClass.Lookup
+    ) -> Int {
         let first = text[start]
         if first == 0x27, let end = contractionEnd(text, from: start) { return end }
         var i = start
-        var kind = kind(first)
+        var kind = kind(first, classes)
         if first == 0x20, start + 1 < text.count {
-            let next = self.kind(text[start + 1])
+            let next = self.kind(text[start + 1], classes)
             if next != .space { (i, kind) = (start + 1, next) }
         }
         i += 1
-        while i < text.count, self.kind(text[i]) == kind { i += 1 }
+        while i < text.count, self.kind(text[i], classes) == kind { i += 1 }
         // A run of white space before something else leaves it the last character, unless it is the only one.
         if kind == .space, i < text.count, i - start > 1 { i -= 1 }
         return i

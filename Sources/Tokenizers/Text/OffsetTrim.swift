@@ -10,9 +10,8 @@ struct OffsetTrim: Sendable {
         var trailing: Int
 
         init(_ scalars: some BidirectionalCollection<UInt32>) {
-            func isSpace(_ scalar: UInt32) -> Bool {
-                scalar == 0x120 || ScalarClass.of(scalar).contains(.whitespace)
-            }
+            let classes = ScalarClass.lookup
+            func isSpace(_ scalar: UInt32) -> Bool { scalar == 0x120 || classes[scalar].contains(.whitespace) }
             leading = scalars.prefix(while: isSpace).count
             trailing = scalars.reversed().prefix(while: isSpace).count
         }

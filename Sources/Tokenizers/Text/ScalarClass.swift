@@ -39,8 +39,6 @@ struct ScalarClass: OptionSet {
 
     @inline(__always) static var lookup: Lookup { Lookup(table: table) }
 
-    static func isWord(_ scalar: UInt32) -> Bool { of(scalar).contains(.word) }
-
     private static let tableSize: UInt32 = 0x20000
     /// The classes of the scalars below `tableSize`; never changed and never freed.
     private nonisolated(unsafe) static let table: UnsafePointer<UInt16> = {

@@ -14,7 +14,7 @@ enum UnicodeForms {
             }
         let classes = ScalarClass.lookup
         guard text.scalars.contains(where: { !classes[$0].isDisjoint(with: touched) }) else { return }
-        var parts = decompose(text.scalars, isCompatible: form == .nfkd || form == .nfkc)
+        var parts = decompose(text.scalars, classes, isCompatible: form == .nfkd || form == .nfkc)
         if form == .nfc || form == .nfkc { compose(&parts) }
         text.transform(parts.map { ($0.scalar, $0.change) })
     }
@@ -26,14 +26,16 @@ enum UnicodeForms {
         var change: Int
     }
 
-    private static func decompose(_ scalars: [UInt32], isCompatible: Bool) -> [Part] {
+    private static func decompose(
+        _ scalars: [UInt32], _ classes: ScalarClass.Lookup, isCompatible: Bool
+    ) -> [Part] {
         var parts: [Part] = []
         parts.reserveCapacity(scalars.count + scalars.count / 2)
         // Where the run of marks not yet sorted begins.
         var pending = 0
         for scalar in scalars {
-            decompose(scalar, isCompatible) { part, isFirst in
-                let combiningClass = combiningClass(part)
+            decompose(scalar, classes, isCompatible) { part, isFirst in
+                let combiningClass = combiningClass(part, classes)
                 if combiningClass == 0 { sort(&parts, from: pending) }
                 parts.append(Part(scalar: part, combiningClass: combiningClass, change: isFirst ? 0 : 1))
                 if combiningClass == 0 { pending = parts.count }
@@ -174,8 +176,10 @@ enum UnicodeForms {
     private static let hangulCount: UInt32 = 11172
 
     @inline(__always)
-    private static func decompose(_ scalar: UInt32, _ isCompatible: Bool, _ emit: (UInt32, Bool) -> Void) {
-        let scalarClass = ScalarClass.of(scalar)
+    private static func decompose(
+        _ scalar: UInt32, _ classes: ScalarClass.Lookup, _ isCompatible: Bool, _ emit: (UInt32, Bool) -> Void
+    ) {
+        let scalarClass = classes[scalar]
         if isCompatible, scalarClass.contains(.touchedByNFKD), let parts = compatible.parts(of: scalar) {
             for i in parts { emit(compatible.table[i], i == parts.lowerBound) }
             return
@@ -192,8 +196,8 @@ enum UnicodeForms {
         for i in parts { emit(canonical.table[i], i == parts.lowerBound) }
     }
 
-    private static func combiningClass(_ scalar: UInt32) -> UInt8 {
-        guard ScalarClass.of(scalar).contains(.touchedByNFD) else { return 0 }
+    private static func combiningClass(_ scalar: UInt32, _ classes: ScalarClass.Lookup) -> UInt8 {
+        guard classes[scalar].contains(.touchedByNFD) else { return 0 }
         let table = UnicodeTables.combiningClasses
         var low = 0
         var high = table.count / 3
