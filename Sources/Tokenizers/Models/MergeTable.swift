@@ -13,7 +13,6 @@ struct MergeTable: Sendable {
         var id: Int32 = 0
     }
 
-    private(set) var count = 0
     /// The slots, a power of two of them, at most half of them in use.
     private var slots: [Slot]
 
@@ -29,7 +28,6 @@ struct MergeTable: Sendable {
         let mask = slots.count - 1
         var slot = MergeTable.hash(pair) & mask
         while slots[slot].pair != .max, slots[slot].pair != pair { slot = (slot + 1) & mask }
-        if slots[slot].pair == .max { count += 1 }
         slots[slot] = Slot(pair: pair, rank: merge.rank, id: merge.id)
     }
 

@@ -109,24 +109,6 @@ struct Unigram: TokenModel {
     }
 }
 
-extension UTF8Words {
-    /// The length of a character in bytes, by its first byte.
-    @inline(__always)
-    static func length(ofLeading byte: UInt8) -> Int {
-        byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4
-    }
-}
-
-extension Vocabulary {
-    /// Returns the id of `<0x41>` and the like, by byte; -1 if there is none.
-    func byteTokens() -> [Int32] {
-        (0..<256).map { byte in
-            let digits = String(byte, radix: 16, uppercase: true)
-            return id(of: "<0x" + (byte < 16 ? "0" : "") + digits + ">") ?? -1
-        }
-    }
-}
-
 extension TokenizerFile {
     /// Reads the model: `"vocab": [["<unk>", 0.0], ["▁the", -3.2], …], "unk_id": 0, "byte_fallback": false`.
     func unigram(_ fields: TokenizerFields, _ lists: ModelLists) throws(FileError) -> Unigram {

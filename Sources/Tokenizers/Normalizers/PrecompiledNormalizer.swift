@@ -1,5 +1,4 @@
 import FoundationEssentials
-import JSON
 import ModelFiles
 
 /// SentencePiece's table of replacements: a double-array trie over UTF-8, and the strings that it refers to. It is

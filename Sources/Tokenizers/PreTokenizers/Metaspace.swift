@@ -49,12 +49,3 @@ extension TokenizerFile {
         return (replacement, scheme)
     }
 }
-
-extension TokenizerFields {
-    /// Reads a string of one character.
-    func scalar(_ key: String) throws(FileError) -> UInt32 {
-        let scalars = Array(try string(key).unicodeScalars)
-        guard scalars.count == 1 else { throw wrong(key, "one character") }
-        return scalars[0].value
-    }
-}

@@ -1,4 +1,3 @@
-import JSON
 import ModelFiles
 
 /// The treatment of the matches that a text is split at: `SplitDelimiterBehavior` of the tokenizers library.

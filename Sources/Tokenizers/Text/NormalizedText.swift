@@ -52,14 +52,12 @@ struct NormalizedText {
     }
 
     /// Applies a list of changes, as `NormalizedString::transform` of the library defines them.
-    /// - Parameters:
-    ///   - changes: the new scalars, each with its change. A scalar with 0 replaces the next old scalar; with −n, that
-    ///     one and the n after it. A scalar with 1 is additional, and shares the origin of the old scalar before.
-    ///   - removed: the number of old scalars removed at the beginning.
-    mutating func transform(_ changes: [(scalar: UInt32, change: Int)], removed: Int = 0) {
+    /// - Parameter changes: the new scalars, each with its change. A scalar with 0 replaces the next old scalar; with
+    ///   −n, that one and the n after it. A scalar with 1 is additional, and shares the origin of the old scalar before.
+    mutating func transform(_ changes: [(scalar: UInt32, change: Int)]) {
         var newOrigins: [Int32] = []
         newOrigins.reserveCapacity(changes.count)
-        var place = removed
+        var place = 0
         for (_, change) in changes {
             if change > 0 {
                 newOrigins.append(origins.isEmpty ? 0 : origins[min(max(place - 1, 0), origins.count - 1)])

@@ -38,6 +38,13 @@ struct TokenizerFields {
         return string
     }
 
+    /// Reads a string of one character.
+    func scalar(_ key: String) throws(FileError) -> UInt32 {
+        let scalars = Array(try string(key).unicodeScalars)
+        guard scalars.count == 1 else { throw wrong(key, "one character") }
+        return scalars[0].value
+    }
+
     func bool(_ key: String) throws(FileError) -> Bool {
         guard let bool = try value(key).bool else { throw wrong(key, "true or false") }
         return bool

@@ -178,6 +178,14 @@ struct Vocabulary: Sendable {
         return nil
     }
 
+    /// Returns the id of `<0x41>` and the like, by byte; -1 if there is none.
+    func byteTokens() -> [Int32] {
+        (0..<256).map { byte in
+            let digits = String(byte, radix: 16, uppercase: true)
+            return id(of: "<0x" + (byte < 16 ? "0" : "") + digits + ">") ?? -1
+        }
+    }
+
     private static func hash(_ bytes: UnsafeBufferPointer<UInt8>) -> UInt32 {
         let hash = ByteHash.of(bytes)
         return UInt32(truncatingIfNeeded: hash ^ hash >> 32)
