@@ -1,4 +1,5 @@
 import JSON
+import TestSupport
 import Testing
 
 @testable import ModelFiles
@@ -49,12 +50,7 @@ import Testing
                 #expect(rows[i] == expected, "\(name): \(texts[i].debugDescription)")
             }
             let digests = stride(from: 0, to: rows.count, by: 100).map { start in
-                var digest: UInt64 = 0xCBF2_9CE4_8422_2325
-                for value in rows[start..<min(start + 100, rows.count)].joined() {
-                    digest = (digest ^ UInt64(value)) &* 0x100_0000_01B3
-                }
-                let hex = String(digest, radix: 16)
-                return String(repeating: "0", count: 16 - hex.count) + hex
+                FNV1a(rows[start..<min(start + 100, rows.count)].joined().map { UInt64($0) }).hex
             }
             let expected = try #require(json["digests"]?.array).compactMap(\.string)
             let different = zip(digests, expected).enumerated().filter { $1.0 != $1.1 }.map(\.offset)

@@ -1,5 +1,6 @@
 import Foundation
 import JSON
+import TestSupport
 import Testing
 
 @testable import Tokenizers
@@ -8,8 +9,7 @@ import Testing
 /// Hugging Face tokenizers library made of each (Tests/Reference/tokenizers_corpus.py, which also shows it for one text):
 /// ids, places, special-token masks and type ids, alone and as a pair, and decoded again.
 @Suite struct TokenizerCorpusTests {
-    static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .appendingPathComponent("Reference/data/tokenizers")
+    static let folder = URL(fileURLWithPath: Folders.reference + "/tokenizers")
 
     static let names = ((try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []).filter {
         FileManager.default.fileExists(atPath: folder.appendingPathComponent("\($0)/digests.bin").path)

@@ -1,5 +1,6 @@
 import Foundation
 import JSON
+import TestSupport
 import Testing
 
 @testable import Tokenizers
@@ -48,18 +49,18 @@ enum TokenizerDigests {
     }
 
     private struct Digest {
-        private var state: UInt64 = 0xCBF2_9CE4_8422_2325
+        private var state = FNV1a()
 
         mutating func combine(_ value: Int) {
             var rest = UInt32(truncatingIfNeeded: value)
             for _ in 0..<4 {
-                state = (state ^ UInt64(rest & 0xFF)) &* 0x100_0000_01B3
+                state.combine(UInt64(rest & 0xFF))
                 rest >>= 8
             }
         }
 
         /// The half of the state that is kept.
-        var value: UInt32 { UInt32(truncatingIfNeeded: state) }
+        var value: UInt32 { UInt32(truncatingIfNeeded: state.value) }
     }
 
     private static func digest(_ encoding: Encoding) -> UInt32 {

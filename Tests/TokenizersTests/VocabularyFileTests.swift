@@ -52,10 +52,8 @@ import Testing
 
     /// Cut short or with random bytes, every model is read or refused; none traps, whatever class reads it.
     @Test func damageNeverCrashes() throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("models-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let settings = try TokenizerSettings(directory: folder.path)
+        let scratch = try ScratchDirectory()
+        let settings = try TokenizerSettings(directory: scratch.path)
         var random = SplitMix(state: 7)
         for name in ["deberta", "gemma", "fairseq-identity"] {
             let good = try Self.vocabulary("\(name).model")
@@ -68,7 +66,7 @@ import Testing
                     bytes[bytes.count - 1 - Int(random.next() % UInt64(end))] = UInt8(truncatingIfNeeded: random.next())
                 }
                 let files = VocabularyFiles(
-                    directory: folder.path, file: Self.file, bytes: bytes, settings: settings)
+                    directory: scratch.path, file: Self.file, bytes: bytes, settings: settings)
                 for (_, file, make) in TokenizerClasses.classes where file.hasSuffix(".model") {
                     guard let tokenizer = try? make(files).tokenizer(settings, file: Self.file) else { continue }
                     let encoding = tokenizer.encode("Some words, 3 é ▁ 한", pair: nil, maxLength: nil)
@@ -130,14 +128,12 @@ import Testing
             ),
         ]
         for row in rows {
-            let folder = FileManager.default.temporaryDirectory.appendingPathComponent("vocab-\(UUID().uuidString)")
-            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-            defer { try? FileManager.default.removeItem(at: folder) }
-            try Data(Self.vocabulary(row.vocabulary)).write(to: folder.appendingPathComponent(row.name))
-            for (name, text) in row.others {
-                try Data(text.utf8).write(to: folder.appendingPathComponent(name))
+            let scratch = try ScratchDirectory()
+            try scratch.write(row.name, Self.vocabulary(row.vocabulary))
+            for (name, text) in row.others { try scratch.write(name, Array(text.utf8)) }
+            let error = #expect(throws: FileError.self) {
+                try withExtendedLifetime(scratch) { _ = try TokenizerLoader.load(directory: scratch.path) }
             }
-            let error = #expect(throws: FileError.self) { _ = try TokenizerLoader.load(directory: folder.path) }
             let message = error.map { "\($0)" } ?? "no error"
             #expect(message.contains(row.says), "\(message)")
         }
