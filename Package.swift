@@ -137,7 +137,7 @@ let package = Package(
         .testTarget(name: "DiagnosticsTests", dependencies: ["Diagnostics"], swiftSettings: strict),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
         .testTarget(
-            name: "KernelsTests", dependencies: ["Kernels", "KernelSelection", "Models"], swiftSettings: strict),
+            name: "KernelsTests", dependencies: ["KernelSelection", "TestSupport"], swiftSettings: strict),
         // Folders, files and generators that several test targets use.
         .target(name: "TestSupport", dependencies: ["ModelFiles"], path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(name: "ModelFilesTests", dependencies: ["ModelFiles", "TestSupport"], swiftSettings: strict),

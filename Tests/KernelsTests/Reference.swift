@@ -1,5 +1,6 @@
 import Foundation
 import KernelSelection
+import TestSupport
 import Testing
 
 /// The tables of this machine, as test arguments that print by name.
@@ -17,8 +18,7 @@ struct Reference {
     private var tensors: [String: (shape: [Int], bytes: Data)] = [:]
 
     init(_ name: String) throws {
-        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        let data = try Data(contentsOf: folder.appendingPathComponent("Reference/data/\(name).safetensors"))
+        let data = try Data(contentsOf: URL(fileURLWithPath: "\(Folders.reference)/\(name).safetensors"))
         let length = data.prefix(8).enumerated().reduce(0) { $0 | Int($1.element) << (8 * $1.offset) }
         let header = try #require(
             try JSONSerialization.jsonObject(with: data[8..<8 + length]) as? [String: [String: Any]])
