@@ -5,7 +5,9 @@ usage: scripts/check_references.py [--list] [--depth N] [--all] [--root DIRECTOR
 
 Fails (exit code 1) on
 - a dependency in Package.swift, or an import, that scripts/references.json has no arrow for; a target missing from it;
-- an import of a target that Package.swift does not give as a dependency;
+- an import of a target that Package.swift does not give as a dependency, and a dependency that no file imports, unless
+  the target has no Swift files or is a test of an executable, which need not import it;
+- an arrow of the table from a target to a module that is not among its dependencies;
 - a cycle between the folders of a target;
 - a reference between folders that the table's "folders" of the target do not allow, where it has them.
 
@@ -20,8 +22,8 @@ scripts/references.json:
 - "system": modules of the toolchain. "packages": modules of other packages.
 - "ignored_members": names of members that are not followed, each with its reason.
 
---list prints every edge with one example, and dependencies that nothing imports. --depth N overrides the depth. --all
-prints all references of a cycle instead of the first dozen of an edge.
+--list prints every edge with one example. --depth N overrides the depth. --all prints all references of a cycle instead
+of the first dozen of an edge.
 """
 import argparse
 import collections
@@ -213,6 +215,26 @@ def check_targets(table, targets, imports):
                 problems.append(f"{path}:{line}: {target.name} may not import {module}")
             elif module not in target.dependencies:
                 problems.append(f"{path}:{line}: {target.name} imports {module}, which is not among its dependencies")
+    return problems
+
+
+def check_unused(root, table, targets, imports):
+    """Problems of dependencies and arrows that no import needs."""
+    problems = []
+    for name, found in imports.items():
+        target, imported = targets[name], {module for module, _, _ in found}
+        uses = table["targets"].get(name, {}).get("uses", [])
+        for module in uses if uses != "any" else []:
+            # The shared modules need no arrow. One that is there anyway is no fault.
+            if module not in target.dependencies and module not in table["shared"]:
+                problems.append(
+                    f"scripts/references.json: {name} may use {module}, which is not among its dependencies")
+        if not any((root / target.folder).rglob("*.swift")):
+            continue
+        for module, line in target.dependencies.items():
+            is_program = target.kind == "testTarget" and module in targets and targets[module].kind == "executableTarget"
+            if module not in imported and not is_program:
+                problems.append(f"Package.swift:{line}: {name} depends on {module}, which none of its files imports")
     return problems
 
 
@@ -439,7 +461,7 @@ def check_folders(target, folders, edges):
 
 
 def check(root, table, depth=None, limit=12):
-    """Checks a package. Returns its problems, the edges of each target, and the dependencies that nothing imports."""
+    """Checks a package. Returns its problems, the edges of each target, and the references between targets."""
     targets = read_package((root / "Package.swift").read_text())
     problems = check_table(table)
     imports, sources = {}, {}
@@ -454,6 +476,7 @@ def check(root, table, depth=None, limit=12):
         else:
             imports[target.name] = _imports_only(root, target)
     problems += check_targets(table, targets, imports)
+    problems += check_unused(root, table, targets, imports)
     edges = {}
     ignored = frozenset(table.get("ignored_members", {}))
     for name, found in sources.items():
@@ -466,10 +489,7 @@ def check(root, table, depth=None, limit=12):
         if folders is not None:
             problems += check_folders(name, folders, edges[name])
         problems += describe_cycles(name, edges[name], limit)
-    unused = [
-        (name, module) for name in imports for module in targets[name].dependencies
-        if module not in {m for m, _, _ in imports[name]} and list((root / targets[name].folder).rglob("*.swift"))]
-    return problems, edges, unused, crossings(sources, imports)
+    return problems, edges, crossings(sources, imports)
 
 
 def _imports_only(root, target):
@@ -511,9 +531,9 @@ def main():
     parser.add_argument("--root", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parent.parent)
     options = parser.parse_args()
     table = json.loads((options.root / "scripts" / "references.json").read_text())
-    problems, edges, unused, between = check(options.root, table, options.depth, None if options.all else 12)
+    problems, edges, between = check(options.root, table, options.depth, None if options.all else 12)
     if options.list:
-        print_list(edges, unused, between)
+        print_list(edges, between)
     for problem in problems:
         print(problem)
     if problems:
@@ -521,7 +541,7 @@ def main():
         sys.exit(1)
 
 
-def print_list(edges, unused, between):
+def print_list(edges, between):
     for (start, end), found in sorted(between.items()):
         example = found[0]
         names = len({reference.name for reference in found})
@@ -532,8 +552,6 @@ def print_list(edges, unused, between):
             example = found[0]
             print(f"{target}: {start} → {end}: {distinct(found)} names in {len(found)} lines, "
                   f"such as {example.name} ({example.path}:{example.line})")
-    for target, module in unused:
-        print(f"{target}: no file imports {module}, though it is a dependency in Package.swift")
 
 
 if __name__ == "__main__":

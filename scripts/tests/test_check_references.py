@@ -97,6 +97,23 @@ class CheckReferencesTests(unittest.TestCase):
         problems = check({"Tool/main.swift": "import Core\nimport Logging\nimport Files\n"})
         self.assertEqual(problems, ["Tool/main.swift:3: tool imports Files, which is not among its dependencies"])
 
+    def test_dependency_that_no_file_imports(self):
+        problems = check({"Tool/main.swift": "import Core\n"})
+        self.assertEqual(problems, ["Package.swift:14: tool depends on Logging, which none of its files imports"])
+        problems = check({"Tests/CoreTests/CoreTests.swift": "let core = 1\n"})
+        self.assertEqual(problems, ["Package.swift:15: CoreTests depends on Core, which none of its files imports"])
+
+    def test_executable_need_not_be_imported_by_its_tests(self):
+        package = PACKAGE.replace('dependencies: ["Core"]),\n    ])', 'dependencies: ["Core", "tool"]),\n    ])')
+        self.assertNotEqual(package, PACKAGE)
+        self.assertEqual(check(package=package), [])
+
+    def test_arrow_without_a_dependency(self):
+        table = {**TABLE, "targets": {**TABLE["targets"], "Extra": {"uses": ["Files", "CLib"]}}}
+        self.assertEqual(
+            check(table=table),
+            ["scripts/references.json: Extra may use CLib, which is not among its dependencies"])
+
     def test_import_in_a_test_of_an_unknown_module(self):
         problems = check({"Tests/CoreTests/CoreTests.swift": "import Core\nimport Strange\n"})
         self.assert_finds(problems, "CoreTests.swift:2: Strange is no module")
