@@ -1,8 +1,8 @@
 /// The kernels of one instruction set.
 ///
-/// Every pointer must be valid for the sizes given: kernels check nothing. They allocate nothing beyond 1 KB of stack
-/// and keep no state, so all threads share a table. README.md beside this file lists operations, precisions and
-/// accuracies.
+/// Every pointer must be valid for the sizes given: kernels check nothing. They use less than 5 KB of stack, allocate no
+/// other memory and keep no state, so all threads share a table. README.md beside this file lists operations,
+/// precisions and accuracies.
 public struct KernelTable: Sendable {
     public let instructionSet: InstructionSet
     /// The table's name, which also tells tables of one instruction set apart: `avx512`, `avx512-vnni`,
