@@ -6,6 +6,8 @@ usage: scripts/lint_prose.py [--count] [--fix-spelling] [--commits BASE] [--rule
 Rules, and what each one finds:
 - opening: the first sentence of a docstring, or of a paragraph of a doc comment, that begins with one of the "openings" of
   prose.json.
+- length: a sentence of more than 40 words in a doc comment of Swift or C. Code in backticks and an address count as one
+  word each. Tables and indented code are left out.
 - whether: a first sentence that begins with "Whether" before a declaration that is no Boolean.
 - spelling: a British spelling in comments, documents, identifiers, string literals or file names.
 - private-word: a metaphor in comments or documents for which the field has a term.
@@ -279,6 +281,28 @@ def check_openings(document):
             yield Finding(document.path, line, "whether", _shortened(sentence))
 
 
+# Sentences
+
+
+_MOST_WORDS = 40
+
+
+def check_lengths(document):
+    """Findings of the rule "length"."""
+    if document.language not in ("swift", "c"):
+        return
+    for position, paragraph, _ in doc_comments(document):
+        before = document.text[document.text.rfind("\n", 0, position) + 1:position]
+        if paragraph.startswith("|") or re.search(r"/// {4,}$", before):
+            continue
+        text = _COMMENT_CODE.sub(lambda match: "x" * len(match.group()), paragraph)
+        for sentence in re.finditer(r"\S.*?(?:[.!?][)\"']*(?=\s|\Z)|\Z)", text, re.DOTALL):
+            if len(re.findall(r"\w[\w'’-]*", sentence.group())) > _MOST_WORDS:
+                original = paragraph[sentence.start():sentence.end()]
+                yield Finding(
+                    document.path, document.line(position + sentence.start()), "length", _shortened(original))
+
+
 def _shortened(sentence):
     text = re.split(r"(?<=[.!?]) ", " ".join(sentence.split()))[0]
     return text if len(text) <= 90 else text[:89] + "…"
@@ -464,7 +488,7 @@ def files(root, places):
 
 def check(document):
     """All findings of a document."""
-    for rule in (check_openings, check_spelling, check_words):
+    for rule in (check_openings, check_lengths, check_spelling, check_words):
         yield from rule(document)
 
 

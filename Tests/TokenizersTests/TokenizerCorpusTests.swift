@@ -5,9 +5,9 @@ import Testing
 
 @testable import Tokenizers
 
-/// Tokenizers of every kind over 20,500 texts in more than twenty scripts, some of them random Unicode, against what the
-/// Hugging Face tokenizers library made of each (Tests/Reference/tokenizers_corpus.py, which also shows it for one text):
-/// ids, places, special-token masks and type ids, alone and as a pair, and decoded again.
+/// Tokenizers of every kind over 20,500 texts in more than twenty scripts, some of them random Unicode. The expected
+/// values are the Hugging Face tokenizers library's: ids, places, special-token masks and type ids, alone and as a pair,
+/// and decoded again. Tests/Reference/tokenizers_corpus.py writes them and shows them for one text.
 @Suite struct TokenizerCorpusTests {
     static let folder = URL(fileURLWithPath: Folders.reference + "/tokenizers")
 

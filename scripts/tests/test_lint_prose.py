@@ -48,6 +48,27 @@ class OpeningTests(unittest.TestCase):
         self.assertEqual(rules("/// Of it.\nint f(void);\n/** As it. */\nint g(void);\n", "Sources/C/x.h"), ["opening"] * 2)
 
 
+class LengthTests(unittest.TestCase):
+    def test_long_sentences(self):
+        words = " ".join(["word"] * 20)
+        self.assertEqual(
+            [(rule, line) for rule, line, _ in findings(f"/// Short.\n/// {words}\n/// {words} one.\n/// End.\nlet a = 1\n")],
+            [("length", 2)])
+        self.assertEqual(rules(f"/** {words} {words} one. */\nint a;\n", "Sources/C/x.h"), ["length"])
+
+    def test_right_lengths(self):
+        words = " ".join(["word"] * 20)
+        for text in (
+            f"/// {words}\n/// {words}.\n/// {words}.\nlet a = 1\n",
+            f"/// {words} `a b c` https://a.b/c?d=e.f\n/// {' '.join(['word'] * 18)}.\nlet a = 1\n",
+            f"/// The sum:\n///\n///     {words}\n///     {words} one\nlet a = 1\n",
+            f"/// | a | b |\n/// |---|---|\n/// | {words} | {words} one |\nlet a = 1\n",
+            f"// {words} {words} one.\nlet a = 1\n",
+        ):
+            with self.subTest(text):
+                self.assertEqual(findings(text), [])
+
+
 class WhetherTests(unittest.TestCase):
     def test_booleans(self):
         for code in (

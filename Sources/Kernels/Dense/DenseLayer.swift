@@ -1,8 +1,8 @@
 /// Runs `DenseKernels.run` in f32.
 ///
-/// The loops are, from the outside: blocks of m, whose part of `a` stays in the second-level cache; panels; blocks of
-/// k, whose part of a panel stays in the first-level cache; tiles of rows (Goto & van de Geijn 2008, without packing
-/// `a`: its rows are read a float at a time, from few streams).
+/// The loops run, from the outside, over blocks of m, panels, blocks of k and tiles of rows. A block's part of `a` stays
+/// in the second-level cache, and its part of a panel in the first-level cache. This is the order of Goto & van de Geijn
+/// 2008, but `a` is not packed: its rows are read a float at a time, from few streams.
 ///
 /// The blocks of k are short for accuracy: each is summed in registers on its own and then added to the output.
 /// Compared with chains of 384 additions, chains of 192 nearly halve the error of MiniLM's weight maps on short texts

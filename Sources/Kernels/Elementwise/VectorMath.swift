@@ -12,8 +12,8 @@ public enum VectorMath<I: Instructions> {
 
     /// Returns eˣ as (1 + fraction) · 2^power.
     ///
-    /// x = i·ln 2 + r with |r| ≤ ln 2 / 2, where ln 2 is split so that i times its high part is exact without FMA (as
-    /// in Cephes' expf, https://netlib.org/cephes/), and a polynomial of degree 6 for e^r, fitted to 3e-9 by
+    /// x = i·ln 2 + r with |r| ≤ ln 2 / 2. ln 2 is split so that i times its high part is exact without FMA, as in
+    /// Cephes' expf (https://netlib.org/cephes/). A polynomial of degree 6 for e^r is fitted to 3e-9 by
     /// Tests/Reference/fit_exp.py.
     @export(implementation) @inline(__always)
     static func exponential(_ x: Vector) -> (fraction: Vector, power: Vector, rounder: Vector) {

@@ -5,9 +5,9 @@ import Concurrency
 ///
 /// The cache has 8,192 lines of 64 bytes. A new word replaces the word of its line. One thread uses it at a time.
 ///
-/// Speed in MB/s on one Zen 4 core with and without the cache (WordPiece, byte-level BPE, Unigram): English lines 31
-/// and 29, 20 and 15, 22 and 17; lines in a hundred languages, whose words seldom repeat, 13 and 14, 9.5 and 10, 11 and
-/// 12.
+/// The speed on one Zen 4 core in MB/s, with and without the cache, of WordPiece, byte-level BPE and Unigram is 31 and
+/// 29, 20 and 15, 22 and 17 for English lines. For lines in a hundred languages, whose words seldom repeat, it is 13 and
+/// 14, 9.5 and 10, 11 and 12.
 final class WordCache: @unchecked Sendable {
     private static let lines = 8192
     private static let maxTokens = 6
