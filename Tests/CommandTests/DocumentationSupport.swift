@@ -77,16 +77,10 @@ struct Workspace {
         environment["PATH"] = "\(folder.path)/bin:\(environment["PATH"] ?? "/usr/bin:/bin")"
         environment["SWIFT_BACKTRACE"] = "enable=no"
         process.environment = environment
-        let files = try [TemporaryFile(), TemporaryFile()]
-        process.standardOutput = try FileHandle(forWritingTo: files[0].url)
-        process.standardError = try FileHandle(forWritingTo: files[1].url)
-        process.standardInput = FileHandle.nullDevice
-        try process.run()
-        process.waitUntilExit()
-        let errors = try files[1].text()
+        let outcome = try Program.finish(process)
         return Outcome(
-            code: process.terminationStatus, output: try files[0].text(), errors: errors,
-            statuses: errors.matches(of: /HTTP status (\d+)/).compactMap { Int($0.1) })
+            code: outcome.code, output: outcome.output, errors: outcome.errors,
+            statuses: outcome.errors.matches(of: /HTTP status (\d+)/).compactMap { Int($0.1) })
     }
 
     /// Checks that each file the commands wrote is of the type its name says. A picture must be the one the document shows.

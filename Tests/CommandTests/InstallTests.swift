@@ -10,20 +10,13 @@ import Testing
         "share/fish/vendor_completions.d/encoderd.fish", "share/man/man1/encoderd.1",
     ]
 
-    private func sh(
-        _ arguments: [String], environment: [String: String] = [:]
-    ) throws -> (code: Int32, output: String, errors: String) {
+    private func sh(_ arguments: [String], environment: [String: String] = [:]) throws -> Program.Outcome {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/bin/sh")
         process.arguments = arguments
         process.currentDirectoryURL = URL(fileURLWithPath: Program.root)
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-        let files = try [TemporaryFile(), TemporaryFile()]
-        process.standardOutput = try FileHandle(forWritingTo: files[0].url)
-        process.standardError = try FileHandle(forWritingTo: files[1].url)
-        try process.run()
-        process.waitUntilExit()
-        return (process.terminationStatus, try files[0].text(), try files[1].text())
+        return try Program.finish(process)
     }
 
     /// `make test` builds the generator of man pages first.

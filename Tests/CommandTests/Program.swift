@@ -8,8 +8,10 @@ struct Program {
         var code: Int32
         /// It was ended by a signal: a trap, in the main.
         var crashed: Bool
-        var output: String
+        var bytes: Data
         var errors: String
+
+        var output: String { String(decoding: bytes, as: UTF8.self) }
     }
 
     /// Beside the test bundle.
@@ -40,15 +42,21 @@ struct Program {
     ) throws -> Outcome {
         let process = process(arguments, environment: environment)
         if let directory { process.currentDirectoryURL = URL(fileURLWithPath: directory) }
+        return try finish(process, input: input)
+    }
+
+    /// Runs a process to its end.
+    /// - Parameter output: Its standard output; `nil` if that is returned.
+    static func finish(_ process: Process, input: String = "", output: Any? = nil) throws -> Outcome {
         let files = try [TemporaryFile(), TemporaryFile(), TemporaryFile(input)]
-        process.standardOutput = try FileHandle(forWritingTo: files[0].url)
+        process.standardOutput = try output ?? FileHandle(forWritingTo: files[0].url)
         process.standardError = try FileHandle(forWritingTo: files[1].url)
         process.standardInput = try FileHandle(forReadingFrom: files[2].url)
         try process.run()
         process.waitUntilExit()
         return Outcome(
             code: process.terminationStatus, crashed: process.terminationReason == .uncaughtSignal,
-            output: try files[0].text(), errors: try files[1].text())
+            bytes: try Data(contentsOf: files[0].url), errors: try files[1].text())
     }
 }
 
