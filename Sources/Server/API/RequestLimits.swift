@@ -50,4 +50,16 @@ package struct CallLimits: Sendable {
         self.request = request
         self.attention = attention
     }
+
+    /// The limits of a call in the caller's own process: only pictures are bounded.
+    package static var unbounded: CallLimits {
+        var limits = CallLimits()
+        limits.request.maxSequences = .max
+        limits.request.maxTokens = .max
+        limits.request.maxLogits = .max
+        limits.request.maxBodyBytes = .max
+        limits.attention.jsonWeights = .max
+        limits.attention.weights = .max
+        return limits
+    }
 }

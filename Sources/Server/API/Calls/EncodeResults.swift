@@ -38,7 +38,8 @@ package struct EncodeResults: Sendable {
 
     /// Returns the numbers as tensors: `embedding` [n, d]; `states.i` [tokens, hidden]; `logits` [n, labels] or `logits.i`
     /// [tokens, labels]; `sparse.i` [2, n], token ids and their values; `state.hidden.i` and `state.cell.i`.
-    package func tensors() -> [BinaryTensor] {
+    /// - Parameter firstIndex: The number i of the first sequence.
+    package func tensors(firstIndex: Int = 0) -> [BinaryTensor] {
         var tensors: [BinaryTensor] = []
         if hasEmbeddings {
             let rows = results.compactMap(\.embedding)
@@ -50,7 +51,7 @@ package struct EncodeResults: Sendable {
             guard let matrix else { return }
             tensors.append(BinaryTensor(name: name, shape: [matrix.rows, matrix.columns], floats: matrix.values))
         }
-        for (i, result) in results.enumerated() {
+        for (i, result) in zip(firstIndex..., results) {
             add("states.\(i)", result.states.first)
             if model.description.outputs.logitsPerToken { add("logits.\(i)", result.logits) }
             if let sparse = result.sparse {

@@ -12,6 +12,8 @@ package struct CallInput: Sendable {
     var rules = FieldRules.strict
     /// Whether a text is read as JSON by a model without a tokenizer.
     var textMayBeJSON = false
+    /// Whether each element of `value` is one sequence, whatever its depth.
+    var isOneEach = false
 
     init(_ value: JSONValue, field: String = "input", rules: FieldRules = .strict) {
         self.value = value
@@ -24,6 +26,19 @@ package struct CallInput: Sendable {
 
     /// Returns an input of token ids, feature vectors, text pairs or texts, in the form that `/v1/encode` takes.
     package static func json(_ value: JSONValue) -> CallInput { CallInput(value) }
+
+    /// Returns an input of which each value is one sequence: token ids, feature vectors, a text pair or a text.
+    package static func sequences(_ values: [JSONValue]) -> CallInput {
+        var input = CallInput(.array(values))
+        input.isOneEach = true
+        return input
+    }
+
+    /// Returns the sequences of an array of them. A value that is one sequence stays whole.
+    package static func sequences(of value: JSONValue, for model: Model) -> [JSONValue] {
+        guard case .array(let items) = value, InputReader.areSequences(items, model.description) else { return [value] }
+        return items
+    }
 
     /// Returns an input of one text, which a model without a tokenizer reads as JSON.
     package static func textOrJSON(_ text: String) -> CallInput {
@@ -57,6 +72,7 @@ struct InputReader {
 
     /// Reads the input as one or more sequences.
     func read() throws(APIError) -> [PreparedSequence] {
+        if input.isOneEach, case .array(let items) = input.value { return try markingPrompts(readEach(items)) }
         guard input.textMayBeJSON, model.tokenizer == nil, let text = input.value.string else {
             return try read(input.value)
         }
@@ -84,8 +100,33 @@ struct InputReader {
         }
     }
 
+    /// Returns whether the elements of an array are sequences, rather than the ids or vectors of one.
+    static func areSequences(_ items: [JSONValue], _ description: ModelDescription) -> Bool {
+        switch description.architecture.input {
+        case .tokens: items.first.map { $0.double == nil } ?? false
+        case .features:
+            items.contains { item in
+                if case .array(let elements) = item { elements.first?.isArray == true } else { false }
+            }
+        }
+    }
+
+    /// Reads every item as one sequence. Errors name a lone item as the input itself.
+    private func readEach(_ items: [JSONValue]) throws(APIError) -> [PreparedSequence] {
+        try collect(items, namesItems: items.count > 1) { item, param throws(APIError) in
+            switch description.architecture.input {
+            case .tokens(let vocabularySize):
+                if case .array(let array) = item, InputReader.looksLikeFeatures(array) { throw notFeatures }
+                return try readTokenSequence(item, param, vocabularySize)
+            case .features(let size):
+                if item.elements?.first(where: { _ in true })?.double != nil { throw singleVector(size) }
+                return try readFeatureSequence(item, param, size)
+            }
+        }
+    }
+
     private func collect(
-        _ items: [JSONValue], _ read: (JSONValue, String) throws(APIError) -> PreparedSequence
+        _ items: [JSONValue], namesItems: Bool = true, _ read: (JSONValue, String) throws(APIError) -> PreparedSequence
     ) throws(APIError) -> [PreparedSequence] {
         guard items.count <= limits.maxSequences else {
             throw APIError(
@@ -97,7 +138,7 @@ struct InputReader {
         var total = 0
         for (position, item) in items.enumerated() {
             if isCancelled() { throw APIError(.cancelled) }
-            let sequence = try read(item, "\(field)[\(position)]")
+            let sequence = try read(item, namesItems ? "\(field)[\(position)]" : field)
             total += sequence.length
             try checkTotal(total)
             sequences.append(sequence)
@@ -144,17 +185,13 @@ struct InputReader {
             try checkTotal(sequence.length)
             return [sequence]
         }
-        guard let first = array.first else {
-            throw InputReader.empty(field, "send one sequence or an array of them")
-        }
-        if first.double != nil {
+        if array.isEmpty { throw InputReader.empty(field, "send one sequence or an array of them") }
+        if !InputReader.areSequences(array, description) {
             let sequence = try readIDs(JSONElements(array), field, vocabularySize)
             try checkTotal(sequence.length)
             return [sequence]
         }
-        if InputReader.looksLikeFeatures(array) {
-            throw wrongKind(field, "reads \(readable); feature vectors are for models with an 'input_size'.")
-        }
+        if InputReader.looksLikeFeatures(array) { throw notFeatures }
         return try collect(array) { item, param throws(APIError) in try readTokenSequence(item, param, vocabularySize) }
     }
 
@@ -169,6 +206,10 @@ struct InputReader {
                 "A prompt of \(bytes) bytes before each of \(texts) texts is more than the \(limits.maxBodyBytes) bytes one "
                     + "request may have; shorten it, or send fewer texts at once.")
         }
+    }
+
+    private var notFeatures: APIError {
+        wrongKind(field, "reads \(readable); feature vectors are for models with an 'input_size'.")
     }
 
     private var readable: String { model.tokenizer == nil ? "token ids" : "text or token ids" }
@@ -319,19 +360,20 @@ struct InputReader {
         }
         if first.string != nil || first.object != nil { throw featuresOnly("\(field)[0]", size) }
         if first.double != nil { throw singleVector(size) }
-        let isMany = array.contains { item in
-            if case .array(let elements) = item { elements.first?.isArray == true } else { false }
-        }
-        if !isMany {
+        if !InputReader.areSequences(array, description) {
             let sequence = try readSteps(JSONElements(array), field, size)
             try checkTotal(sequence.length)
             return [sequence]
         }
-        return try collect(array) { item, param throws(APIError) in
-            if item.string != nil || item.object != nil { throw featuresOnly(param, size) }
-            guard let steps = item.elements else { throw .type(param, "an array of feature vectors", found: item) }
-            return try readSteps(steps, param, size)
-        }
+        return try collect(array) { item, param throws(APIError) in try readFeatureSequence(item, param, size) }
+    }
+
+    private func readFeatureSequence(
+        _ item: JSONValue, _ param: String, _ size: Int
+    ) throws(APIError) -> PreparedSequence {
+        if item.string != nil || item.object != nil { throw featuresOnly(param, size) }
+        guard let steps = item.elements else { throw .type(param, "an array of feature vectors", found: item) }
+        return try readSteps(steps, param, size)
     }
 
     private func featuresOnly(_ param: String, _ size: Int) -> APIError {
