@@ -1,5 +1,4 @@
 import ArgumentParser
-import JSON
 import KernelSelection
 import Models
 import Server
@@ -34,9 +33,7 @@ struct Attention: ParsableCommand {
     var input: String
 
     func validate() throws {
-        if let threads, !(1...1024).contains(threads) {
-            throw ValidationError("--threads takes 1 to 1024, not \(threads).")
-        }
+        try Check.threads(threads)
         _ = try shown.options()
     }
 
@@ -47,16 +44,12 @@ struct Attention: ParsableCommand {
             throw CommandError(
                 "\(options.format.rawValue) is binary: send it to a file, as in > map.\(options.format.rawValue)")
         }
-        guard let argument = ModelArgument(model) else { throw UsageError("--model takes a directory.", Self.self) }
-        let loaded = try argument.load(precision)
+        let loaded = try ModelArgument(option: model, of: Self.self).load(precision)
         let text = input == "-" ? try InputOptions.standardInput() : input
         var call = AttentionCall(json ? .json(try InputOptions.parse(text)) : .text(text))
         call.truncate = !noTruncate
         call.options = options
-        var limits = CallLimits()
-        limits.request.maxTokens = .max
-        limits.attention.jsonWeights = .max
-        limits.attention.weights = .max
+        let limits = CallLimits.unbounded
         let content: ResponseContent
         let helpers = HelperThreads(count: (threads ?? AvailableProcessors.count) - 1)
         helpers.team.open()

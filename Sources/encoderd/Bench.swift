@@ -46,7 +46,7 @@ struct Bench: ParsableCommand {
     private static let grid = [(1, 16), (1, 128), (1, 512), (32, 16), (32, 64), (32, 128), (8, 512)]
 
     func validate() throws {
-        guard (1...1024).contains(threads) else { throw ValidationError("--threads takes 1 to 1024.") }
+        try Check.threads(threads)
         guard (model == nil) != (tokenizer == nil) else {
             throw ValidationError("Give either --model or --tokenizer.")
         }
@@ -58,10 +58,7 @@ struct Bench: ParsableCommand {
 
     func run() throws {
         if let tokenizer { return try TokenizerBench(path: tokenizer, text: text, cells: cell, json: json).run() }
-        guard let argument = model.flatMap({ ModelArgument($0) }) else {
-            throw UsageError("--model takes a directory.", Self.self)
-        }
-        let loaded = try argument.load(precision)
+        let loaded = try ModelArgument(option: model ?? "", of: Self.self).load(precision)
         let description = loaded.description
         try checkCells(description)
         let team = BenchTeam(network: loaded.network, threads: threads)

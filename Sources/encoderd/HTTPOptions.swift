@@ -136,6 +136,11 @@ extension HTTPLimits {
 
 /// Bounds of options.
 enum Check {
+    static func threads(_ count: Int?) throws {
+        guard let count, !(1...1024).contains(count) else { return }
+        throw ValidationError("--threads takes 1 to 1024, not \(count).")
+    }
+
     static func counts(_ options: [(name: String, value: Int)]) throws {
         for (name, count) in options where !(1...1 << 40).contains(count) {
             throw ValidationError("--\(name) takes 1 or more, not \(count).")

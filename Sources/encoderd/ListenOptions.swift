@@ -1,6 +1,5 @@
 import ArgumentParser
 import HTTP
-import Server
 
 /// The addresses of the server.
 struct ListenOptions: ParsableArguments {

@@ -20,6 +20,12 @@ struct ModelArgument: Equatable {
         if name.isEmpty || directory.isEmpty { return nil }
     }
 
+    /// Reads the value of a command's `--model`.
+    init(option value: String, of command: any ParsableCommand.Type) throws(UsageError) {
+        guard let argument = ModelArgument(value) else { throw UsageError("--model takes a directory.", command) }
+        self = argument
+    }
+
     /// The files of which a model directory has at least one.
     static let marks = ["config.json", "modules.json"]
 

@@ -26,7 +26,7 @@ struct Quantize: ParsableCommand {
     var precision = Target.int8
 
     func run() throws {
-        guard let argument = ModelArgument(model) else { throw UsageError("--model takes a directory.", Self.self) }
+        let argument = try ModelArgument(option: model, of: Self.self)
         try argument.checkExists()
         guard !Paths.exists(output) else {
             throw CommandError("\(output): exists already; choose another directory or remove it")
