@@ -11,7 +11,7 @@ struct Encoderd: ParsableCommand {
 
               encoderd serve --model NAME=DIRECTORY
 
-            Every option can also be set in the environment: ENCODERD_MAX_BATCH_TOKENS sets --max-batch-tokens. The \
+            Every option that takes a value can also be set in the environment, except --output of quantize: ENCODERD_MAX_BATCH_TOKENS sets --max-batch-tokens. The \
             command line wins. ENCODERD_ISA chooses the kernels: baseline, avx2 or avx512 takes the best table of that \
             instruction set, and =NAME the table of that name, one of those that --version lists.
 

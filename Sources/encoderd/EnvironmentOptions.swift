@@ -19,18 +19,27 @@ struct EnvironmentOptions {
     /// Sentences about variables that are ignored.
     private(set) var warnings: [String] = []
 
-    private static let repeatable = ["--model", "--listen", "--cors-origin"]
+    /// Options that name what a command loads. If the command line names it, the environment sets none of them.
+    private static let sources: Set = ["--model", "--models", "--tokenizer"]
 
-    /// `ENCODERD_MODEL`, `ENCODERD_LISTEN` and `ENCODERD_CORS_ORIGIN` may hold several values, separated by commas.
+    /// Whether only the command line sets an option: `ENCODERD_OUTPUT` is the output of `encode`, not a directory to write.
+    private static func isOfCommandLineOnly(_ option: String, _ command: any ParsableCommand.Type) -> Bool {
+        command == Quantize.self && option == "--output"
+    }
+
+    /// The variable of an option that may be repeated can hold several values, separated by commas.
     init(_ arguments: [String], environment: [String: String]) {
         self.arguments = arguments
         guard let name = arguments.first, let command = CommandLineMistakes.command(named: name) else { return }
-        let given = arguments.prefix { $0 != "--" }
+        let names = OptionNames(of: command)
+        let (given, operands) = names.parts(of: arguments.dropFirst())
+        let takesDirectory = command == Serve.self || command == Inspect.self
+        let isLoading = !Self.sources.isDisjoint(with: given) || (takesDirectory && !operands.isEmpty)
         var added: [String] = []
-        for option in OptionNames(of: command).withValue {
+        for option in names.withValue where !given.contains(option) {
             let variable = Self.variable(option)
-            guard let value = environment[variable], !value.isEmpty,
-                !given.contains(where: { $0 == option || $0.hasPrefix(option + "=") })
+            guard let value = environment[variable], !value.isEmpty, !Self.isOfCommandLineOnly(option, command),
+                !(isLoading && Self.sources.contains(option))
             else { continue }
             if option == "--port", value.contains("://") {
                 warnings.append(
@@ -39,7 +48,7 @@ struct EnvironmentOptions {
                 continue
             }
             entries.append(Entry(option: option, variable: variable))
-            let values = Self.repeatable.contains(option) ? value.split(separator: ",").map(String.init) : [value]
+            let values = names.repeatable.contains(option) ? value.split(separator: ",").map(String.init) : [value]
             added += values.map { "\(option)=\($0)" }
         }
         self.arguments = [name] + added + arguments.dropFirst()
@@ -52,7 +61,7 @@ struct EnvironmentOptions {
 
     /// A sentence about every variable that begins like ours and sets no option of any command.
     private static func unknown(in environment: [String: String]) -> [String] {
-        let candidates = environment.keys.filter { $0.hasPrefix(prefix) && !isServiceLink($0) }
+        let candidates = environment.filter { $0.key.hasPrefix(prefix) && !isServiceLink($0.key, $0.value) }.map(\.key)
         if candidates.isEmpty { return [] }
         let options = Encoderd.configuration.subcommands.flatMap { OptionNames(of: $0).withValue }
         let known = Set(options.map(variable)).union([prefix + "ISA"])
@@ -65,12 +74,12 @@ struct EnvironmentOptions {
     }
 
     /// Whether Kubernetes sets such a variable for a Service whose name begins with encoderd.
-    private static func isServiceLink(_ name: String) -> Bool {
+    private static func isServiceLink(_ name: String, _ value: String) -> Bool {
         if name.hasSuffix("_SERVICE_HOST") || name.contains("_SERVICE_PORT") { return true }
         let words = name.split(separator: "_")
         guard let port = words.lastIndex(of: "PORT"), port > 0 else { return false }
         // ENCODERD_CANARY_PORT; ENCODERD_PORT_8080_TCP and those that end in _ADDR, _PORT or _PROTO.
-        if words.count > 2, port == words.count - 1, ProcessEnvironment[name]?.contains("://") == true { return true }
+        if words.count > 2, port == words.count - 1, value.contains("://") { return true }
         return words.contains { ["TCP", "UDP", "SCTP"].contains($0) } && words.contains { Int($0) != nil }
     }
 

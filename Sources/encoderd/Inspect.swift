@@ -25,16 +25,11 @@ struct Inspect: ParsableCommand {
 
     func validate() throws {
         guard directory != nil || model != nil else { throw ValidationError("Give a model directory.") }
-        // The environment may set --model for all commands.
-        if directory != nil, model != nil, ProcessEnvironment["ENCODERD_MODEL"] == nil {
-            throw ValidationError("Give the model directory once.")
-        }
+        if directory != nil, model != nil { throw ValidationError("Give the model directory once.") }
     }
 
     func run() throws {
-        guard let argument = ModelArgument(directory ?? model ?? "") else {
-            throw UsageError("A directory is expected.", Self.self)
-        }
+        let argument = try ModelArgument(option: directory ?? model ?? "", of: Self.self)
         let before = residentBytes()
         let start = ContinuousClock.now
         let files = ModelDirectory(argument.directory)

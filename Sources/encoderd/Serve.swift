@@ -10,6 +10,10 @@ import Server
 
 /// Which models the server loads.
 struct ModelOptions: ParsableArguments {
+    @Argument(
+        help: ArgumentHelp("Models, as for --model.", valueName: "[name=]directory"),
+        completion: Completions.namedDirectory)
+    var directories: [String] = []
     @Option(
         help: ArgumentHelp(
             "A model and its name; may be repeated. The default name is that of the directory.",
@@ -26,43 +30,43 @@ struct ModelOptions: ParsableArguments {
     var threads: Int?
 
     func validate() throws {
-        if let threads, !(1...1024).contains(threads) {
-            throw ValidationError("--threads takes 1 to 1024, not \(threads).")
-        }
+        try Check.threads(threads)
     }
 
     /// The models to load, each under a name of its own.
     func wanted() throws -> [ModelArgument] {
         var wanted: [ModelArgument] = []
-        for argument in model {
+        for argument in directories + model {
             guard let parsed = ModelArgument(argument) else {
-                throw ValidationError("--model takes NAME=DIRECTORY or DIRECTORY, not '\(argument)'.")
+                throw misuse("--model takes NAME=DIRECTORY or DIRECTORY, not '\(argument)'.")
             }
             wanted.append(parsed)
         }
         if let models { wanted += try all(in: models) }
         if wanted.isEmpty {
-            throw ValidationError("There is nothing to serve: give --model NAME=DIRECTORY, or --models DIRECTORY.")
+            throw misuse("There is nothing to serve: give --model NAME=DIRECTORY, or --models DIRECTORY.")
         }
         var names: Set<String> = []
         for argument in wanted where !names.insert(argument.name).inserted {
-            throw ValidationError("Two models are named '\(argument.name)'; name one NAME=\(argument.directory).")
+            throw misuse("Two models are named '\(argument.name)'; name one NAME=\(argument.directory).")
         }
         return wanted
     }
 
     private func all(in folder: String) throws -> [ModelArgument] {
         if ModelArgument.isModel(folder) {
-            throw ValidationError("--models \(folder): this is itself a model; give it to --model.")
+            throw misuse("--models \(folder): this is itself a model; give it to --model.")
         }
         guard let found = ModelArgument.all(in: folder) else {
             throw CommandError("\(folder): cannot be read; --models takes a folder whose folders are models")
         }
-        if found.isEmpty, model.isEmpty {
-            throw ValidationError("--models \(folder) has no folder with a config.json in it.")
+        if found.isEmpty, directories.isEmpty, model.isEmpty {
+            throw misuse("--models \(folder) has no folder with a config.json in it.")
         }
         return found
     }
+
+    private func misuse(_ message: String) -> UsageError { UsageError(message, Serve.self) }
 }
 
 /// How the server ends.
@@ -87,10 +91,12 @@ struct Serve: ParsableCommand {
         discussion: """
             Examples:
 
+              encoderd serve models/minilm
               encoderd serve --model minilm=models/minilm --port 8080
               ENCODERD_MODELS=/models encoderd serve --host 0.0.0.0
 
-            Every option can also be set in the environment: ENCODERD_PORT sets --port.
+            Every option that takes a value can also be set in the environment: ENCODERD_PORT sets --port. If the command \
+            line names a model, the models of the environment are left out.
             """)
 
     @OptionGroup(title: "Models") var loading: ModelOptions
@@ -112,8 +118,6 @@ struct Serve: ParsableCommand {
     var accessLog = Switch.on
     @Option(help: ArgumentHelp("trace, debug, info, notice, warning, error or critical.", valueName: "level"))
     var logLevel = Logger.Level.info
-
-    func validate() throws { _ = try loading.wanted() }
 
     func run() throws {
         encoderd_return_memory()

@@ -79,6 +79,8 @@ enum CommandLineMistakes {
 /// `--max-batch-tokens`.
 struct OptionNames {
     private(set) var withValue: [String] = []
+    /// The options with a value that may be given several times.
+    private(set) var repeatable: Set<String> = []
     private(set) var flags: [String] = []
 
     init(of arguments: any ParsableArguments.Type) {
@@ -86,6 +88,7 @@ struct OptionNames {
             if let group = child.value as? any GroupOfOptions {
                 let names = OptionNames(of: group.kind)
                 withValue += names.withValue
+                repeatable.formUnion(names.repeatable)
                 flags += names.flags
                 continue
             }
@@ -94,6 +97,7 @@ struct OptionNames {
             let type = "\(Swift.type(of: child.value))"
             if type.hasPrefix("Option<") {
                 withValue.append("--" + words)
+                if type.hasPrefix("Option<Array<") { repeatable.insert("--" + words) }
             } else if type == "Flag<Optional<Bool>>" {
                 // Such a flag can be turned on and off.
                 flags += ["--" + words, "--no-" + words]
@@ -101,6 +105,25 @@ struct OptionNames {
                 flags.append("--" + words)
             }
         }
+    }
+
+    /// Returns the options of a command line, without their values, and its other arguments.
+    func parts(of arguments: some Sequence<String>) -> (options: Set<String>, operands: [String]) {
+        var options: Set<String> = []
+        var operands: [String] = []
+        var isValue = false
+        var isOver = false
+        for argument in arguments {
+            defer { isValue = !isOver && withValue.contains(argument) }
+            if isOver || argument == "-" || !argument.hasPrefix("-") {
+                if !isValue { operands.append(argument) }
+            } else if argument == "--" {
+                isOver = true
+            } else {
+                options.insert(String(argument.prefix { $0 != "=" }))
+            }
+        }
+        return (options, operands)
     }
 }
 

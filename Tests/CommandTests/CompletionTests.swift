@@ -20,12 +20,9 @@ import Testing
         process.executableURL = URL(fileURLWithPath: shell)
         process.arguments = arguments
         process.currentDirectoryURL = folder.url
-        let output = try TemporaryFile()
-        process.standardOutput = try FileHandle(forWritingTo: output.url)
-        try process.run()
-        process.waitUntilExit()
-        #expect(process.terminationStatus == 0)
-        return try output.text().split(separator: "\n").map(String.init)
+        let outcome = try Program.finish(process)
+        #expect(outcome.code == 0, "\(outcome.errors)")
+        return outcome.output.split(separator: "\n").map(String.init)
     }
 
     @Test(
@@ -36,6 +33,7 @@ import Testing
             (["encoderd", "encode", "--model", "mo"], ["models"]),
             (["encoderd", "quantize", "--output", "models/"], ["models/a", "models/b"]),
             (["encoderd", "serve", "--model", "models/"], ["models/a/", "models/b/"]),
+            (["encoderd", "serve", "models/"], ["models/a/", "models/b/"]),
             // Bash cuts words at an equals sign.
             (["encoderd", "serve", "--model", "name", "=", "models/"], ["models/a", "models/b"]),
             (["encoderd", "serve", "--model", "name", "="], ["models"]),

@@ -22,6 +22,8 @@ import Testing
         (["inspect", "--breif", "x"], ["did you mean '--brief'?"]),
         (["serve"], ["nothing to serve", "Usage: encoderd serve", "See 'encoderd serve --help'"]),
         (["serve", "--model", "="], ["--model takes NAME=DIRECTORY", "See 'encoderd serve --help'"]),
+        (["serve", "m="], ["--model takes NAME=DIRECTORY or DIRECTORY, not 'm='", "See 'encoderd serve --help'"]),
+        (["serve", "a=x", "--model", "a=y"], ["Two models are named 'a'"]),
         (
             ["serve", "--models", minilm],
             ["this is itself a model; give it to --model", "See 'encoderd serve --help'"]
@@ -100,6 +102,34 @@ import Testing
         #expect(outcome.code == 0 && outcome.errors.isEmpty, "\(outcome.errors)")
     }
 
+    /// A model on the command line leaves out those of the environment.
+    @Test(arguments: [
+        (["serve", "--model", "m=/none"], "/none: there is no such directory"),
+        (["serve", "/none"], "/none: there is no such directory"),
+        (["serve", "--models", "/none"], "/none: cannot be read"),
+        (["inspect", "/none"], "/none: there is no such directory"),
+        (["bench", "--tokenizer", "/none"], "/none: "),
+    ])
+    func prefersTheModelsOfTheCommandLine(_ arguments: [String], _ says: String) throws {
+        let outcome = try Program.run(
+            arguments,
+            environment: [
+                "ENCODERD_MODELS": "/nowhere", "ENCODERD_MODEL": "/nobody", "ENCODERD_TOKENIZER": "/nothing",
+                "ENCODERD_PORT": "0",
+            ])
+        #expect(outcome.code == 1 && outcome.errors.contains("Error: \(says)"), "\(outcome.errors)")
+        #expect(!outcome.errors.contains("/nowhere") && !outcome.errors.contains("/nobody"), "\(outcome.errors)")
+    }
+
+    /// A variable of an option that may be repeated holds several values. The directory that quantize writes has none.
+    @Test func sharesTheEnvironmentAmongCommands() throws {
+        let environment = ["ENCODERD_OUTPUT": "states,embedding", "ENCODERD_MODEL": Program.model("g2p")]
+        let outcome = try Program.run(["encode", "--json", "[1, 2]"], environment: environment)
+        #expect(outcome.code == 0 && outcome.output.contains("\"states\":"), "\(outcome.errors)")
+        let refused = try Program.run(["quantize"], environment: environment)
+        #expect(refused.code == 64 && refused.errors.contains("--output <directory>"), "\(refused.errors)")
+    }
+
     @Test func servesBesideAServiceLink() throws {
         let server = try RunningServer(
             ["--model", "m=\(Program.model("g2p"))", "--port", "0"],
@@ -116,14 +146,10 @@ import Testing
         ["--generate-completion-script", "bash"], ["bench", "--model", Program.model("g2p"), "--cell", "1x160"],
     ])
     func reportsOutputThatIsLost(_ arguments: [String]) throws {
-        let process = Program.process(arguments, environment: [:])
-        let errors = try TemporaryFile()
-        process.standardOutput = FileHandle(forWritingAtPath: "/dev/full")
-        process.standardError = try FileHandle(forWritingTo: errors.url)
-        try process.run()
-        process.waitUntilExit()
-        #expect(process.terminationReason == .exit && process.terminationStatus == 1)
-        #expect(try errors.text() == "Error: cannot write to standard output: No space left on device\n")
+        let outcome = try Program.finish(
+            Program.process(arguments, environment: [:]), output: FileHandle(forWritingAtPath: "/dev/full"))
+        #expect(!outcome.crashed && outcome.code == 1)
+        #expect(outcome.errors == "Error: cannot write to standard output: No space left on device\n")
     }
 
     /// A reader that has gone ends the process by SIGPIPE, without a word.
@@ -133,13 +159,9 @@ import Testing
         // A server among the tests of this process ignores the signal, which programs inherit.
         process.arguments = ["--default-signal=PIPE", Program.path] + (process.arguments ?? [])
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        let errors = try TemporaryFile()
-        process.standardOutput = pipe
-        process.standardError = try FileHandle(forWritingTo: errors.url)
         try pipe.fileHandleForReading.close()
-        try process.run()
-        process.waitUntilExit()
-        #expect(process.terminationReason == .uncaughtSignal && process.terminationStatus == SIGPIPE)
-        #expect(try errors.text().isEmpty)
+        let outcome = try Program.finish(process, output: pipe)
+        #expect(outcome.crashed && outcome.code == SIGPIPE)
+        #expect(outcome.errors.isEmpty)
     }
 }
