@@ -1,6 +1,4 @@
 import ArgumentParser
-import Glibc
-import JSON
 import KernelSelection
 import Models
 import Server
@@ -10,7 +8,7 @@ struct Encode: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Print the vectors of texts, token ids or feature vectors, without a server.",
         discussion: """
-            Prints one JSON array per embedding, or one JSON object per sequence for other outputs. Examples:
+            Prints one JSON array per embedding, or one JSON object per sequence if there are other outputs. Examples:
 
               encoderd encode --model models/minilm "a text" "another"
               encoderd encode --model models/minilm --lines < texts > vectors.jsonl
@@ -43,10 +41,11 @@ struct Encode: ParsableCommand {
     var input: [String] = []
 
     func validate() throws {
-        if let threads, !(1...1024).contains(threads) {
-            throw ValidationError("--threads takes 1 to 1024, not \(threads).")
-        }
+        try Check.threads(threads)
         if full, outputFormat != .json { throw ValidationError("--full is for --output-format json.") }
+        if values.returnState, outputFormat == .npy {
+            throw ValidationError("npy holds one array: --return-state needs --output-format json or safetensors.")
+        }
         if values.prompt != nil, values.promptName != nil {
             throw ValidationError("Give one of --prompt and --prompt-name.")
         }
@@ -57,13 +56,14 @@ struct Encode: ParsableCommand {
     }
 
     func run() throws {
-        guard let argument = ModelArgument(model) else { throw UsageError("--model takes a directory.", Self.self) }
-        let loaded = try argument.load(precision)
+        let loaded = try ModelArgument(option: model, of: Self.self).load(precision)
         let call = try values.call(.text(""), isFull: full)
         let sink: any EncodeSink =
             switch outputFormat {
             case .json:
-                full ? FullJSONSink(model: loaded.name) : JSONLinesSink(isEmbeddings: call.outputs == [.embedding])
+                full
+                    ? FullJSONSink(model: loaded.name)
+                    : JSONLinesSink(isEmbeddings: call.outputs == [.embedding] && !call.returnState)
             case .npy: TensorSink(model: loaded.name, isNPY: true)
             case .safetensors: TensorSink(model: loaded.name, isNPY: false)
             }
@@ -97,7 +97,7 @@ struct EncodeOptions: ParsableArguments {
     var promptName: String?
     @Flag(help: "Fail if a sequence is too long for the model, instead of cutting it.")
     var noTruncate = false
-    @Flag(help: "Print the final state of recurrent models too.")
+    @Flag(help: "Also write the final state of recurrent models, in json and safetensors.")
     var returnState = false
 
     /// - Parameter isFull: Whether the model's default output is meant if none is named.

@@ -14,13 +14,16 @@ struct InputOptions: ParsableArguments {
 
     /// - Parameter arguments: The sequences, or with `--lines` the files.
     func source(_ arguments: [String], model: Model, threads: Int) throws -> any SequenceSource {
-        if lines { return LineSource(files: arguments.isEmpty ? ["-"] : arguments, isJSON: json) }
+        if lines {
+            var source = LineSource(files: arguments.isEmpty ? ["-"] : arguments, isJSON: json)
+            return source.shared(among: threads)
+        }
         var sequences: [JSONValue] = []
         for argument in arguments {
             let text = argument == "-" ? try InputOptions.standardInput() : argument
-            sequences += json ? try InputOptions.sequences(of: InputOptions.parse(text), model) : [.string(text)]
+            sequences += json ? try CallInput.sequences(of: InputOptions.parse(text), for: model) : [.string(text)]
         }
-        return ArraySource(sequences, threads: threads)
+        return ArraySource(sequences, unit: "sequence", threads: threads)
     }
 
     /// The text of standard input without the newline at its end.
@@ -36,17 +39,6 @@ struct InputOptions: ParsableArguments {
         do throws(JSONError) { return try JSONValue(parsing: Array(text.utf8)) } catch {
             throw CommandError("the input is not JSON: \(error)")
         }
-    }
-
-    /// The sequences of an array of them; a value that is one sequence itself stays whole.
-    static func sequences(of value: JSONValue, _ model: Model) -> [JSONValue] {
-        guard case .array(let items) = value, let first = items.first else { return [value] }
-        let isMany: Bool
-        switch model.description.architecture.input {
-        case .tokens: isMany = first.double == nil
-        case .features: isMany = first.elements?.first { _ in true }?.isArray == true
-        }
-        return isMany ? items : [value]
     }
 }
 
@@ -64,21 +56,30 @@ struct SequenceChunk {
 protocol SequenceSource {
     /// The word of errors for a sequence: `line` or `sequence`.
     var unit: String { get }
-    /// The next sequences; `nil` at the end.
+    /// The number of chunks; `nil` if it is not known.
+    var chunkCount: Int? { get }
+    /// Whether errors say which sequence is meant.
+    var isNumbered: Bool { get }
+    /// Returns the next sequences; `nil` at the end.
     mutating func next() throws -> SequenceChunk?
 }
 
 /// Sequences that are in memory.
 struct ArraySource: SequenceSource {
-    let unit = "sequence"
+    let unit: String
     private let sequences: [JSONValue]
     private let chunk: Int
     private var position = 0
 
-    init(_ sequences: [JSONValue], threads: Int) {
+    /// - Parameter threads: The number of threads among which the sequences are divided.
+    init(_ sequences: [JSONValue], unit: String, threads: Int) {
         self.sequences = sequences
+        self.unit = unit
         chunk = min(SequenceChunk.most, max(1, (sequences.count + threads - 1) / threads))
     }
+
+    var chunkCount: Int? { (sequences.count + chunk - 1) / chunk }
+    var isNumbered: Bool { unit == "line" || sequences.count > 1 }
 
     mutating func next() -> SequenceChunk? {
         guard position < sequences.count else { return nil }
@@ -93,19 +94,66 @@ struct ArraySource: SequenceSource {
 /// The lines of files.
 struct LineSource: SequenceSource {
     let unit = "line"
+    let chunkCount: Int? = nil
+    let isNumbered = true
     private let files: [String]
     private let isJSON: Bool
+    /// The bytes of all files; `nil` if that of one is not known.
+    private let size: Int?
     private var file = 0
     private var reader: LineReader?
+    /// The bytes of the files that are read to their ends.
+    private var finished = 0
     private var count = 0
+    /// Chunks that `shared` has read.
+    private var ahead: [SequenceChunk] = []
+    /// The error behind the last chunk.
+    private var failure: (any Error)?
 
     init(files: [String], isJSON: Bool) {
         self.files = files
         self.isJSON = isJSON
+        size = files.reduce(0) { sum, file in sum.flatMap { sum in LineReader.size(of: file).map { sum + $0 } } }
+    }
+
+    /// Returns the source of these lines for several threads. Lines that are fewer than a chunk per thread are divided among
+    /// all threads.
+    mutating func shared(among threads: Int) -> any SequenceSource {
+        var chunks: [SequenceChunk] = []
+        while chunks.count < threads, failure == nil {
+            do {
+                guard let chunk = try next() else {
+                    return ArraySource(chunks.flatMap(\.sequences), unit: unit, threads: threads)
+                }
+                chunks.append(chunk)
+            } catch { failure = error }
+        }
+        ahead = chunks
+        return self
     }
 
     mutating func next() throws -> SequenceChunk? {
+        if !ahead.isEmpty { return ahead.removeFirst() }
+        if let failure { throw failure }
         var sequences: [JSONValue] = []
+        // The lines before a bad one are a chunk of their own.
+        do { try read(&sequences) } catch {
+            if sequences.isEmpty { throw error }
+            failure = error
+        }
+        guard !sequences.isEmpty else { return nil }
+        defer { count += sequences.count }
+        return SequenceChunk(first: count, sequences: sequences, progress: progress)
+    }
+
+    /// The part of all files that has been read; `nil` if their size is not known.
+    private var progress: Double? {
+        guard let size, size > 0 else { return nil }
+        return min(1, Double(finished + (reader?.consumed ?? 0)) / Double(size))
+    }
+
+    /// Reads the lines of the next chunk.
+    private mutating func read(_ sequences: inout [JSONValue]) throws {
         var bytes = 0
         while sequences.count < SequenceChunk.most, bytes < SequenceChunk.mostBytes {
             if reader == nil {
@@ -114,6 +162,7 @@ struct LineSource: SequenceSource {
                 file += 1
             }
             guard let line = try reader?.next() else {
+                finished += reader?.consumed ?? 0
                 reader = nil
                 continue
             }
@@ -130,9 +179,6 @@ struct LineSource: SequenceSource {
                 sequences.append(.string(text))
             }
         }
-        guard !sequences.isEmpty else { return nil }
-        defer { count += sequences.count }
-        return SequenceChunk(first: count, sequences: sequences, progress: files.count == 1 ? reader?.progress : nil)
     }
 }
 
@@ -146,10 +192,10 @@ extension SequenceChunk {
 final class LineReader {
     private let name: String
     private let descriptor: Int32
-    private let size: Int
     private var buffer: [UInt8] = []
     private var position = 0
-    private var consumed = 0
+    /// The bytes of the lines that have been returned.
+    private(set) var consumed = 0
     private var isAtEnd = false
 
     /// - Parameter path: The file; `-` is standard input.
@@ -159,14 +205,16 @@ final class LineReader {
         guard descriptor >= 0 else {
             throw CommandError("\(path): cannot be opened: \(String(cString: strerror(errno)))")
         }
-        var status = stat()
-        size = fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG ? Int(status.st_size) : 0
     }
 
     deinit { if descriptor > STDIN_FILENO { close(descriptor) } }
 
-    /// The part of the file that has been read; `nil` if its size is not known.
-    var progress: Double? { size > 0 ? min(1, Double(consumed) / Double(size)) : nil }
+    /// Returns the bytes of a file, or of standard input for `-`; `nil` if it is no regular file.
+    static func size(of path: String) -> Int? {
+        var status = stat()
+        let code = path == "-" ? fstat(STDIN_FILENO, &status) : stat(path, &status)
+        return code == 0 && status.st_mode & S_IFMT == S_IFREG ? Int(status.st_size) : nil
+    }
 
     /// The bytes of the next line without its end; `nil` after the last line.
     func next() throws -> [UInt8]? {

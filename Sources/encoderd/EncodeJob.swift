@@ -8,7 +8,6 @@ import Server
 final class EncodeJob: @unchecked Sendable {
     private let model: Model
     private let call: EncodeCall
-    private let limits: CallLimits
     private var source: any SequenceSource
     private var sink: any EncodeSink
     private let monitor = Monitor()
@@ -16,6 +15,7 @@ final class EncodeJob: @unchecked Sendable {
     // Guarded by the monitor.
     private var chunksTaken = 0
     private var chunksWritten = 0
+    private var isAtEnd = false
     private var failure: (any Error)?
     private var notes = SequenceNotes()
     private var progress = ProgressBar()
@@ -25,17 +25,14 @@ final class EncodeJob: @unchecked Sendable {
         self.call = call
         self.source = source
         self.sink = sink
-        // Nothing bounds a command's input but the machine.
-        var limits = RequestLimits()
-        limits.maxSequences = .max
-        limits.maxTokens = .max
-        limits.maxLogits = .max
-        limits.maxBodyBytes = .max
-        self.limits = CallLimits(request: limits)
     }
 
+    /// - Parameter threads: If there are fewer chunks than threads, several threads share each pass.
     func run(threads: Int) throws {
-        DispatchQueue.concurrentPerform(iterations: threads) { _ in work() }
+        let workers = max(1, min(threads, source.chunkCount ?? threads))
+        DispatchQueue.concurrentPerform(iterations: workers) { worker in
+            work(members: threads / workers + (worker < threads % workers ? 1 : 0))
+        }
         progress.clear()
         if let failure { throw failure }
         try sink.finish()
@@ -43,72 +40,98 @@ final class EncodeJob: @unchecked Sendable {
     }
 
     /// Encodes chunks until there are none.
-    private func work() {
-        let scratch = Scratch()
+    /// - Parameter members: The number of threads that share a pass.
+    private func work(members: Int) {
+        let helpers = HelperThreads(count: members - 1)
+        helpers.team.open()
+        defer { helpers.team.close() }
+        let scratch = Scratch(team: helpers.team)
         while let (number, chunk) = take() {
-            let outcome = Result { try encode(chunk, scratch) }
-            deliver(outcome, number, chunk)
+            switch chunk {
+            case .success(let chunk): deliver(encode(chunk, scratch), number)
+            case .failure(let error): deliver(Outcome(failure: error), number)
+            }
         }
     }
 
-    private func take() -> (Int, SequenceChunk)? {
+    /// Takes the next chunk and its number, or the error that the source has in its place.
+    private func take() -> (Int, Result<SequenceChunk, any Error>)? {
         monitor.withLock {
-            guard failure == nil else { return nil }
+            guard failure == nil, !isAtEnd else { return nil }
             do {
-                guard let chunk = try source.next() else { return nil }
+                guard let chunk = try source.next() else {
+                    isAtEnd = true
+                    return nil
+                }
                 defer { chunksTaken += 1 }
-                return (chunksTaken, chunk)
+                return (chunksTaken, .success(chunk))
             } catch {
-                failure = error
-                turn.broadcast()
-                return nil
+                isAtEnd = true
+                return (chunksTaken, .failure(error))
             }
         }
     }
 
-    private func encode(_ chunk: SequenceChunk, _ scratch: Scratch) throws -> EncodedChunk {
+    private func run(_ sequences: [JSONValue], _ scratch: Scratch) throws(APIError) -> EncodeResults {
         var call = call
-        call.input = .json(chunk.sequences.count == 1 ? chunk.sequences[0] : .array(chunk.sequences))
+        call.input = .sequences(sequences)
+        return try call.run(on: model, limits: .unbounded, scratch: scratch)
+    }
+
+    /// Encodes the sequences of a chunk up to the first that cannot be encoded.
+    private func encode(_ chunk: SequenceChunk, _ scratch: Scratch) -> Outcome {
         do throws(APIError) {
-            let results = try call.run(on: model, limits: limits, scratch: scratch)
-            return EncodedChunk(results, first: chunk.first, sink)
+            let results = try run(chunk.sequences, scratch)
+            return Outcome(chunk: chunk, encoded: EncodedChunk(results, first: chunk.first, sink))
         } catch {
-            guard chunk.sequences.count > 1 || source.unit == "line" else {
-                throw CommandError(OptionMessage.of(error))
+            guard source.isNumbered, let bad = firstBad(chunk, scratch) else {
+                return Outcome(failure: CommandError(OptionMessage.of(error)))
             }
-            throw CommandError(culprit(chunk, scratch) ?? OptionMessage.of(error))
+            let failure = CommandError(
+                "\(source.unit) \(chunk.first + bad.position + 1): \(OptionMessage.of(bad.error))")
+            if bad.position == 0 { return Outcome(failure: failure) }
+            var good = chunk
+            good.sequences.removeSubrange(bad.position...)
+            var outcome = encode(good, scratch)
+            outcome.failure = outcome.failure ?? failure
+            return outcome
         }
     }
 
-    /// A sentence about the first sequence of a chunk that cannot be encoded.
-    private func culprit(_ chunk: SequenceChunk, _ scratch: Scratch) -> String? {
+    /// Finds the first sequence of a chunk that cannot be encoded by itself.
+    private func firstBad(_ chunk: SequenceChunk, _ scratch: Scratch) -> (position: Int, error: APIError)? {
         for (position, sequence) in chunk.sequences.enumerated() {
-            var call = call
-            call.input = .json(sequence)
-            do throws(APIError) { _ = try call.run(on: model, limits: limits, scratch: scratch) } catch {
-                return "\(source.unit) \(chunk.first + position + 1): \(OptionMessage.of(error))"
-            }
+            do throws(APIError) { _ = try run([sequence], scratch) } catch { return (position, error) }
         }
         return nil
     }
 
     /// Waits until the chunks before this one are written, so that no thread runs far ahead of the others.
-    private func deliver(_ outcome: Result<EncodedChunk, any Error>, _ number: Int, _ chunk: SequenceChunk) {
+    private func deliver(_ outcome: Outcome, _ number: Int) {
         monitor.withLock {
             while chunksWritten < number, failure == nil { turn.wait(monitor) }
             guard failure == nil else { return }
             do {
-                let encoded = try outcome.get()
-                try sink.write(encoded)
-                notes.add(encoded, chunk)
-                progress.show(chunk.progress, sequences: chunk.first + chunk.sequences.count)
+                if let chunk = outcome.chunk, let encoded = outcome.encoded {
+                    try sink.write(encoded)
+                    notes.add(encoded, chunk)
+                    progress.show(chunk.progress, sequences: chunk.first + chunk.sequences.count)
+                }
                 chunksWritten += 1
+                failure = outcome.failure
             } catch {
                 failure = error
             }
             turn.broadcast()
         }
     }
+}
+
+/// The results of a chunk up to the first bad sequence, and the error about that one.
+private struct Outcome {
+    var chunk: SequenceChunk?
+    var encoded: EncodedChunk?
+    var failure: (any Error)?
 }
 
 /// Sequences about which the user is warned.

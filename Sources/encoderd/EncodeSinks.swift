@@ -1,6 +1,5 @@
 import HTTP
 import JSON
-import Models
 import Server
 
 /// The results of a chunk, as its sink takes them.
@@ -48,7 +47,13 @@ struct JSONLinesSink: EncodeSink {
 
     mutating func write(_ chunk: EncodedChunk) throws {
         guard case .items(let items) = chunk.content else { return }
-        try StandardOutput.write(items.reduce(into: []) { $0 += $1 + [UInt8(ascii: "\n")] })
+        var lines: [UInt8] = []
+        lines.reserveCapacity(items.reduce(0) { $0 + $1.count + 1 })
+        for item in items {
+            lines += item
+            lines.append(UInt8(ascii: "\n"))
+        }
+        try StandardOutput.write(lines)
     }
 
     mutating func finish() {}
@@ -109,7 +114,7 @@ struct TensorSink: EncodeSink {
     }
 
     func render(_ results: EncodeResults, first: Int) -> EncodedChunk.Content {
-        .tensors(results.tensors().map { $0.renumbered(adding: first) })
+        .tensors(results.tensors(firstIndex: first))
     }
 
     mutating func write(_ chunk: EncodedChunk) throws {
@@ -144,20 +149,6 @@ struct TensorSink: EncodeSink {
         }
         guard let tensor = tensors.first else { throw CommandError("there are no sequences to write") }
         try StandardOutput.write(NPYWriter.segments(tensor))
-    }
-}
-
-extension BinaryTensor {
-    /// This tensor with its sequence's number increased: `states.0` becomes `states.32`.
-    fileprivate func renumbered(adding first: Int) -> BinaryTensor {
-        guard first > 0, let dot = name.lastIndex(of: "."), let number = Int(name[name.index(after: dot)...]) else {
-            return self
-        }
-        let name = "\(name[..<dot]).\(number + first)"
-        switch values {
-        case .f32(let floats): return BinaryTensor(name: name, shape: shape, floats: floats)
-        default: return self
-        }
     }
 }
 

@@ -82,6 +82,10 @@ import Testing
             ([], "or - to read one from standard input"),
             (["--prompt", "a", "--prompt-name", "b", "c"], "Give one of"),
             (["--full", "--output-format", "npy", "a"], "--full is for"),
+            (
+                ["--return-state", "--output-format", "npy", "a"],
+                "--return-state needs --output-format json or safetensors"
+            ),
             (["--output", "state", "a"], "'state' is invalid"),
             (["--output", "states", "--output", "states", "a"], "twice"), (["--threads", "0", "a"], "1 to 1024"),
         ] as [([String], String)])
@@ -90,24 +94,58 @@ import Testing
         #expect(outcome.code == 64 && outcome.errors.contains(says), "\(outcome.errors)")
     }
 
+    /// The lines before a bad one are written, on any number of threads, then the error names it.
+    @Test(arguments: ["1", "4"]) func writesTheLinesBeforeABadOne(_ threads: String) throws {
+        let good = (0..<100).map { "[5, \($0 % 20)]" }
+        for (bad, says) in [
+            ("[5", "the input is not JSON"), ("[5, -1]", "'input[1]' is -1"), ("\"\u{7}", "the input is not JSON"),
+        ] {
+            for position in [0, 1, 40, 99] {
+                var lines = good
+                lines.insert(bad, at: position)
+                let outcome = try Program.run(
+                    ["encode", "--model", Program.model("g2p"), "--lines", "--json", "--threads", threads],
+                    input: lines.joined(separator: "\n"))
+                #expect(outcome.code == 1)
+                #expect(outcome.errors.hasPrefix("Error: line \(position + 1): \(says)"), "\(outcome.errors)")
+                #expect(outcome.output.split(separator: "\n").count == position, "\(bad) at \(position)")
+            }
+        }
+    }
+
+    /// A line is one sequence, however many lines there are.
+    @Test(arguments: [0, 32]) func readsALineAsOneSequence(_ others: Int) throws {
+        for (model, line, other, says) in [
+            ("minilm", #"["a", "b"]"#, "\"x\"", "'input[0]' must be a token id, a whole number"),
+            ("minilm", "[[5, 6], [7]]", "\"x\"", "'input[0]' must be a token id"),
+            ("minilm", "5", "[5]", "'input' must be a text, a pair"),
+            ("resemblyzer", "[0.5, 1]", "[0.5, 1]", "'input' is a single vector"),
+        ] {
+            let outcome = try Program.run(
+                ["encode", "--model", Program.model(model), "--lines", "--json", "--threads", "2"],
+                input: ([line] + Array(repeating: other, count: others)).joined(separator: "\n"))
+            #expect(
+                outcome.code == 1 && outcome.output.isEmpty && outcome.errors.hasPrefix("Error: line 1: \(says)"),
+                "\(line): \(outcome.errors)")
+        }
+    }
+
+    /// Threads that outnumber the sequences share the passes, with the same result.
+    @Test func sharesALongSequenceAmongThreads() throws {
+        let text = String(repeating: "a long text ", count: 70)
+        let alone = try encode(["--threads", "1", text]).output
+        #expect(try encode(["--threads", "3", text]).output == alone)
+        #expect(try encode(["--lines", "--threads", "5"], input: text + "\n" + text).output == alone + alone)
+    }
+
     // MARK: Output
 
     /// Every form has the numbers of JSON lines.
     @Test func writesNPYAndSafetensors() throws {
         let input = Self.texts.joined(separator: "\n")
         let rows = try vectors(try encode(["--lines"], input: input).output).map { $0.map { Float($0) } }
-        let texts = try TemporaryFile(input)
         for format in ["npy", "safetensors"] {
-            let folder = try TemporaryFolder()
-            let process = Program.process(
-                ["encode"] + Self.minilm + ["--lines", "--output-format", format, "-"], environment: [:])
-            process.standardInput = try FileHandle(forReadingFrom: texts.url)
-            let url = folder.url.appendingPathComponent("vectors")
-            try Data().write(to: url)
-            process.standardOutput = try FileHandle(forWritingTo: url)
-            try process.run()
-            process.waitUntilExit()
-            let bytes = try Data(contentsOf: url)
+            let bytes = try encode(["--lines", "--output-format", format, "-"], input: input).bytes
             let header = String(decoding: bytes.prefix(400), as: UTF8.self)
             #expect(
                 header.contains(
@@ -149,6 +187,55 @@ import Testing
             let full = try encode(["--full", "one", "two words"] + arguments)
             #expect(full.output == String(decoding: answer.body, as: UTF8.self) + "\n", "\(arguments)")
         }
+    }
+
+    /// The final state is in every format that can hold it, beside the embedding.
+    @Test func writesTheState() throws {
+        func run(_ arguments: [String]) throws -> Program.Outcome {
+            let outcome = try Program.run(
+                ["encode", "--model", Program.model("g2p"), "--lines", "--json", "--return-state"] + arguments,
+                input: (0..<40).map { "[5, \($0 % 20)]\n" }.joined())
+            #expect(outcome.code == 0, "\(outcome.errors)")
+            return outcome
+        }
+        let lines = try run([]).output.split(separator: "\n")
+        #expect(lines.count == 40)
+        let full = try JSONSerialization.jsonObject(with: try run(["--full", "--output", "embedding"]).bytes)
+        let items = try #require((full as? [String: Any])?["data"] as? [[String: Any]])
+        for (line, item) in zip(lines, items) {
+            let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+            let hidden = (object?["state"] as? [String: Any])?["hidden"] as? [[Double]]
+            #expect(hidden?.map(\.count) == [256])
+            #expect(object as NSDictionary? == item as NSDictionary)
+        }
+        let file = try run(["--output-format", "safetensors"]).bytes
+        let length = file.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
+        let header = try JSONSerialization.jsonObject(with: file.dropFirst(8).prefix(length)) as? [String: Any]
+        let states = (header ?? [:]).keys.filter { $0.hasPrefix("state.hidden.") }
+        #expect(Set(states) == Set((0..<40).map { "state.hidden.\($0)" }) && header?["embedding"] != nil)
+    }
+
+    /// A bar is drawn at a terminal, from the first to the last chunk of all files. `make test` installs `script`.
+    @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/script"), "script is not installed"))
+    func drawsABarAtATerminal() throws {
+        let text = Self.texts.joined(separator: "\n") + "\n"
+        let files = try (0..<2).map { _ in try TemporaryFile(String(repeating: text, count: 4)) }
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/script")
+        let names = files.map { "'\($0.url.path)'" }.joined(separator: " ")
+        process.arguments = [
+            "-qec",
+            "ENCODERD_ISA=baseline exec '\(Program.path)' encode --threads 1 --lines \(names)"
+                + " --model '\(Program.model("minilm"))' > /dev/null", "/dev/null",
+        ]
+        let outcome = try Program.finish(process)
+        #expect(outcome.code == 0, "\(outcome.output)")
+        // The last line that is drawn erases the bar.
+        let drawn = outcome.output.components(separatedBy: "\r").filter { $0.contains(" per second") }
+        #expect(outcome.output.hasSuffix("\r\u{1B}[K") && drawn.count > 1, "\(outcome.output)")
+        let parts = drawn.compactMap { $0.firstMatch(of: #/^\[#*\.*\] (\d+) %, \d+ sequences/#).flatMap { Int($0.1) } }
+        #expect(parts.count == drawn.count && parts == parts.sorted() && parts[0] < 50, "\(drawn)")
+        #expect(parts.contains { $0 > 50 }, "\(drawn)")
     }
 
     /// Nothing is drawn where nobody looks.
