@@ -25,7 +25,7 @@ run: build models ## build, fetch the three example models once, and serve them 
 	@HOST=$(HOST) PORT=$(PORT) sh scripts/try.sh
 	@exec .build/release/encoderd serve --host $(HOST) --port $(PORT) $(foreach m,$(MODELS),--model $(m))
 
-build: system fresh-kernels ## build the release binary, .build/release/encoderd
+build: system fresh-kernels ## build the release binary, .build/release/encoderd; STATIC=1 links the Swift runtime into it
 	@if [ -x .build/release/encoderd ]; then echo "Building the changed parts of encoderd."; \
 		else echo "Building encoderd: $(BUILD_MINUTES) minutes on two cores, 1 GB of memory."; fi
 	@$(BUILD) $(RELEASE) --product encoderd
@@ -50,7 +50,7 @@ system: ## check for zlib, OpenSSL and Oniguruma; as root on Debian, install mis
 	@sh scripts/install_system_packages.sh
 
 test: system models fresh-kernels ## build and run every test, with every kernel table that this machine supports
-	@sh scripts/install_system_packages.sh curl
+	@sh scripts/install_system_packages.sh curl script:bsdutils
 	@echo "Building encoderd and its tests."
 	@$(BUILD) --build-tests
 	@$(MAKE) --no-print-directory $(MANUAL)
@@ -63,12 +63,12 @@ SANITIZED = SWIFT_BACKTRACE=enable=no $(shell setarch -R true 2>/dev/null && ech
 
 tsan: TESTS ?= ServerTests|HTTPTests
 tsan: system models fresh-kernels ## run the tests of Server and HTTP under the thread sanitizer; TESTS= runs all tests
-	$(SWIFT) build --build-tests --sanitize=thread --scratch-path .build-tsan
+	@$(BUILD) --build-tests --sanitize=thread --scratch-path .build-tsan
 	TSAN_OPTIONS=exitcode=66 $(SANITIZED) --sanitize=thread --scratch-path .build-tsan $(if $(TESTS),--filter '$(TESTS)')
 
 asan: system models fresh-kernels ## run every test under the address sanitizer
-	@sh scripts/install_system_packages.sh curl
-	$(SWIFT) build --build-tests --sanitize=address --scratch-path .build-asan
+	@sh scripts/install_system_packages.sh curl script:bsdutils
+	@$(BUILD) --build-tests --sanitize=address --scratch-path .build-asan
 	ASAN_OPTIONS=detect_leaks=0 $(SANITIZED) --sanitize=address --scratch-path .build-asan
 
 sanitizers: asan ## run every test under the address sanitizer, then under the thread sanitizer
@@ -79,7 +79,7 @@ sanitizers: asan ## run every test under the address sanitizer, then under the t
 #
 # The compiler uses only the last -sanitize option, and SwiftPM passes its two in any order. The third has both sanitizers.
 fuzz: system fresh-kernels ## fuzz all code that reads untrusted bytes; fails if there is a finding
-	ENCODERD_FUZZER=1 $(SWIFT) build -c release --sanitize=fuzzer --sanitize=address -Xswiftc -sanitize=address,fuzzer -Xswiftc -enable-testing --scratch-path .build-fuzz --product FuzzTests
+	@ENCODERD_FUZZER=1 $(BUILD) -c release --sanitize=fuzzer --sanitize=address -Xswiftc -sanitize=address,fuzzer -Xswiftc -enable-testing --scratch-path .build-fuzz --product FuzzTests
 	$(PYTHON) scripts/fuzz.py --seconds $(or $(FUZZ_SECONDS),60) --jobs $(or $(FUZZ_JOBS),2) $(if $(FUZZ_KEEP),--keep) .build-fuzz/release/FuzzTests $(FUZZ_TARGETS)
 
 # SwiftPM's incremental build does not detect changes of exported bodies in Kernels. This target marks the targets that
@@ -126,6 +126,11 @@ drain: build models ## send SIGTERM during 64 concurrent requests, 50 times; fai
 bench-http: build models ## measure /health beside nginx, and the latency added to a forward pass (needs wrk, nginx)
 	$(PYTHON) scripts/bench_http.py
 
+ifneq ($(filter bench-compare,$(MAKECMDGOALS)),)
+ifndef OLD
+$(error bench-compare needs the program to compare with: make bench-compare OLD=path/to/encoderd)
+endif
+endif
 bench-compare: build models ## compare this build with another (OLD=path/to/encoderd); fails if a cell is below 0.98 of its speed
 	$(PYTHON) scripts/bench_compare.py $(OLD) .build/release/encoderd
 

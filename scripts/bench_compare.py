@@ -20,11 +20,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
 
-from bench_http import added_latency, free_port, throughput, wait_for
+from bench_http import added_latency, throughput
+from local_server import free_port, wait_for_answer
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LIMIT = 0.98
@@ -48,6 +46,13 @@ def tokenizer_cells(program, model, text):
         [program, "bench", "--tokenizer", model, "--text", text, "--json"], check=True, capture_output=True,
         text=True).stdout.splitlines()
     return {f"tokenizer {model.name} {line['cell']}": line["best_mb_s"] for line in map(json.loads, lines)}
+
+
+def documents():
+    """Returns the paths of the committed Markdown files, sorted."""
+    listed = subprocess.run(
+        ["git", "ls-files", "*.md"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return sorted(listed.splitlines())
 
 
 def by_turns(rounds, old, new, measure):
@@ -74,17 +79,6 @@ def report(found):
     return slow
 
 
-def wait_until_ready(port):
-    """Waits until GET /ready answers 200, for at most 10 s."""
-    for _ in range(100):
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/ready"):
-                return
-        except urllib.error.HTTPError:
-            time.sleep(0.1)
-    raise SystemExit(f"the server on port {port} does not become ready")
-
-
 def http_cells(arguments):
     """Figures of both builds, served at the same time and asked in turns."""
     processes, ports = [], []
@@ -96,9 +90,8 @@ def http_cells(arguments):
                     processes.append(subprocess.Popen(
                         [program, "serve", "--port", str(ports[-1]), "--model", f"m={ROOT / 'models/minilm'}",
                          "--access-log", "off"], stderr=log))
-                wait_for(ports[-1])
             for port in ports:
-                wait_until_ready(port)
+                wait_for_answer(f"http://127.0.0.1:{port}/ready")
 
             def measure(port):
                 wait = added_latency(port, 1500, False)[0]
@@ -131,9 +124,8 @@ def main():
                     lambda build: model_cells(build, ROOT / "models" / model, precision, arguments.threads)))
     if arguments.only in (None, "tokenizers"):
         with tempfile.NamedTemporaryFile("w", suffix=".txt") as text:
-            for path in sorted(ROOT.glob("**/*.md")):
-                if ".build" not in path.parts:
-                    text.write(path.read_text())
+            for path in documents():
+                text.write((ROOT / path).read_text())
             text.flush()
             slow += report(by_turns(
                 arguments.rounds, arguments.old, arguments.new,

@@ -23,6 +23,8 @@ import sys
 import tempfile
 import time
 
+from local_server import free_port, wait_for_answer
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 NGINX = """worker_processes 1; daemon off; error_log {folder}/error.log; pid {folder}/pid;
 events {{ worker_connections 4096; }}
@@ -30,22 +32,6 @@ http {{ access_log off; keepalive_requests 100000000; client_body_temp_path {fol
   fastcgi_temp_path {folder}/c; uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;
   server {{ listen 127.0.0.1:{port}; location / {{ return 200; }} }} }}
 """
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-def wait_for(port):
-    for _ in range(500):
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-            return
-        except OSError:
-            time.sleep(0.02)
-    raise SystemExit(f"nothing listens on port {port}")
 
 
 class Client:
@@ -127,7 +113,7 @@ def main():
                         [arguments.program, "serve", "--port", str(ports[name]), "--model", f"m={arguments.model}",
                          "--access-log", log], stderr=file))
             for port in ports.values():
-                wait_for(port)
+                wait_for_answer(f"http://127.0.0.1:{port}/health")
             time.sleep(2)
             found = {name: [] for name in ports}
             for _ in range(arguments.rounds):

@@ -33,7 +33,7 @@ start=$(date +%s)
         elif [ $((now - said)) -ge "$silence" ]; then
             said=$now
             modules=$(compiling)
-            echo "… $((now - start)) s: compiling ${modules:-}" | sed 's/compiling $/building/'
+            echo "… $((now - start)) s: ${modules:+compiling }${modules:-building}"
         fi
     done
 ) &

@@ -17,8 +17,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
+
+from local_server import free_port, wait_for_answer
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CASES = json.load(open(os.path.join(ROOT, "Tests/Reference/data/http_cases.json")))
@@ -41,12 +41,6 @@ def data(value):
     if isinstance(value, str):
         return value.encode("latin-1")
     return b"".join(data(part) if isinstance(part, str) else data(part[0]) * part[1] for part in value)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def verdict(port, case):
@@ -155,12 +149,7 @@ def main():
         stderr=subprocess.DEVNULL)
     try:
         for url in (f"http://127.0.0.1:{port}/", f"http://127.0.0.1:{ours}/ready"):
-            for _ in range(100):
-                try:
-                    urllib.request.urlopen(url).close()
-                    break
-                except OSError:
-                    time.sleep(0.05)
+            wait_for_answer(url)
         found = collections.defaultdict(list)
         wrong = []
         for case in CASES:

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs zlib, OpenSSL and Oniguruma, which the build links, and the programs named as arguments, if they are
-# missing and apt can be used as root. Otherwise prints the command to install them. A program's Debian package has its name.
+# missing and apt can be used as root. Otherwise prints the command to install them. A program's Debian package has its
+# name, unless it follows a colon: script:bsdutils.
 set -eu
 missing=""
 for pair in zlib.h:zlib1g-dev openssl/ssl.h:libssl-dev oniguruma.h:libonig-dev; do
@@ -11,7 +12,7 @@ for pair in zlib.h:zlib1g-dev openssl/ssl.h:libssl-dev oniguruma.h:libonig-dev; 
     fi
 done
 for program in "$@"; do
-    command -v "$program" >/dev/null 2>&1 || missing="$missing $program"
+    command -v "${program%%:*}" >/dev/null 2>&1 || missing="$missing ${program##*:}"
 done
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then

@@ -6,15 +6,11 @@ usage: startup.py MODEL_DIRECTORY [ENCODERD]
 The time is from exec to the first 200 of /ready. Memory is measured then, and after 320 sequences. Prints best, median and
 worst of 9 starts.
 """
-import json, pathlib, socket, statistics, subprocess, sys, time, urllib.request
+import json, pathlib, statistics, subprocess, sys, time, urllib.request
+
+from local_server import free_port, wait_for_answer
 
 directory, program = sys.argv[1], (sys.argv[2:] or [".build/release/encoderd"])[0]
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def resident(pid):
@@ -28,12 +24,7 @@ for _ in range(9):
     port = free_port()
     start = time.perf_counter()
     server = subprocess.Popen([program, "serve", "--port", str(port), "--model", f"m={directory}"], stderr=subprocess.DEVNULL)
-    while True:
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/ready")
-            break
-        except OSError:
-            time.sleep(0.001)
+    wait_for_answer(f"http://127.0.0.1:{port}/ready", pause=0.001)
     times.append(time.perf_counter() - start)
     before.append(resident(server.pid))
     body = json.dumps({"input": [f"sentence number {i} of a batch" * 3 for i in range(64)]}).encode()
