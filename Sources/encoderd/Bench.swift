@@ -2,8 +2,8 @@ import ArgumentParser
 import KernelSelection
 import Models
 
-/// Speed of the model alone, on the grid that the peers' benchmark uses: (batch, tokens) of random ids, pooled, and one
-/// ragged batch; for recurrent models 160 steps at batch 1, 8 and 32.
+/// Measures the model alone on the grid that the peers' benchmark uses: (batch, tokens) of random ids, pooled, and one
+/// ragged batch. Recurrent models read 160 steps at batch 1, 8 and 32.
 struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Measure a model's or a tokenizer's speed on this machine, without the server.",
@@ -160,7 +160,7 @@ private final class BenchTeam {
         return SequenceRequest(input: input, outputs: outputs)
     }
 
-    /// Seconds for one pass over the batch, sorted, best first.
+    /// Returns the seconds that a pass over the batch takes, best first.
     func measure(_ batch: [SequenceRequest]) -> [Double] {
         shares = split(batch)
         pass(batch)
@@ -170,7 +170,7 @@ private final class BenchTeam {
         return (0..<5).map { _ in seconds { for _ in 0..<count { pass(batch) } } / Double(count) }.sorted()
     }
 
-    /// Longest first, each to the share with the fewest tokens so far.
+    /// Divides a batch into shares: the longest request first, each to the share with the fewest tokens so far.
     private func split(_ batch: [SequenceRequest]) -> [[SequenceRequest]] {
         var shares = [[SequenceRequest]](repeating: [], count: scratches.count)
         var loads = [Int](repeating: 0, count: scratches.count)

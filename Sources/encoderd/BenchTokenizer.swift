@@ -36,7 +36,7 @@ struct TokenizerBench {
         throw CommandError("\(path): there is no tokenizer")
     }
 
-    /// The lines of the text that are not empty.
+    /// Returns the lines of the text that are not empty.
     private func lines() throws -> [String] {
         guard let text else { return TokenizerBench.sample }
         guard let bytes = Paths.contents(of: text) else { throw CommandError("\(text): cannot be read") }
@@ -45,7 +45,7 @@ struct TokenizerBench {
         return lines.map { String(decoding: $0, as: UTF8.self) }
     }
 
-    /// Lines joined until they are as long as a document.
+    /// Returns documents, each of lines that are joined until it is long enough.
     private static func documents(_ lines: [String]) -> [String] {
         var documents: [String] = []
         var document = ""

@@ -9,7 +9,7 @@ enum Completions {
         return directories(String(prefix.dropFirst(start.count))).map { start + $0 + "/" }
     }
 
-    /// The directories whose path begins like this.
+    /// Returns the directories whose path begins like this.
     private static func directories(_ path: String) -> [String] {
         let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
         let name = path.dropFirst(folder.count)
@@ -18,8 +18,8 @@ enum Completions {
             .map { folder + $0 }.filter(Paths.isDirectory)
     }
 
-    /// The script of the argument parser, with what bash needs besides. Bash cuts words at an equals sign, so that the parser's
-    /// script never sees what stands before one.
+    /// Returns the completion script of the argument parser. For bash it adds a function, since bash cuts words at an equals
+    /// sign and the parser's script does not see what precedes one.
     static func script(_ text: String) -> String {
         let registration = "complete -o filenames -F _encoderd encoderd"
         guard text.hasSuffix(registration) else { return text }

@@ -26,7 +26,7 @@ struct InputOptions: ParsableArguments {
         return ArraySource(sequences, unit: "sequence", threads: threads)
     }
 
-    /// The text of standard input without the newline at its end.
+    /// Returns the text of standard input without the newline at its end.
     static func standardInput() throws -> String {
         guard let bytes = Paths.contents(of: STDIN_FILENO) else { throw CommandError("standard input cannot be read") }
         guard let text = String(validating: bytes, as: UTF8.self) else {
@@ -216,7 +216,7 @@ final class LineReader {
         return code == 0 && status.st_mode & S_IFMT == S_IFREG ? Int(status.st_size) : nil
     }
 
-    /// The bytes of the next line without its end; `nil` after the last line.
+    /// Returns the bytes of the next line without its end; `nil` after the last line.
     func next() throws -> [UInt8]? {
         var searched = position
         while true {

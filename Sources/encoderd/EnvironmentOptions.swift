@@ -22,7 +22,8 @@ struct EnvironmentOptions {
     /// Options that name what a command loads. If the command line names it, the environment sets none of them.
     private static let sources: Set = ["--model", "--models", "--tokenizer"]
 
-    /// Whether only the command line sets an option: `ENCODERD_OUTPUT` is the output of `encode`, not a directory to write.
+    /// Returns whether only the command line sets an option. `ENCODERD_OUTPUT` is the output of `encode`, not the directory
+    /// that `quantize` writes.
     private static func isOfCommandLineOnly(_ option: String, _ command: any ParsableCommand.Type) -> Bool {
         command == Quantize.self && option == "--output"
     }
@@ -59,7 +60,7 @@ struct EnvironmentOptions {
         prefix + option.dropFirst(2).uppercased().replacing("-", with: "_")
     }
 
-    /// A sentence about every variable that begins like ours and sets no option of any command.
+    /// Returns a sentence about every variable that begins with `prefix` and sets no option of any command.
     private static func unknown(in environment: [String: String]) -> [String] {
         let candidates = environment.filter { $0.key.hasPrefix(prefix) && !isServiceLink($0.key, $0.value) }.map(\.key)
         if candidates.isEmpty { return [] }
@@ -73,7 +74,7 @@ struct EnvironmentOptions {
         }
     }
 
-    /// Whether Kubernetes sets such a variable for a Service whose name begins with encoderd.
+    /// Returns whether Kubernetes sets such a variable for a Service whose name begins with encoderd.
     private static func isServiceLink(_ name: String, _ value: String) -> Bool {
         if name.hasSuffix("_SERVICE_HOST") || name.contains("_SERVICE_PORT") { return true }
         let words = name.split(separator: "_")

@@ -2,7 +2,7 @@ import ArgumentParser
 import HTTP
 import Server
 
-/// How much one request may hold.
+/// The limits of one request.
 struct RequestOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Sequences in one request.", valueName: "count"))
     var maxSequences = RequestLimits().maxSequences
@@ -37,7 +37,7 @@ struct RequestOptions: ParsableArguments {
     }
 }
 
-/// How much work the server accepts at once.
+/// The limits of the queue.
 struct QueueOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Tokens in one batch.", valueName: "count"))
     var maxBatchTokens = QueueLimits().maxBatchTokens
@@ -53,7 +53,7 @@ struct QueueOptions: ParsableArguments {
     }
 }
 
-/// How many connections there may be, and how long they may take.
+/// The limits on the number of connections and on their times.
 struct ConnectionOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Open connections; further ones get 503.", valueName: "count"))
     var maxConnections = HTTPLimits().maxConnections

@@ -59,7 +59,7 @@ struct ModelFacts {
 
     // MARK: Text
 
-    /// The facts, one a line, then the tensors.
+    /// Returns the facts, one per line, then the tensors.
     /// - Parameter weights: `nil` if tensors are not listed.
     func text(_ cost: LoadingCost, _ weights: (any WeightFile)?) -> String {
         var facts = lines
@@ -132,7 +132,7 @@ struct ModelFacts {
 
     // MARK: JSON
 
-    /// The object of /v1/models, with notes, the cost of loading and the tensors as `weights`.
+    /// Returns the object of /v1/models with notes, the cost of loading and the tensors as `weights`.
     /// - Parameter weights: `nil` if tensors are not listed.
     func json(_ cost: LoadingCost, _ weights: (any WeightFile)?) -> [UInt8] {
         var members = ModelList.members(of: model)
@@ -162,7 +162,7 @@ struct ModelFacts {
     }
 }
 
-/// The resident memory of this process in bytes (proc(5), /proc/self/statm).
+/// Returns the resident memory of this process in bytes (proc(5), /proc/self/statm).
 func residentBytes() -> Int {
     let text = Paths.contents(of: "/proc/self/statm") ?? []
     let fields = String(decoding: text, as: UTF8.self).split(separator: " ")

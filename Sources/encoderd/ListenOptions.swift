@@ -20,7 +20,7 @@ struct ListenOptions: ParsableArguments {
         }
     }
 
-    /// Every address to listen on. To be called once: it takes over the sockets that systemd passes.
+    /// Returns every address to listen on. It must be called once, since it takes over the sockets that systemd passes.
     func addresses() -> [HTTPAddress] {
         let named = listen.compactMap(HTTPAddress.init) + HTTPAddress.inheritedSockets()
         return named.isEmpty ? [.tcp(host: host, port: port)] : named

@@ -31,7 +31,8 @@ struct ModelArgument: Equatable {
 
     static func isModel(_ directory: String) -> Bool { marks.contains { Paths.exists("\(directory)/\($0)") } }
 
-    /// The models of a folder: its folders that hold a config.json or a modules.json, by name; `nil` if it cannot be read.
+    /// Returns the models of a folder, which are its folders with a config.json or a modules.json, by name. `nil` if it cannot
+    /// be read.
     static func all(in folder: String) -> [ModelArgument]? {
         Paths.entries(of: folder)?.compactMap { name in
             isModel("\(folder)/\(name)") ? ModelArgument("\(name)=\(folder)/\(name)") : nil
@@ -82,7 +83,7 @@ struct ModelArgument: Equatable {
     }
 }
 
-/// The table of kernels that `ENCODERD_ISA` or this machine chooses.
+/// Returns the table of kernels that `ENCODERD_ISA` or this machine chooses.
 func selectedKernels() throws -> KernelTable {
     do { return try KernelSelection.select(ProcessEnvironment["ENCODERD_ISA"]) } catch {
         throw CommandError(error.message)

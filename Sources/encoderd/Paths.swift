@@ -9,7 +9,7 @@ enum Paths {
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
-    /// The names in a directory, sorted, without `.` and `..`; `nil` if it cannot be read.
+    /// Returns the names in a directory, sorted, without `.` and `..`; `nil` if it cannot be read.
     static func entries(of directory: String) -> [String]? {
         guard let stream = opendir(directory) else { return nil }
         defer { closedir(stream) }
@@ -23,7 +23,8 @@ enum Paths {
         return names.sorted()
     }
 
-    /// The last component of a path after `.` and `..` are resolved by their names; that of the working directory for `.`.
+    /// Returns the last component of a path after `.` and `..` are resolved by their names. For `.` it is that of the working
+    /// directory.
     static func lastComponent(_ path: String) -> String {
         var components: [Substring] = []
         let absolute = path.hasPrefix("/") ? path : workingDirectory + "/" + path
@@ -39,7 +40,7 @@ enum Paths {
         return String(cString: path)
     }
 
-    /// The bytes of a file; `nil` if it cannot be read.
+    /// Returns the bytes of a file; `nil` if it cannot be read.
     static func contents(of path: String) -> [UInt8]? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
@@ -47,7 +48,7 @@ enum Paths {
         return contents(of: descriptor)
     }
 
-    /// The bytes of a descriptor up to its end; `nil` if they cannot be read.
+    /// Returns the bytes of a descriptor up to its end; `nil` if they cannot be read.
     static func contents(of descriptor: Int32) -> [UInt8]? {
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 1 << 16)

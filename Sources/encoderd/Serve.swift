@@ -8,7 +8,7 @@ import Logging
 import Models
 import Server
 
-/// Which models the server loads.
+/// The models that the server loads.
 struct ModelOptions: ParsableArguments {
     @Argument(
         help: ArgumentHelp("Models, as for --model.", valueName: "[name=]directory"),
@@ -33,7 +33,7 @@ struct ModelOptions: ParsableArguments {
         try Check.threads(threads)
     }
 
-    /// The models to load, each under a name of its own.
+    /// Returns the models to load, each under a name of its own.
     func wanted() throws -> [ModelArgument] {
         var wanted: [ModelArgument] = []
         for argument in directories + model {
@@ -69,7 +69,7 @@ struct ModelOptions: ParsableArguments {
     private func misuse(_ message: String) -> UsageError { UsageError(message, Serve.self) }
 }
 
-/// How the server ends.
+/// The times within which the server ends.
 struct ShutdownOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
@@ -194,13 +194,13 @@ struct Serve: ParsableCommand {
         return model
     }
 
-    /// New certificates serve new connections, new keys new requests; what cannot be used leaves the old ones in place.
+    /// Reads certificates and keys again at SIGHUP, for new connections and requests. If they cannot be used, the old ones stay.
     private func reloadOnSIGHUP(_ server: EncoderServer, _ logger: Logger) {
         signal(SIGHUP, SIG_IGN)
         let source = DispatchSource.makeSignalSource(
             signal: SIGHUP, queue: DispatchQueue(label: "encoderd.reload"))
         source.setEventHandler {
-            // A source keeps itself alive: nothing else lives while `dispatchMain`, which never returns, runs.
+            // The source refers to itself, since nothing else keeps it while `dispatchMain` runs.
             _ = source
             do throws(HTTPServerError) {
                 try server.reload()
@@ -212,8 +212,8 @@ struct Serve: ParsableCommand {
         source.activate()
     }
 
-    /// The first signal drains and ends the process; a second one ends it at once. Neither waits for whoever reads the
-    /// log: a pipe that nobody empties must not keep a server from ending.
+    /// Drains and ends the process at the first signal, and ends it at once at the second. Neither waits for the reader of the
+    /// log: a full pipe must not keep the server from ending.
     private func drainOnSignals(_ server: EncoderServer, _ logger: Logger) {
         let queue = DispatchQueue(label: "encoderd.signals")
         let workers = DispatchQueue(label: "encoderd.signals.workers")
@@ -236,7 +236,7 @@ struct Serve: ParsableCommand {
                 draining = true
                 log.async { logger.info("\(name): finishing what was accepted") }
                 server.drain {
-                    // Nobody waits for an answer any more. A pass whose client has gone may still run, for long.
+                    // No client waits for a response now. The pass of a disconnected client may still run for long.
                     workers.async {
                         server.stop()
                         queue.async(execute: done)
@@ -250,7 +250,7 @@ struct Serve: ParsableCommand {
 
     private static let secondsForWorkers = 1.0
 
-    /// Ends the process when the last lines are written, or cannot be in a second.
+    /// Ends the process when the last lines are written, or after a second.
     private func end(_ code: Int32, after log: DispatchQueue, _ lines: @escaping @Sendable () -> Void) -> Never {
         let written = DispatchSemaphore(value: 0)
         log.async {

@@ -53,8 +53,8 @@ enum CommandLineMistakes {
         return UsageError("There is no command \(quoted(name)); the commands are \(names).")
     }
 
-    /// The first option of the command line that its command does not have: the argument parser would name what is missing
-    /// first, and suggests names that have nothing in common with it.
+    /// Returns an error about the first option of the command line that its command does not have. The argument parser would
+    /// report missing options first, and suggests names that are not similar.
     static func unknownOption(_ arguments: [String]) -> UsageError? {
         guard let name = arguments.first, let command = command(named: name) else { return nil }
         let options = OptionNames(of: command)

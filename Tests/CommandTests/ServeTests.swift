@@ -311,6 +311,14 @@ import Testing
 
     // MARK: How it starts and ends
 
+    /// A directory without an option is a model, and the models of the environment have no effect.
+    @Test func servesADirectory() throws {
+        let server = try RunningServer(
+            [Program.model("g2p"), "voice=\(Program.model("resemblyzer"))"],
+            environment: ["ENCODERD_MODELS": "/nowhere", "ENCODERD_MODEL": "/nobody"])
+        for name in ["g2p", "voice"] { #expect(try server.get("/v1/models/\(name)").status == 200) }
+    }
+
     @Test func takesOptionsFromTheEnvironment() throws {
         let folder = try TemporaryFolder()
         try folder.link("voice", to: Program.model("resemblyzer"))
