@@ -156,7 +156,7 @@ let package = Package(
         .testTarget(
             name: "ServerTests",
             dependencies: [
-                "Server", "HTTP", "Models", "Tokenizers", "ModelFiles", "KernelSelection", "JSON", "Concurrency",
+                "Server", "HTTP", "Models", "Tokenizers", "KernelSelection", "JSON", "Concurrency",
                 "CResources", "CZlib", "TestSupport",
             ], swiftSettings: strict),
     ]
