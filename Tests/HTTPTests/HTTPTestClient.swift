@@ -22,8 +22,10 @@ final class TestClient {
     /// Encrypts the bytes that follow.
     private(set) var tls: TestTLS?
 
-    /// - Parameter receiveBuffer: bytes; small ones make a slow reader.
-    init(port: Int, receiveBuffer: Int32? = nil, tls options: TestTLS.Options? = nil) throws {
+    /// - Parameters:
+    ///   - receiveBuffer: bytes; small ones make a slow reader.
+    ///   - sendSeconds: the longest time that the socket may take no bytes.
+    init(port: Int, receiveBuffer: Int32? = nil, sendSeconds: Int = 8, tls options: TestTLS.Options? = nil) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw ClientError.system("socket", errno) }
         if var size = receiveBuffer {
@@ -32,6 +34,7 @@ final class TestClient {
         // No test waits longer than this for an answer.
         var timeout = timeval(tv_sec: 8, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
+        timeout.tv_sec = sendSeconds
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
