@@ -32,17 +32,21 @@ package struct APIKeys: Sendable {
         self.digests = digests
     }
 
-    /// Whether a key is one of these. Takes a time that does not depend on which key it is or how much of it is right.
-    func contain(_ key: some Collection<UInt8>) -> Bool {
-        guard key.count <= Self.maxKeyBytes else { return false }
+    /// Returns the place of a key among these; `nil` if it is none of them. Takes a time that does not depend on which key it
+    /// is or how much of it is right.
+    func firstIndex(of key: some Collection<UInt8>) -> Int? {
+        guard key.count <= Self.maxKeyBytes else { return nil }
         let shown = Self.digest(salt, Array(key))
-        var found = false
-        for digest in digests {
+        var found: Int?
+        for (index, digest) in digests.enumerated() {
             let isEqual = CRYPTO_memcmp(shown, digest, digest.count) == 0
-            found = found || isEqual
+            found = isEqual ? index : found
         }
         return found
     }
+
+    /// Whether a key is one of these.
+    func contain(_ key: some Collection<UInt8>) -> Bool { firstIndex(of: key) != nil }
 
     private static func digest(_ salt: [UInt8], _ key: [UInt8]) -> [UInt8] {
         var digest = [UInt8](repeating: 0, count: 32)

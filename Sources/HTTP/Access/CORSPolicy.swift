@@ -41,7 +41,8 @@ package struct CORSPolicy: Sendable, Equatable {
         if !any { response.headers.add("Vary", "Origin") }
         guard let origin = request.headers["Origin"], allows(origin) else { return response }
         response.headers.add("Access-Control-Allow-Origin", any ? "*" : origin)
-        response.headers.add("Access-Control-Expose-Headers", "X-Request-Id, Server-Timing, Retry-After")
+        response.headers.add(
+            "Access-Control-Expose-Headers", "X-Request-Id, Server-Timing, Retry-After, retry-after-ms")
         return response
     }
 }

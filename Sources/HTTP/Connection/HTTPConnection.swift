@@ -341,6 +341,8 @@ final class HTTPConnection: @unchecked Sendable {
 
     /// Has a complete request handled that was accepted by its head.
     private func handle(_ request: HTTPRequest, by accepted: any AcceptedRequest) {
+        var request = request
+        request.client = .connection(UInt64(UInt32(bitPattern: descriptor)) << 32 | UInt64(generation))
         let exchange = beginExchange(for: request)
         let flag = CancellationFlag()
         exchange.cancellation = flag

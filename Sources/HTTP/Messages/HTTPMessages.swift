@@ -10,6 +10,8 @@ package struct HTTPRequest: Sendable {
     package var headers: HTTPHeaders
     /// The bytes of the body.
     package var body: [UInt8]
+    /// The client that sent the request.
+    package var client = ClientIdentity.unknown
 
     @inlinable
     package init(method: String, path: String, query: String? = nil, headers: HTTPHeaders = [:], body: [UInt8] = []) {

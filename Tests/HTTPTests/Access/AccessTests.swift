@@ -52,6 +52,50 @@ import Testing
         if case .respond(let response) = handler.begin(request) { response } else { nil }
     }
 
+    /// The client that requests are said to be from.
+    private struct ClientRecorder: RecordingHandler, AcceptedRequest {
+        let found = Locked<ClientIdentity?>(nil)
+        func begin(_ head: HTTPRequest) -> RequestDecision { .accept(self, maxBodyBytes: nil) }
+        func handle(_ request: HTTPRequest, _ writer: any ResponseWriter) {
+            found.withLock { $0 = request.client }
+            writer.respond(HTTPResponse(status: 200))
+        }
+        func record(_ response: HTTPResponse, to head: HTTPRequest) -> HTTPResponse { response }
+        func refusal(
+            of head: HTTPRequest, status: Int, code: String, message: String, headers: HTTPHeaders
+        ) -> HTTPResponse { HTTPResponse(status: status) }
+        func failure(status: Int, code: String, message: String, path: String?) -> HTTPResponse {
+            HTTPResponse(status: status)
+        }
+    }
+
+    /// A client is known by its key, else by the last address that the trusted proxy names, else by its connection.
+    @Test func tellsClientsApart() throws {
+        let keys = try Self.keys("first\nsecond\n")
+        let forwarded: HTTPHeaders = ["X-Forwarded-For": "10.0.0.1, 192.0.2.7"]
+        let cases: [(keys: APIKeys?, field: String?, headers: HTTPHeaders, expected: ClientIdentity)] = [
+            (nil, nil, [:], .unknown),
+            (nil, nil, forwarded, .unknown),
+            (nil, "x-forwarded-for", forwarded, .address("192.0.2.7")),
+            (
+                nil, "x-forwarded-for", ["X-Forwarded-For": "10.0.0.1", "x-forwarded-for": "10.0.0.2"],
+                .address("10.0.0.2")
+            ),
+            (nil, "x-forwarded-for", ["X-Forwarded-For": " "], .unknown),
+            (nil, "x-forwarded-for", [:], .unknown),
+            (keys, nil, ["Authorization": "Bearer first"], .key(0)),
+            (keys, "x-forwarded-for", ["Authorization": "Bearer second", "X-Forwarded-For": "10.0.0.1"], .key(1)),
+        ]
+        for (keys, field, headers, expected) in cases {
+            let recorder = ClientRecorder()
+            for cors in [nil, CORSPolicy(["*"])] {
+                let handler = AccessHandler(recorder, keys: keys, cors: cors, forwardedField: field)
+                #expect(try Self.ask(handler, "GET", "/v1/models", headers).status == 200)
+                #expect(recorder.found.withLock { $0 } == expected)
+            }
+        }
+    }
+
     static func keys(_ text: String) throws -> APIKeys {
         try withFile(Array(text.utf8)) { try APIKeys(path: $0) }
     }
