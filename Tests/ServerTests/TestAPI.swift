@@ -15,6 +15,8 @@ struct ToyNetwork: Network {
     /// Called at the start of each pass.
     var began: @Sendable ([SequenceRequest]) -> Void = { _ in }
 
+    func multiplications(length: Int, outputs: OutputSelection) -> Double { Double(length) }
+
     func forward(_ batch: [SequenceRequest], scratch: Scratch) -> [SequenceResult] {
         began(batch)
         return batch.map { request in
@@ -129,6 +131,8 @@ final class TestWriter: ResponseWriter {
         done.open()
     }
 
+    var isAnswered: Bool { state.withLock { $0 != nil } }
+
     /// Waits for the answer.
     var response: HTTPResponse {
         done.wait()
@@ -177,13 +181,16 @@ final class TestAPI {
 
     deinit { engine.stop() }
 
-    func start(_ body: String, _ headers: HTTPHeaders = [:], cancelled: Bool = false) -> TestWriter {
+    func start(
+        _ body: String, _ headers: HTTPHeaders = [:], cancelled: Bool = false, client: ClientIdentity = .unknown
+    ) -> TestWriter {
         let writer = TestWriter(cancelled: cancelled)
         var headers = headers
         if headers["Content-Type"] == nil { headers.add("Content-Type", "application/json") }
         headers.set("Content-Length", String(body.utf8.count))
-        handler.handle(
-            HTTPRequest(method: "POST", path: "/v1/encode", headers: headers, body: Array(body.utf8)), writer)
+        var request = HTTPRequest(method: "POST", path: "/v1/encode", headers: headers, body: Array(body.utf8))
+        request.client = client
+        handler.handle(request, writer)
         return writer
     }
 

@@ -12,8 +12,9 @@ protocol Attribution<Trace>: SendableMetatype {
     /// Adds one trace. Traces come in the order of the pass.
     mutating func record(_ trace: Trace)
 
-    /// The finished maps, computed when read: once, after the pass.
-    var maps: AttentionMaps { get }
+    /// Computes the finished maps. Called once, after the pass.
+    /// - Parameter control: tells whether to go on. The maps are not used if it has stopped the pass.
+    func maps(_ control: PassControl) -> AttentionMaps
 }
 
 extension Sequence {

@@ -53,7 +53,7 @@ struct RawAttention: SelfAttentionAttribution {
         rowSumMaxError = max(rowSumMaxError, sums)
     }
 
-    var maps: AttentionMaps {
+    func maps(_ control: PassControl) -> AttentionMaps {
         AttentionMaps(
             axes: Self.method.axes,
             shape: [selection.layers.count, selection.heads.count, queries.count, length], weights: weights,

@@ -50,9 +50,9 @@ struct EncoderHead: Sendable {
     let outputs: Int
     let labels: [String]?
     private let hidden: Int
-    private let layers: [Step]
+    let layers: [Step]
 
-    private struct Step: Sendable {
+    struct Step: Sendable {
         let layer: Linear
         let activation: Activation
         let norm: Norm?

@@ -49,8 +49,8 @@ extension MaskedLMHeadPlan {
 /// Base checkpoints have such a head and most requests do not use it, so the decoder is packed at its first use.
 final class MaskedLMHead: Sendable {
     let vocabulary: Int
-    private let plan: MaskedLMHeadPlan
-    private let hidden: Int
+    let plan: MaskedLMHeadPlan
+    let hidden: Int
     private let transform: Linear
     private let norm: Norm
     private let decoder: StoredWeight
@@ -125,6 +125,7 @@ final class MaskedLMHead: Sendable {
             if request.outputs.logits { all.reserveCapacity(batch.lengths[i] * vocabulary) }
             var sparse = request.outputs.sparse.map { SparseSum($0, vocabulary: vocabulary) }
             for first in stride(from: 0, to: batch.lengths[i], by: MaskedLMHead.block) {
+                guard scratch.control.shouldContinue() else { return }
                 let rows = min(MaskedLMHead.block, batch.lengths[i] - first)
                 transform.apply(
                     x + (batch.offsets[i] + first) * hidden, activation: plan.activation, out: states,

@@ -56,6 +56,10 @@ struct SentenceTransformersNetwork: Network {
         kernels = source.weights.kernels
     }
 
+    func multiplications(length: Int, outputs: OutputSelection) -> Double {
+        network.multiplications(length: length, outputs: outputs)
+    }
+
     func forward(_ requests: [SequenceRequest], scratch: Scratch) -> [SequenceResult] {
         var results = network.forward(requests, scratch: scratch)
         if modules.isEmpty { return results }

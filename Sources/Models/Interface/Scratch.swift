@@ -2,6 +2,8 @@
 /// reused, so that a warm forward pass allocates its results only.
 public final class Scratch {
     public let team: ThreadTeam
+    /// The place where a pass looks whether it should go on.
+    public let control = PassControl()
     private var base: UnsafeMutableRawPointer?
     /// Bytes held.
     private(set) var capacity = 0

@@ -26,15 +26,7 @@ struct RecurrentJacobian: RecurrentAttribution {
 
     /// Returns the steps, at least 1, for which a map takes no more work than `mostMultiplications`.
     static func maxLength(_ c: RecurrentConfiguration) -> Int? {
-        let (gates, state) = (Double(c.gateSize), Double(c.stateSize))
-        let projection = c.projectionSize == nil ? 0 : state * Double(c.hiddenSize)
-        var perTangent = 0.0
-        for layer in 0..<c.layers {
-            let work = gates * (state + (layer > 0 ? Double(c.layerSize) : 0)) + projection
-            // On average half of the positions have tangents, since positions that are read later have none yet.
-            perTangent += Double(c.directions) * work * (layer == 0 || c.directions == 1 ? 0.5 : 1)
-        }
-        let steps = (mostMultiplications / (Double(c.inputSize) * perTangent)).squareRoot()
+        let steps = (mostMultiplications / multiplications(c, length: 1)).squareRoot()
         return max(1, Int(min(steps, 1e9)))
     }
 
@@ -61,7 +53,7 @@ struct RecurrentJacobian: RecurrentAttribution {
                 index: layer * c.directions + direction))
     }
 
-    var maps: AttentionMaps {
+    func maps(_ control: PassControl) -> AttentionMaps {
         let c = network.configuration
         let queries = selection.queries ?? Array(0..<length)
         // If the network reads forward only, positions behind the last query change nothing.
@@ -76,12 +68,12 @@ struct RecurrentJacobian: RecurrentAttribution {
         let converted = network.weights.convertedCount(rows: together)
         let memory = TangentMemory(c, rows: together, length: needed, convertedCount: converted)
         var first = 0
-        while first < total {
+        while first < total, !control.isStopped {
             let tangents = first..<min(first + together, total)
             for layer in 0..<c.layers {
                 if layer + 1 < c.layers { memory.clearOutput(rows: tangents.count, c) }
                 for direction in 0..<c.directions {
-                    run(layer, direction, tangents, needed, memory) { t, active in
+                    run(layer, direction, tangents, needed, memory, control) { t, active in
                         if rowOfQuery[t] < 0 { return }
                         let row = rowOfQuery[t] * length
                         for (s, squares) in memory.squares(active, from: first, c) { weights[row + s] += squares }
@@ -103,6 +95,7 @@ struct RecurrentJacobian: RecurrentAttribution {
     ///   - finish: Called in the last layer for each position t once h̃_t of the tangents `active` are in memory.
     private func run(
         _ layer: Int, _ direction: Int, _ tangents: Range<Int>, _ length: Int, _ memory: TangentMemory,
+        _ control: PassControl,
         finish: (_ t: Int, _ active: Range<Int>) -> Void
     ) {
         let c = network.configuration
@@ -123,6 +116,7 @@ struct RecurrentJacobian: RecurrentAttribution {
                 active = direction == 0 ? 0..<end : first..<rows
             }
             if active.isEmpty { continue }
+            guard control.shouldContinue() else { return }
             let h = memory.h + active.lowerBound * state
             weights.hidden.apply(
                 h, bias: nil, out: memory.b, rows: active.count, scratch: memory.converted)

@@ -65,7 +65,8 @@ struct RecurrentNetwork: Network {
                 let index = layer * c.directions + direction
                 pass.run(
                     weights.layers[layer][direction], reverse: direction == 1, x: x, y: y + direction * c.stateSize,
-                    stride: c.layerSize, index: index, memory: memory, states: &states)
+                    stride: c.layerSize, index: index, memory: memory, control: scratch.control, states: &states)
+                if scratch.control.isStopped { return results }
                 guard wantsMaps else { continue }
                 let states = y + direction * c.stateSize
                 for (i, first) in batch.offsets.enumerated() {
@@ -81,7 +82,7 @@ struct RecurrentNetwork: Network {
         applyOutput(batch, x, scratch, &results)
         for i in requests.indices {
             results[i].finalState = states[i]
-            results[i].attention = attributions[i]?.maps
+            results[i].attention = attributions[i]?.maps(scratch.control)
         }
         return results
     }

@@ -59,15 +59,19 @@ struct RecurrentPass {
         }
     }
 
+    /// The multiplications, some milliseconds, between two looks at the pass's control.
+    private static let uncheckedWork = 1e7
+
     /// Runs all steps.
     /// - Parameters:
     ///   - x: The layer's input, [rows, weights.input.inputs].
     ///   - y: This direction's h_t, written to row r at `y + r * stride`.
     ///   - index: The row of states: layer · directions + direction.
+    ///   - control: Tells whether to go on; the results are incomplete if not.
     ///   - states: The final h and c of the sequences that want them; `nil` for the others.
     func run(
         _ weights: RecurrentDirection, reverse: Bool, x: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>,
-        stride: Int, index: Int, memory: Memory, states: inout [RecurrentState?]
+        stride: Int, index: Int, memory: Memory, control: PassControl, states: inout [RecurrentState?]
     ) {
         let stateSize = configuration.stateSize
         let hidden = configuration.hiddenSize
@@ -82,6 +86,8 @@ struct RecurrentPass {
             packedHR: weights.projection?.values, h: halves.0, next: halves.1, c: isLSTM ? memory.c : nil, y: y,
             ldY: stride, rows: memory.rows, gates: memory.gates, scratch: memory.stepScratch,
             denseScratch: memory.converted)
+        let stepWork = configuration.stepMultiplications(inputs: Double(weights.input.inputs))
+        var unchecked = 0.0
         var time = 0
         var running = count
         while time < layout.batch.longest {
@@ -91,6 +97,11 @@ struct RecurrentPass {
             var row = 0
             for time in first..<time {
                 running = layout.running(time, of: running)
+                unchecked += Double(running) * stepWork
+                if unchecked > RecurrentPass.uncheckedWork {
+                    unchecked = 0
+                    guard control.shouldContinue() else { return }
+                }
                 let (h, next) = time % 2 == 0 ? halves : (halves.1, halves.0)
                 step.count = running
                 step.h = UnsafePointer(h)

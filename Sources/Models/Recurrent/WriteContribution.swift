@@ -42,7 +42,7 @@ struct WriteContribution: RecurrentAttribution {
                 * Self.method.columns(length: length))
     }
 
-    var maps: AttentionMaps {
+    func maps(_ control: PassControl) -> AttentionMaps {
         AttentionMaps(
             axes: Self.method.axes,
             shape: [selection.layers.count, selection.heads.count, queries.count, columns], weights: weights,

@@ -58,6 +58,8 @@ public final class ThreadTeam: @unchecked Sendable {
     private var runChunk: ChunkFunction?
     /// Helpers that were likely to come when the pass began; used by the leader only.
     private var expected = 0
+    /// The time that helpers have spent in chunks of this pass.
+    private let helperNanoseconds = Atomic(0)
 
     /// - Parameters:
     ///   - size: The largest number of members, with the leader.
@@ -87,9 +89,13 @@ public final class ThreadTeam: @unchecked Sendable {
     public func open(expecting helpers: Int? = nil) {
         if size == 1 { return }
         expected = helpers ?? size - 1
+        helperNanoseconds.store(0, ordering: .relaxed)
         wantsCall.store(true, ordering: .relaxed)
         isOpenFlag.store(true, ordering: .releasing)
     }
+
+    /// The time that helpers spent in chunks of the last pass, in seconds.
+    public var helperSeconds: Double { Double(helperNanoseconds.load(ordering: .relaxed)) / 1e9 }
 
     /// Ends a pass. Helpers leave.
     public func close() {
@@ -178,16 +184,23 @@ public final class ThreadTeam: @unchecked Sendable {
         guard let member = takePlace() else { return .over }
         defer { _ = places.bitwiseAnd(~(1 << UInt64(member)), ordering: .acquiringAndReleasing) }
         var spin = Spin(nanoseconds: ThreadTeam.spinNanoseconds)
+        /// The end of the last chunk, if no time has passed since; 0 if some has.
+        var time = 0
         while isOpenFlag.load(ordering: .acquiring) {
             if !mayStay() { return .calledAway }
             if let chunk = claim(fromFront: false) {
+                let start = time == 0 ? encoderd_nanoseconds() : time
                 if let work, let runChunk { runChunk(work, chunk, member) }
+                time = encoderd_nanoseconds()
+                helperNanoseconds.add(time - start, ordering: .relaxed)
                 if unfinished.pointee.subtract(1, ordering: .acquiringAndReleasing).newValue == ThreadTeam.sleeping {
                     encoderd_futex_wake(unfinished, 1)
                 }
                 spin = Spin(nanoseconds: ThreadTeam.spinNanoseconds)
             } else if spin.isOver {
                 return .idle
+            } else {
+                time = 0
             }
         }
         return .over

@@ -26,9 +26,9 @@ struct EncoderDefinition {
 struct EncoderNetwork: Network {
     let description: ModelDescription
     private let embeddings: EncoderEmbeddings
-    private let stack: EncoderStack
-    private let head: EncoderHead?
-    private let maskedLMHead: MaskedLMHead?
+    let stack: EncoderStack
+    let head: EncoderHead?
+    let maskedLMHead: MaskedLMHead?
 
     /// - Parameter definition: The definition of a model with a vocabulary.
     init(

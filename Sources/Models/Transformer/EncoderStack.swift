@@ -130,18 +130,20 @@ struct EncoderStack: Sendable {
             while first < batch.lengths.count {
                 let sequences = batch.group(from: first, limit: groupLimit(team))
                 var group = LayerExecution(
-                    self, attention, batch, sequences, layer, memory, x + batch.offsets[first] * hidden)
+                    self, attention, batch, sequences, layer, memory, x + batch.offsets[first] * hidden,
+                    control: scratch.control)
                 group.angles = layer.attention.rotary.flatMap { angles[ObjectIdentifier($0)] } ?? []
                 let makesMaps = maps[sequences].contains { $0?.wants(layer: index) ?? false }
                 if makesMaps {
                     group.run(team) {
                         attention.run(
                             batch, sequences, qkv: memory.qkv, out: memory.attended, scratch: memory.attention,
-                            layer: index, maps: &maps)
+                            layer: index, maps: &maps, control: scratch.control)
                     }
                 } else {
                     group.run(team, attend: nil)
                 }
+                if scratch.control.isStopped { return }
                 first = sequences.upperBound
             }
             if index == 0, let convolution, let embeddings {
@@ -152,6 +154,6 @@ struct EncoderStack: Sendable {
             }
             batch.collect(index + 1, x, width: hidden, into: &results)
         }
-        for i in results.indices where maps[i] != nil { results[i].attention = maps[i]?.maps }
+        for i in results.indices where maps[i] != nil { results[i].attention = maps[i]?.maps(scratch.control) }
     }
 }

@@ -24,6 +24,8 @@ struct LayerExecution: ParallelWork {
     let memory: Memory
     /// [rows, hidden]: the layer's input, then its output.
     let x: UnsafeMutablePointer<Float>
+    /// Tells whether to go on; the results are incomplete if not.
+    let control: PassControl
     /// Rows of all sequences of the group.
     let rows: Int
     /// The rotary angles of every sequence of the batch, in batch order; empty if the layer has no rotary positions.
@@ -67,12 +69,15 @@ struct LayerExecution: ParallelWork {
         let out: UnsafeMutablePointer<Float>
     }
 
+    /// Multiplications, some 10 ms, between two looks at the pass's control.
+    private static let uncheckedWork = 1 << 28
+
     /// Rows of a member below which columns are shared instead: a tile of the widest kernels.
     private static let leastRows = 12
 
     init(
         _ stack: EncoderStack, _ attention: SelfAttentionPass, _ batch: RaggedBatch, _ sequences: Range<Int>,
-        _ layer: EncoderLayer, _ memory: Memory, _ x: UnsafeMutablePointer<Float>
+        _ layer: EncoderLayer, _ memory: Memory, _ x: UnsafeMutablePointer<Float>, control: PassControl
     ) {
         self.stack = stack
         self.attention = attention
@@ -81,6 +86,7 @@ struct LayerExecution: ParallelWork {
         self.layer = layer
         self.memory = memory
         self.x = x
+        self.control = control
         rows = batch.lengths[sequences].reduce(0, +)
     }
 
@@ -114,7 +120,8 @@ struct LayerExecution: ParallelWork {
             attend()
         } else {
             let heads = sequences.count * attention.heads
-            share(team, .attend, chunks: members == 1 ? 1 : min(heads, 8 * members, team.worth(attending)))
+            let most = members == 1 ? attending / LayerExecution.uncheckedWork : min(8 * members, team.worth(attending))
+            share(team, .attend, chunks: max(1, min(heads, most)))
         }
         if byColumns {
             finishByColumns(team, members)
@@ -125,7 +132,8 @@ struct LayerExecution: ParallelWork {
 
     /// The number of blocks of rows of nearly equal size, the same for each member.
     private func rowChunks(_ members: Int) -> Int {
-        if members == 1 { return 1 }
+        // A group of one long sequence is divided so that the pass can be stopped.
+        if members == 1 { return max(1, rows / 256) }
         let share = (rows + members - 1) / members
         return (share + stack.blockRows - 1) / stack.blockRows * members
     }
@@ -148,6 +156,7 @@ struct LayerExecution: ParallelWork {
     }
 
     private func run(_ chunk: Int, _ member: Int) {
+        if member == 0 ? !control.shouldContinue() : control.isStopped { return }
         func range(_ count: Int) -> Range<Int> { chunk * count / chunks..<(chunk + 1) * count / chunks }
         let converted = memory.converted + member * memory.convertedStride
         switch phase {

@@ -14,9 +14,9 @@ struct SelfAttentionNetwork: Network {
     let description: ModelDescription
     private let kernels: KernelTable
     private let score: Score
-    private let attention: SelfAttentionPass
+    let attention: SelfAttentionPass
     /// The projections of queries, keys and values as one weight, [2 · keySize + valueSize, inputSize].
-    private let qkv: PackedWeight
+    let qkv: PackedWeight
 
     init(source: Checkpoint) throws(FileError) {
         let c = source.configuration
@@ -62,9 +62,10 @@ struct SelfAttentionNetwork: Network {
         if score == .cosine { normalize(projected, rows: batch.rows) }
         var maps = batch.requests.map(SelfAttention.attribution)
         attention.run(
-            batch, requests.indices, qkv: projected, out: out, scratch: scratch.take(working), layer: 0, maps: &maps)
+            batch, requests.indices, qkv: projected, out: out, scratch: scratch.take(working), layer: 0, maps: &maps,
+            control: scratch.control)
         batch.collect(1, out, width: attention.outputs, into: &results)
-        for i in results.indices where maps[i] != nil { results[i].attention = maps[i]?.maps }
+        for i in results.indices where maps[i] != nil { results[i].attention = maps[i]?.maps(scratch.control) }
         return results
     }
 

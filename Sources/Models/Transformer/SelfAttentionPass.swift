@@ -61,10 +61,11 @@ struct SelfAttentionPass {
     ///   - scratch: `scratchCount` floats, 64-byte aligned.
     ///   - layer: 0 … L − 1, for the maps.
     ///   - maps: The recorders of all sequences of the batch; `nil` for a sequence that wants no maps.
+    ///   - control: Tells whether to go on; the results are incomplete if not.
     func run(
         _ batch: RaggedBatch, _ sequences: Range<Int>, qkv: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>,
         scratch: UnsafeMutablePointer<Float>, layer: Int,
-        maps: inout [(any SelfAttentionAttribution)?]
+        maps: inout [(any SelfAttentionAttribution)?], control: PassControl
     ) {
         let statistics = scratch
         let working = scratch + Scratch.rounded(2 * batch.longest)
@@ -75,6 +76,7 @@ struct SelfAttentionPass {
             let target = out + row * outputs
             row += length
             for head in 0..<heads {
+                guard control.shouldContinue() else { return }
                 let (q, k, v) = parts(rows, head)
                 let wantsHead = maps[sequence]?.wants(layer: layer, head: head) ?? false
                 if let disentangled = disentangledHead(head, rows: rows, length: length, scratch: scratch) {

@@ -17,6 +17,8 @@ private struct KnownNetwork: Network {
     let description: ModelDescription
 
     /// Row q of every map: key k has (k + 1 + head) ÷ the row's sum.
+    func multiplications(length: Int, outputs: OutputSelection) -> Double { Double(length) }
+
     func forward(_ batch: [SequenceRequest], scratch: Scratch) -> [SequenceResult] {
         batch.map { request in
             var result = SequenceResult()

@@ -23,6 +23,8 @@ private struct TeamNetwork: Network {
     var description: ModelDescription { Toy.description(.tokens(vocabularySize: 1000), maxLength: nil) }
     let body: @Sendable (ThreadTeam) -> Void
 
+    func multiplications(length: Int, outputs: OutputSelection) -> Double { Double(length) }
+
     func forward(_ batch: [SequenceRequest], scratch: Scratch) -> [SequenceResult] {
         if batch.contains(where: { $0.length == 1 }) { body(scratch.team) }
         return ToyNetwork(description: description).forward(batch, scratch: scratch)
