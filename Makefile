@@ -16,7 +16,7 @@ RELEASE = -c release $(if $(STATIC),--static-swift-stdlib)
 COMMIT := $(shell [ -e .git ] && git rev-parse --short HEAD 2>/dev/null)
 BUILD = ENCODERD_COMMIT=$(COMMIT) sh scripts/build.sh $(SWIFT) build
 
-.PHONY: help run build install uninstall models system test tsan asan sanitizers fuzz lint format image image-test bench bench-kernels kernel-report http-differential soak drain idle-connections bench-http bench-compare fidelity families-check openapi-check check-symbols fresh-kernels clean
+.PHONY: help run build install uninstall models system test tsan asan sanitizers fuzz lint format image image-test bench bench-kernels kernel-report http-differential soak drain fairness idle-connections bench-http bench-compare fidelity families-check openapi-check check-symbols fresh-kernels clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -122,6 +122,9 @@ soak: build models ## run abusive clients for SOAK_SECONDS (600); fails if they 
 
 drain: build models ## send SIGTERM during 64 concurrent requests, 50 times; fails if an accepted request is not answered
 	$(PYTHON) scripts/drain.py 50
+
+fairness: build models ## measure what clients that send all they may do to a client that sends little
+	$(PYTHON) scripts/fairness.py $(FAIRNESS_SECONDS)
 
 bench-http: build models ## measure /health beside nginx, and the latency added to a forward pass (needs wrk, nginx)
 	$(PYTHON) scripts/bench_http.py

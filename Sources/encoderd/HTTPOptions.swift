@@ -10,6 +10,10 @@ struct RequestOptions: ParsableArguments {
     var maxTokens = RequestLimits().maxTokens
     @Option(help: ArgumentHelp("Weights in one attention map.", valueName: "count"))
     var maxAttentionWeights = AttentionLimits().weights
+    @Option(
+        help: ArgumentHelp(
+            "Estimated time of the weight maps of one request, in seconds of one core.", valueName: "seconds"))
+    var maxRequestCost = RequestLimits().maxCostSeconds
     @Option(help: ArgumentHelp("Bytes in the body of a request, after decompression.", valueName: "bytes"))
     var maxBodyBytes = HTTPLimits().maxBodyBytes
     @Option(
@@ -34,6 +38,7 @@ struct RequestOptions: ParsableArguments {
             ("max-target-bytes", maxTargetBytes), ("max-headers", maxHeaders),
             ("max-chunk-extension-bytes", maxChunkExtensionBytes), ("max-trailer-bytes", maxTrailerBytes),
         ])
+        try Check.seconds([("max-request-cost", maxRequestCost)])
     }
 }
 
@@ -45,8 +50,28 @@ struct QueueOptions: ParsableArguments {
     var maxQueuedTokens = QueueLimits().maxQueuedTokens
     @Option(help: ArgumentHelp("Requests in progress or in the queue; further ones get 429.", valueName: "count"))
     var maxRequests = QueueLimits().maxRequests
+    @Option(
+        help: ArgumentHelp(
+            "Share of a model in the time of the workers, as NAME=WEIGHT (1 if not given); may be repeated.",
+            valueName: "share"))
+    var modelWeight: [String] = []
+
+    /// The weights of models by name.
+    var weights: [String: Double] {
+        Dictionary(modelWeight.compactMap(Self.weight), uniquingKeysWith: { $1 })
+    }
+
+    private static func weight(_ text: String) -> (String, Double)? {
+        guard let equals = text.lastIndex(of: "="), equals != text.startIndex,
+            let weight = Double(text[text.index(after: equals)...]), (0.001...1000).contains(weight)
+        else { return nil }
+        return (String(text[..<equals]), weight)
+    }
 
     func validate() throws {
+        for text in modelWeight where Self.weight(text) == nil {
+            throw ValidationError("--model-weight takes NAME=WEIGHT with a weight of 0.001 to 1000, not '\(text)'.")
+        }
         try Check.counts([
             ("max-batch-tokens", maxBatchTokens), ("max-queued-tokens", maxQueuedTokens), ("max-requests", maxRequests),
         ])

@@ -53,11 +53,19 @@ struct AccessOptions: ParsableArguments {
             "Origin, such as https://example.com, whose pages may read responses, or *; may be repeated.",
             valueName: "origin"))
     var corsOrigin: [String] = []
+    @Option(
+        help: ArgumentHelp(
+            "Header in which the proxy before this server names its client, such as X-Forwarded-For; clients share time fairly by it.",
+            valueName: "header"))
+    var trustForwardedFor: String?
 
     func validate() throws {
         if CORSPolicy(corsOrigin) == nil {
             throw ValidationError(
                 "--cors-origin takes SCHEME://HOST[:PORT] or *, not '\(corsOrigin.joined(separator: " "))'.")
+        }
+        if let name = trustForwardedFor, !HTTPHeaders.isName(name) {
+            throw ValidationError("--trust-forwarded-for takes the name of a header, not '\(name)'.")
         }
         guard (tlsCert == nil) == (tlsKey == nil) else {
             throw ValidationError("--tls-cert and --tls-key are given together.")

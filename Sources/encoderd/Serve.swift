@@ -163,6 +163,8 @@ struct Serve: ParsableCommand {
         c.tls = access.tls
         c.keyFile = access.apiKeyFile
         c.cors = access.cors
+        c.forwardedField = access.trustForwardedFor
+        c.modelWeights = queue.weights
         c.queue.maxBatchTokens = queue.maxBatchTokens
         c.queue.maxQueuedTokens = queue.maxQueuedTokens
         c.queue.maxRequests = queue.maxRequests
@@ -170,6 +172,7 @@ struct Serve: ParsableCommand {
         c.requests.maxTokens = requests.maxTokens
         c.requests.maxBodyBytes = requests.maxBodyBytes
         c.requests.maxInflateRatio = requests.maxInflateRatio
+        c.requests.maxCostSeconds = requests.maxRequestCost
         c.compression = compress
         c.attention.weights = requests.maxAttentionWeights
         c.drainAcceptSeconds = shutdown.drainAcceptSeconds

@@ -40,14 +40,17 @@ package struct APIError: Error, Sendable, Equatable, CustomStringConvertible {
     init(_ error: QueueError) {
         switch error {
         case .full(let seconds):
+            let wholeSeconds = Int(seconds.rounded(.up))
             self.init(
-                429, "queue_full", "The queue is full; try again in \(seconds) s, or send less at once.",
-                headers: ["Retry-After": String(seconds)])
+                429, "queue_full", "The queue is full; try again in \(wholeSeconds) s, or send less at once.",
+                headers: [
+                    "Retry-After": String(wholeSeconds), "retry-after-ms": String(Int((seconds * 1e3).rounded(.up))),
+                ])
         case .draining: self.init(503, "draining", "The server is shutting down; send the request to another one.")
         case .expired:
             self.init(
                 504, "deadline_exceeded", param: "X-Request-Timeout-Ms",
-                "The deadline passed before the work could start; allow more time, or send less at once.")
+                "The deadline passed before the work was done; allow more time, or send less at once.")
         case .cancelled: self.init(499, "cancelled", "The client went away.")
         case .noThreads: self.init(500, "internal_error", "The server has no worker threads.")
         }

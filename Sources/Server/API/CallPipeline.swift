@@ -11,50 +11,93 @@ struct CallPipeline: Sendable {
     let service: Service
 
     private var engine: InferenceEngine { loaded.engine }
+    private var metrics: Metrics { service.recorder.metrics }
+
+    /// Counts that the queue does not take a request.
+    /// - Returns: the error that tells the client of it.
+    private func failure(_ error: QueueError) -> APIError {
+        metrics.countFailure(error)
+        return APIError(error)
+    }
 
     /// Admits a request. Runs on the event loop.
     /// - Parameter read: Reads the request into a call, on a worker.
     func start(
         _ context: RequestContext, _ read: @escaping @Sendable (RequestContext) throws(APIError) -> Call
     ) throws(APIError) {
-        context.deadline = try CallPipeline.deadline(context)
-        do throws(QueueError) {
-            context.admission = try engine.admit(bytes: context.request.body.count)
-        } catch {
-            throw APIError(error)
+        let timeout = try CallPipeline.timeout(context)
+        let bytes = context.request.body.count
+        do throws(QueueError) { context.admission = try engine.admit(bytes: bytes) } catch { throw failure(error) }
+        if let timeout {
+            context.deadline = context.arrival + timeout
+            engine.deadlines.add(context, after: timeout)
         }
-        if !engine.prepare({ prepare(context, read) }) { throw APIError(.draining) }
+        // Up to a megabyte of a compressed body may be read ahead of other work.
+        let isCoded = context.request.headers["Content-Encoding"] != nil
+        let (inflated, overflow) = bytes.multipliedReportingOverflow(by: service.limits.request.maxInflateRatio)
+        let size = isCoded ? (overflow ? .max : inflated / 16) : bytes
+        if !engine.prepare(for: context.request.client, bytes: size, { prepare(context, read, on: $0) }) {
+            throw failure(.draining)
+        }
     }
 
     /// Reads and enqueues a request. Runs on a worker.
-    private func prepare(_ context: RequestContext, _ read: (RequestContext) throws(APIError) -> Call) {
+    private func prepare(
+        _ context: RequestContext, _ read: (RequestContext) throws(APIError) -> Call, on worker: Worker
+    ) {
         let start = ContinuousClock.now
-        let writer = context.writer
-        if writer.isCancelled { return context.respond(APIError(.cancelled)) }
+        if context.isUnwanted { return context.respond(QueueError.cancelled) }
+        if let deadline = context.deadline, deadline <= start { return context.respond(QueueError.expired) }
         context.timing.queue = context.arrival.duration(to: start)
-        if let deadline = context.deadline, deadline <= start { return context.respond(APIError(.expired)) }
+        let (writer, answer) = (context.writer, context.answer)
         do throws(APIError) {
             let call = try read(context)
             let (index, model) = try loaded.models.find(call.model)
-            let plan = try call.plan(for: model, limits: service.limits) { writer.isCancelled }
+            let plan = try call.plan(for: model, limits: service.limits) {
+                worker.pauseIfUrgent()
+                return answer.isSet || writer.isCancelled
+            }
             context.timing.tokenize = start.duration(to: .now)
+            try checkCost(plan.requests, model: index)
             try enqueue(plan, model: index, context)
         } catch {
             context.respond(error)
         }
     }
 
+    /// Refuses weight maps that take too long. What every pass costs is bounded by the limits on tokens.
+    private func checkCost(_ requests: [SequenceRequest], model: Int) throws(APIError) {
+        guard let outputs = requests.first?.outputs, let method = outputs.attention?.method else { return }
+        let most = service.limits.request.maxCostSeconds
+        let seconds = engine.estimatedSeconds(requests, model: model)
+        guard seconds > most else { return }
+        metrics.countFailure(.costly)
+        let length = requests.map(\.length).max() ?? 0
+        let fits = engine.longestLength(
+            seconds: most / Double(requests.count), outputs: outputs, model: model, below: length)
+        func text(_ seconds: Double) -> String { seconds < 10 ? "\((seconds * 10).rounded() / 10)" : "\(Int(seconds))" }
+        throw APIError(
+            413, "request_too_costly",
+            "'\(method.rawValue)' of \(length) positions takes about \(text(seconds)) s of one core here, more than the "
+                + "\(text(most)) s that one request may take; "
+                + (fits > 0 ? "a sequence of up to \(fits) positions fits." : "no sequence fits."))
+    }
+
     private func enqueue(_ plan: Call.Plan, model: Int, _ context: RequestContext) throws(APIError) {
-        let writer = context.writer
+        let (writer, answer) = (context.writer, context.answer)
         let task = InferenceTask(
-            model: model, sequences: plan.requests, deadline: context.deadline, isCancelled: { writer.isCancelled }
+            client: context.request.client, model: model, network: loaded.models.models[model].network,
+            sequences: plan.requests, preparationSeconds: context.timing.tokenize / .seconds(1),
+            isUnwanted: { answer.isSet || writer.isCancelled }
         ) { [write = plan.results] outcome in
             switch outcome {
-            case .failure(let error): context.respond(APIError(error))
-            case .success(let outcome): respond(context, outcome, write)
+            case .failure(let error): context.respond(error)
+            case .success(let outcome):
+                metrics.countResults(model: model, queued: outcome.queued, ran: outcome.inferred)
+                respond(context, outcome, write)
             }
         }
-        do throws(QueueError) { try engine.enqueue(task) } catch { throw APIError(error) }
+        do throws(QueueError) { try engine.enqueue(task) } catch { throw failure(error) }
     }
 
     /// Writes the response from the results. Runs on a worker.
@@ -76,13 +119,13 @@ struct CallPipeline: Sendable {
         }
     }
 
-    /// Returns the moment that the request's `X-Request-Timeout-Ms` sets; `nil` if it has none.
-    private static func deadline(_ context: RequestContext) throws(APIError) -> ContinuousClock.Instant? {
+    /// Returns the time that the request's `X-Request-Timeout-Ms` allows; `nil` if it has none.
+    private static func timeout(_ context: RequestContext) throws(APIError) -> Duration? {
         guard let text = context.request.headers["X-Request-Timeout-Ms"] else { return nil }
         guard text.utf8.count <= 9, text.utf8.allSatisfy(HTTPGrammar.isDigit), let milliseconds = Int(text)
         else {
             throw .value("X-Request-Timeout-Ms", "'X-Request-Timeout-Ms' must be a whole number of milliseconds.")
         }
-        return context.arrival + .milliseconds(milliseconds)
+        return .milliseconds(milliseconds)
     }
 }

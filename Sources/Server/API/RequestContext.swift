@@ -2,7 +2,7 @@ import HTTP
 import Synchronization
 
 /// A request on its way to its response, with its match and the time that each stage takes.
-final class RequestContext: @unchecked Sendable {
+final class RequestContext: Expirable, @unchecked Sendable {
     let request: HTTPRequest
     let writer: any ResponseWriter
     let service: Service
@@ -13,10 +13,12 @@ final class RequestContext: @unchecked Sendable {
     // Only whoever has the request in hand uses these: the event loop, then one worker after the other. The engine's monitor
     // stands between them.
     var timing = ServerTiming()
-    /// The moment after which work is not begun; `nil` if there is none.
+    /// The moment at which the timer answers, if nobody has before; `nil` if there is none.
     var deadline: ContinuousClock.Instant?
     /// The request's place in the queue, kept until it is answered.
     var admission: Admission?
+    /// The flag that tells whether the request has been answered. It outlives the context in the tasks of the queue.
+    let answer = AnswerFlag()
 
     init(_ request: HTTPRequest, _ writer: any ResponseWriter, _ match: Router.Match, service: Service) {
         self.request = request
@@ -29,13 +31,35 @@ final class RequestContext: @unchecked Sendable {
     /// The values of the path's parameters, by name.
     var parameters: [String: String] { match.parameters }
 
+    /// Whether nobody waits for a response any more.
+    var isUnwanted: Bool { answer.isSet || writer.isCancelled }
+    var isAnswered: Bool { answer.isSet }
+
+    /// Answers the request. Only the first response counts.
     func respond(_ response: HTTPResponse) {
+        guard answer.set() else { return }
+        send(response, timing: timing)
+    }
+
+    func respond(_ error: APIError) { respond(match.dialect.errorResponse(error)) }
+
+    /// Answers that the queue has no results, and counts it.
+    func respond(_ error: QueueError) { fail(error, timing: timing) }
+
+    /// Answers that the deadline has passed. A worker may be using `timing`, which is therefore left out.
+    func expire() { fail(.expired, timing: ServerTiming()) }
+
+    private func fail(_ error: QueueError, timing: ServerTiming) {
+        guard answer.set() else { return }
+        service.recorder.metrics.countFailure(error)
+        send(match.dialect.errorResponse(APIError(error)), timing: timing)
+    }
+
+    private func send(_ response: HTTPResponse, timing: ServerTiming) {
         writer.respond(
             service.recorder.record(
                 response, to: request, id: id, route: match.label, total: arrival.duration(to: .now), timing: timing))
     }
-
-    func respond(_ error: APIError) { respond(match.dialect.errorResponse(error)) }
 
     /// Returns the client's identifier if it is visible ASCII of at most 128 characters, else a new one.
     static func identifier(_ sent: String?) -> String {
@@ -62,4 +86,15 @@ final class RequestContext: @unchecked Sendable {
         z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
         return z ^ (z >> 31)
     }
+}
+
+/// A flag that tells whether a request has been answered, by a worker or by the timer of deadlines.
+final class AnswerFlag: Sendable {
+    private let flag = Atomic(false)
+
+    var isSet: Bool { flag.load(ordering: .acquiring) }
+
+    /// Sets the flag.
+    /// - Returns: `false` if it had been set before.
+    func set() -> Bool { !flag.exchange(true, ordering: .acquiringAndReleasing) }
 }

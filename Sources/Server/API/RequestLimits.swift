@@ -11,6 +11,8 @@ public struct RequestLimits: Sendable {
     public var maxLogits = 1 << 25
     /// The largest size in bytes of a body, counted after its content coding is undone.
     public var maxBodyBytes = HTTPLimits().maxBodyBytes
+    /// The longest estimated time of the weight maps of one request, in seconds of one core.
+    public var maxCostSeconds = 10.0
     /// The largest number of bytes that each byte of a compressed body may become.
     public var maxInflateRatio = Inflater.defaultRatio
 
@@ -58,6 +60,7 @@ package struct CallLimits: Sendable {
         limits.request.maxTokens = .max
         limits.request.maxLogits = .max
         limits.request.maxBodyBytes = .max
+        limits.request.maxCostSeconds = .infinity
         limits.attention.jsonWeights = .max
         limits.attention.weights = .max
         return limits

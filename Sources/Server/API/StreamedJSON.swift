@@ -139,7 +139,7 @@ final class StreamedJSONBody: BodyStream, @unchecked Sendable {
     }
 
     func next(_ deliver: @escaping @Sendable (BodyPiece) -> Void) {
-        if !engine.prepare({ [self] in deliver(piece()) }) { deliver(.failed) }
+        if !engine.prepare({ [self] _ in deliver(piece()) }) { deliver(.failed) }
     }
 
     private func piece() -> BodyPiece {

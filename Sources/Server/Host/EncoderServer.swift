@@ -17,7 +17,7 @@ public final class EncoderServer: Sendable {
         handler = APIHandler(
             metrics: metrics, limits: configuration.requests, attentionLimits: configuration.attention,
             compression: configuration.compression, log: configuration.accessLog)
-        access = AccessHandler(handler, cors: configuration.cors)
+        access = AccessHandler(handler, cors: configuration.cors, forwardedField: configuration.forwardedField)
         http = HTTPServer(handler: access, limits: configuration.http)
         self.configuration = configuration
         handler.countConnections { [weak http] in http?.connectionCount ?? 0 }
@@ -32,7 +32,7 @@ public final class EncoderServer: Sendable {
         do throws(QueueError) {
             engine = try InferenceEngine(
                 networks: models.map(\.network), threads: configuration.threads ?? AvailableProcessors.count,
-                limits: configuration.queue
+                limits: configuration.queue, weights: models.map { configuration.modelWeights[$0.name] ?? 1 }
             ) { [metrics] model, sequences, tokens, time in
                 metrics.countBatch(model: model, sequences: sequences, tokens: tokens, seconds: time.milliseconds / 1e3)
             }

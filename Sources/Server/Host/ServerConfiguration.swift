@@ -12,6 +12,10 @@ public struct ServerConfiguration: Sendable {
     public var keyFile: String?
     /// The origins whose pages may read responses; `nil` if there are none.
     package var cors: CORSPolicy?
+    /// The header field in which a trusted proxy names its client; `nil` if clients are told apart by key and connection.
+    public var forwardedField: String?
+    /// The shares of models in the time of the workers, by name; 1 for a model that is not named.
+    public var modelWeights: [String: Double] = [:]
     /// The limits on waiting work and on batches.
     public var queue = QueueLimits()
     /// The limits on the size of one request.

@@ -29,12 +29,31 @@ public final class Metrics: Sendable {
         var seconds = 0.0
         var batchSequences = Histogram(batchSequenceBounds)
         var batchTokens = Histogram(batchTokenBounds)
+        /// The times from enqueuing a request's sequences to their first pass, and from there to the last pass's end.
+        var queueSeconds = Histogram(latencyBounds)
+        var runSeconds = Histogram(latencyBounds)
     }
 
     struct State {
         var requests: [RouteStatus: Int] = [:]
         var latency: [String: Histogram] = [:]
         var models: [ModelCounts] = []
+        /// The requests that were not answered with results, by reason.
+        var failures: [Failure: Int] = [:]
+    }
+
+    /// The reason why the queue did not answer a request with results.
+    enum Failure: String, CaseIterable {
+        /// Too much work was waiting.
+        case full
+        /// The server was shutting down.
+        case draining
+        /// The deadline passed.
+        case expired
+        /// The client went away.
+        case cancelled
+        /// The work was estimated to take too long.
+        case costly
     }
 
     private let state = Locked(State())
@@ -46,6 +65,7 @@ public final class Metrics: Sendable {
 
     func countRequest(route: String, status: Int, seconds: Double) {
         state.withLock { state in
+            let route = route.isEmpty ? "unmatched" : route
             state.requests[RouteStatus(route: route, status: status), default: 0] += 1
             state.latency[route, default: Histogram(Metrics.latencyBounds)].observe(seconds, Metrics.latencyBounds)
         }
@@ -60,5 +80,31 @@ public final class Metrics: Sendable {
         }
     }
 
+    /// Counts the results of a request.
+    /// - Parameters:
+    ///   - queued: the time from enqueuing to the first pass.
+    ///   - ran: the time from there to the end of the last pass.
+    func countResults(model: Int, queued: Duration, ran: Duration) {
+        state.withLock { state in
+            state.models[model].queueSeconds.observe(queued.milliseconds / 1e3, Metrics.latencyBounds)
+            state.models[model].runSeconds.observe(ran.milliseconds / 1e3, Metrics.latencyBounds)
+        }
+    }
+
+    func countFailure(_ reason: Failure) { state.withLock { $0.failures[reason, default: 0] += 1 } }
+
     var snapshot: State { state.withLock { $0 } }
+}
+
+extension Metrics {
+    /// Counts a request that the queue did not answer with results.
+    func countFailure(_ error: QueueError) {
+        switch error {
+        case .full: countFailure(Failure.full)
+        case .draining: countFailure(Failure.draining)
+        case .expired: countFailure(Failure.expired)
+        case .cancelled: countFailure(Failure.cancelled)
+        case .noThreads: break
+        }
+    }
 }

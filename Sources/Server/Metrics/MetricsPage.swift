@@ -8,6 +8,7 @@ struct MetricsPage {
     let threads: Int
     let models: [Model]
     let connections: Int
+    let version: String
 
     func text() -> String {
         let state = metrics.snapshot
@@ -23,11 +24,23 @@ struct MetricsPage {
             page.histogram(
                 "encoderd_request_duration_seconds", [("route", route)], histogram, Metrics.latencyBounds)
         }
-        func gauge(_ name: String, _ help: String, _ value: Int) {
-            page.family(name, "gauge", help)
-            page.sample(name, [], Double(value))
+        page.family("encoderd_requests_failed_total", "counter", "Requests the queue did not answer with results.")
+        for reason in Metrics.Failure.allCases {
+            page.sample(
+                "encoderd_requests_failed_total", [("reason", reason.rawValue)], Double(state.failures[reason] ?? 0))
         }
+        func gauge(_ name: String, _ help: String, _ value: Double) {
+            page.family(name, "gauge", help)
+            page.sample(name, [], value)
+        }
+        func gauge(_ name: String, _ help: String, _ value: Int) { gauge(name, help, Double(value)) }
+        page.family("encoderd_build_info", "gauge", "The version of the server.")
+        page.sample("encoderd_build_info", [("version", version)], 1)
         gauge("encoderd_requests_in_progress", "Requests accepted and not yet answered.", queue.requests)
+        gauge("encoderd_preparing", "Jobs waiting to read a request or write a piece of a response.", queue.preparing)
+        gauge(
+            "encoderd_queue_seconds", "Estimated time of the sequences waiting for a forward pass, on one core.",
+            queue.queuedSeconds)
         gauge("encoderd_queue_tokens", "Tokens or steps waiting for a forward pass.", queue.queuedTokens)
         gauge("encoderd_queue_sequences", "Sequences waiting for a forward pass.", queue.queuedSequences)
         gauge("encoderd_workers", "Worker threads.", threads)
@@ -60,6 +73,18 @@ struct MetricsPage {
         for (model, counts) in counts {
             page.sample("encoderd_inference_seconds_total", [("model", model.name)], counts.seconds)
         }
+        page.family(
+            "encoderd_queue_time_seconds", "histogram", "From queuing a request's sequences to their first pass.")
+        for (model, counts) in counts {
+            page.histogram(
+                "encoderd_queue_time_seconds", [("model", model.name)], counts.queueSeconds, Metrics.latencyBounds)
+        }
+        page.family(
+            "encoderd_run_time_seconds", "histogram", "From a request's first forward pass to the end of its last.")
+        for (model, counts) in counts {
+            page.histogram(
+                "encoderd_run_time_seconds", [("model", model.name)], counts.runSeconds, Metrics.latencyBounds)
+        }
         page.family("encoderd_batch_sequences", "histogram", "Sequences in a forward pass.")
         for (model, counts) in counts {
             page.histogram(
@@ -84,6 +109,10 @@ struct MetricsPage {
         let ticks = Double(max(1, sysconf(Int32(_SC_CLK_TCK))))
         page.family("process_cpu_seconds_total", "counter", "User and system CPU time.")
         page.sample("process_cpu_seconds_total", [], (user + system) / ticks)
+        if let descriptors = Self.openDescriptors {
+            page.family("process_open_fds", "gauge", "Open descriptors.")
+            page.sample("process_open_fds", [], Double(descriptors))
+        }
         page.family("process_resident_memory_bytes", "gauge", "Resident memory.")
         page.sample("process_resident_memory_bytes", [], pages * Double(sysconf(Int32(_SC_PAGESIZE))))
         let boot = (readSmallFile("/proc/stat") ?? "").split(separator: "\n").first { $0.hasPrefix("btime ") }
@@ -91,5 +120,16 @@ struct MetricsPage {
             page.family("process_start_time_seconds", "gauge", "Start of the process, in Unix time.")
             page.sample("process_start_time_seconds", [], boot + start / ticks)
         }
+    }
+
+    /// The number of open descriptors, without the one that counts them; `nil` if the system does not tell.
+    private static var openDescriptors: Int? {
+        guard let folder = opendir("/proc/self/fd") else { return nil }
+        defer { closedir(folder) }
+        var count = 0
+        while let entry = readdir(folder) {
+            if entry.pointee.d_name.0 != 0x2E { count += 1 }
+        }
+        return count - 1
     }
 }

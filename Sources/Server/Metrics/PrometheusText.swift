@@ -30,16 +30,17 @@ struct PrometheusText {
     private static func labels(_ labels: [(String, String)]) -> String {
         guard !labels.isEmpty else { return "" }
         let pairs = labels.map { name, value in
-            var escaped = ""
-            for character in value {
-                switch character {
-                case "\\": escaped += "\\\\"
-                case "\"": escaped += "\\\""
-                case "\n": escaped += "\\n"
-                default: escaped.append(character)
+            // By scalar: a quote with a combining mark is one Character, as are CR and LF.
+            var escaped = String.UnicodeScalarView()
+            for scalar in value.unicodeScalars {
+                switch scalar {
+                case "\\": escaped.append(contentsOf: "\\\\".unicodeScalars)
+                case "\"": escaped.append(contentsOf: "\\\"".unicodeScalars)
+                case "\n": escaped.append(contentsOf: "\\n".unicodeScalars)
+                default: escaped.append(scalar)
                 }
             }
-            return "\(name)=\"\(escaped)\""
+            return "\(name)=\"\(String(escaped))\""
         }
         return "{" + pairs.joined(separator: ",") + "}"
     }

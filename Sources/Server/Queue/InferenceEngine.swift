@@ -1,6 +1,7 @@
 import CSystem
 import Concurrency
 import Glibc
+import HTTP
 import Models
 import Synchronization
 
@@ -8,10 +9,14 @@ import Synchronization
 public struct QueueStatus: Sendable, Equatable {
     /// The number of requests that are admitted and not yet answered.
     public var requests = 0
+    /// The number of jobs that wait for a worker to read a request or to write a piece of a response.
+    public var preparing = 0
     /// The number of sequences that wait for a forward pass.
     public var queuedSequences = 0
     /// The number of tokens or steps of these sequences.
     public var queuedTokens = 0
+    /// The estimated time of the waiting sequences, in seconds of one core.
+    public var queuedSeconds = 0.0
     /// The number of workers that are not idle.
     public var busyWorkers = 0
     /// Whether new requests are refused.
@@ -21,9 +26,13 @@ public struct QueueStatus: Sendable, Equatable {
 /// A fixed set of worker threads, each with its own scratch memory, that prepare requests, run forward passes and write
 /// responses.
 ///
-/// An idle worker takes work at once and spins for a moment before it sleeps. While all workers are busy, work queues. The
-/// next batch of a model holds the sequences that wait for it, oldest first, up to a number of tokens. Models with work take
-/// turns. Preparing goes before inferring, within bounds, so that requests share batches. Finishing goes before both.
+/// An idle worker takes work at once and spins for a moment before it sleeps. While all workers are busy, work queues, and
+/// `FairScheduler` says which sequences make the next batch. Preparing goes before inferring, within bounds, so that requests
+/// share batches. Finishing goes before both.
+///
+/// No client holds up another. A long pass, or the reading of a long request, is interrupted after every few milliseconds if
+/// something short waits: a request of a client within its share, an error, a piece of a streamed response. Deadlines are
+/// answered by a thread of their own. A pass that nobody waits for any more ends at once.
 ///
 /// Workers that are idle when a batch is made share its sequences. A worker without work helps another's pass until work
 /// arrives, so all workers compute a single sequence, and the first to finish help the last.
@@ -32,6 +41,7 @@ public final class InferenceEngine: @unchecked Sendable {
     public let limits: QueueLimits
     /// The number of worker threads.
     public private(set) var threads: Int
+    let deadlines = DeadlineTimer()
     private let networks: [any Network]
     /// The observer of forward passes: it is told the model, the sequences, the tokens and the time of each.
     private let observe: @Sendable (Int, Int, Int, Duration) -> Void
@@ -41,16 +51,14 @@ public final class InferenceEngine: @unchecked Sendable {
     private let quiet = Monitor.Condition()
     // The monitor guards everything below. The last reference to an admission or a task must not be released while it is
     // held: their deinits lock it.
-    private var preparing = FIFO<@Sendable () -> Void>()
-    private var finishing = FIFO<@Sendable () -> Void>()
-    private var ready: [FIFO<InferenceTask>]
-    private var readyTokens: [Int]
-    private var queuedSequences = 0
-    private var queuedTokens = 0
+    private var preparing = PreparationQueue()
+    private var finishing = FIFO<InferenceTask>()
+    private var scheduler: FairScheduler<InferenceTask>
+    private var speeds: MeasuredSpeeds
     private var requests = 0
     private var requestBytes = 0
-    private var lastModel = 0
-    private var preparedSinceBatch = 0
+    /// The light and the heavy jobs that have been prepared since the last batch was made.
+    private var preparedSinceBatch = (light: 0, heavy: 0)
     private var idle = 0
     /// The number of idle workers that spin. They look for work before they sleep, so they need no signal.
     private var spinning = 0
@@ -65,6 +73,8 @@ public final class InferenceEngine: @unchecked Sendable {
     private var workers: [POSIXThread] = []
     /// Whether helpers should return to the queue. It is changed under the monitor; helpers read it without.
     private let hasWork = Atomic(false)
+    /// Whether something urgent waits that no idle worker takes. It is changed under the monitor; passes read it without.
+    private let hasUrgentWork = Atomic(false)
     /// The number of announcements of work. Spinning workers read it without the monitor.
     private let announcements = Atomic(0)
     /// The number of members of a pass's team.
@@ -76,9 +86,18 @@ public final class InferenceEngine: @unchecked Sendable {
 
     /// The number of requests that are prepared in a row before a waiting batch goes first.
     private static let maxPreparedInARow = 128
+    /// The time after which a pass lets other work of its length on its thread, in nanoseconds.
+    static let sliceNanoseconds = 250_000_000
+    /// The time after which even the pass of an interactive client lets urgent work on its thread, in nanoseconds.
+    static let interactiveSliceNanoseconds = 10_000_000
+    /// The time for which urgent work may interrupt a pass that has hardly run since the last interruption, in nanoseconds.
+    static let leastPauseNanoseconds = 20_000_000
+    /// The bounds of `Retry-After`, in seconds.
+    private static let retrySeconds = 1.0...120.0
 
+    /// - Parameter weights: the share of each model in the time of the workers; `nil` gives all the same.
     public init(
-        networks: [any Network], threads: Int, limits: QueueLimits = QueueLimits(),
+        networks: [any Network], threads: Int, limits: QueueLimits = QueueLimits(), weights: [Double]? = nil,
         observe: @escaping @Sendable (Int, Int, Int, Duration) -> Void = { _, _, _, _ in }
     ) throws(QueueError) {
         self.networks = networks
@@ -88,13 +107,17 @@ public final class InferenceEngine: @unchecked Sendable {
         teamSize = max(1, threads)
         // On a single processor no thread can add work while another spins.
         spinTimes = AvailableProcessors.count > 1 ? (50_000, 200_000) : (0, 0)
-        ready = Array(repeating: FIFO(), count: networks.count)
-        readyTokens = Array(repeating: 0, count: networks.count)
+        scheduler = FairScheduler(
+            weights: weights ?? networks.map { _ in 1 }, interactiveSeconds: limits.interactiveSeconds)
+        speeds = MeasuredSpeeds(models: networks.count)
         for _ in 0..<max(1, threads) {
             guard let worker = POSIXThread({ [self] in runWorker() }) else { break }
             workers.append(worker)
         }
-        if workers.isEmpty { throw .noThreads }
+        if workers.isEmpty || !deadlines.isRunning {
+            stop()
+            throw .noThreads
+        }
         self.threads = workers.count
     }
 
@@ -102,8 +125,9 @@ public final class InferenceEngine: @unchecked Sendable {
     public var status: QueueStatus {
         monitor.withLock {
             QueueStatus(
-                requests: requests, queuedSequences: queuedSequences, queuedTokens: queuedTokens,
-                busyWorkers: threads - idle, draining: draining)
+                requests: requests, preparing: preparing.count, queuedSequences: scheduler.load.sequences,
+                queuedTokens: scheduler.load.tokens, queuedSeconds: scheduler.load.cost, busyWorkers: threads - idle,
+                draining: draining)
         }
     }
 
@@ -117,6 +141,8 @@ public final class InferenceEngine: @unchecked Sendable {
         let (result, wakeup, isSeen) = monitor.withLock {
             let result = body()
             defer { self.wakeup = .none }
+            let isUrgent = idle == 0 && (preparing.hasLight || !finishing.isEmpty || scheduler.hasInteractive)
+            if isUrgent != hasUrgentWork.load(ordering: .relaxed) { hasUrgentWork.store(isUrgent, ordering: .relaxed) }
             return (result, self.wakeup, spinning > 0)
         }
         if wakeup != .none { announcements.add(1, ordering: .relaxed) }
@@ -135,7 +161,7 @@ public final class InferenceEngine: @unchecked Sendable {
         let refusal: QueueError? = locked {
             if draining || stopped { return .draining }
             if requests >= limits.maxRequests || (requests > 0 && requestBytes + bytes > limits.maxRequestBytes) {
-                return .full(retryAfter: 1)
+                return fullError
             }
             requests += 1
             requestBytes += bytes
@@ -153,12 +179,49 @@ public final class InferenceEngine: @unchecked Sendable {
         }
     }
 
+    /// The refusal while too much work waits. It advises to come back when the work will be done at the measured speed. Must
+    /// be called under `locked`.
+    private var fullError: QueueError {
+        let seconds = scheduler.load.cost / Double(max(1, threads))
+        return .full(retryAfter: min(max(seconds, Self.retrySeconds.lowerBound), Self.retrySeconds.upperBound))
+    }
+
+    /// Returns the estimated time of sequences of a model, in seconds of one core.
+    func estimatedSeconds(_ requests: [SequenceRequest], model: Int) -> Double {
+        guard let outputs = requests.first?.outputs else { return 0 }
+        let work = requests.reduce(0) {
+            $0 + networks[model].multiplications(length: $1.length, outputs: $1.outputs)
+        }
+        return monitor.withLock { speeds.seconds(work, model: model, kind: MeasuredSpeeds.kind(of: outputs)) }
+    }
+
+    /// Returns the length up to which a sequence of a model takes no more than some seconds of one core, by estimate; 0 if
+    /// even one token takes more.
+    func longestLength(seconds: Double, outputs: OutputSelection, model: Int, below length: Int) -> Int {
+        let rate = monitor.withLock { speeds.seconds(1, model: model, kind: MeasuredSpeeds.kind(of: outputs)) }
+        var (fits, exceeds) = (0, length)
+        while exceeds - fits > 1 {
+            let middle = (fits + exceeds) / 2
+            if networks[model].multiplications(length: middle, outputs: outputs) * rate <= seconds {
+                fits = middle
+            } else {
+                exceeds = middle
+            }
+        }
+        return fits
+    }
+
     /// Runs a closure on a worker.
+    /// - Parameters:
+    ///   - client: the client that waits for the work.
+    ///   - bytes: the bytes that the closure reads, if it may take long.
     /// - Returns: `false` if the workers have been stopped.
-    func prepare(_ body: @escaping @Sendable () -> Void) -> Bool {
+    func prepare(
+        for client: ClientIdentity = .unknown, bytes: Int = 0, _ body: @escaping @Sendable (Worker) -> Void
+    ) -> Bool {
         locked {
             if stopped { return false }
-            preparing.append(body)
+            preparing.append(PreparationQueue.Job(client: client, bytes: bytes, run: body))
             announceWork()
             return true
         }
@@ -168,17 +231,25 @@ public final class InferenceEngine: @unchecked Sendable {
     func enqueue(_ task: InferenceTask) throws(QueueError) {
         let refusal: QueueError? = locked {
             if stopped { return .draining }
-            if queuedTokens > 0, queuedTokens + task.tokens > limits.maxQueuedTokens { return .full(retryAfter: 1) }
+            if isTooMuch(task) { return fullError }
             task.queuedAt = .now
-            ready[task.model].append(task)
-            readyTokens[task.model] += task.tokens
-            queuedTokens += task.tokens
-            queuedSequences += task.sequences.count
+            task.secondsPerMultiplication = speeds.seconds(1, model: task.model, kind: task.kind)
+            scheduler.add(task)
+            scheduler.charge(task.preparationSeconds, to: task.client, model: task.model)
             // The caller takes a single sequence itself: waking another worker for it takes longer.
             if task.sequences.count > 1 { announceWork(toAll: true) }
             return nil
         }
         if let refusal { throw refusal }
+    }
+
+    /// Whether the queue has no room for a task. A client that has little waiting is admitted to a queue that others have
+    /// filled: each of n clients has a right to an n-th of it.
+    private func isTooMuch(_ task: InferenceTask) -> Bool {
+        guard !scheduler.isEmpty, scheduler.load.tokens + task.tokens > limits.maxQueuedTokens else { return false }
+        let own = scheduler.load(of: task.client)
+        let clients = scheduler.clients + (own.sequences == 0 ? 1 : 0)
+        return own.tokens + task.tokens > limits.maxQueuedTokens / clients
     }
 
     // MARK: Ending
@@ -206,51 +277,52 @@ public final class InferenceEngine: @unchecked Sendable {
             return self.workers
         }
         for worker in workers { worker.join() }
+        deadlines.stop()
         while let left = locked({ takeLeftover() }) { left() }
     }
 
-    private func takeLeftover() -> (@Sendable () -> Void)? {
-        if let body = finishing.popFirst() ?? preparing.popFirst() { return body }
-        for model in ready.indices {
-            guard let task = ready[model].popFirst() else { continue }
-            forget(task)
-            return { task.completion(.failure(.draining)) }
+    private func takeLeftover() -> (() -> Void)? {
+        if let task = finishing.popFirst() { return { task.complete(.success(task.outcome)) } }
+        if let job = preparing.popLight() ?? preparing.popHeavy() {
+            return { [self] in job.run(Worker(self) { Scratch() }) }
         }
-        return nil
+        guard let task = scheduler.removeAny() else { return nil }
+        return { task.complete(.failure(.draining)) }
     }
 
     // MARK: Workers
 
     private enum Work {
-        case job(@Sendable () -> Void)
-        case batch(Batch)
-        case drop(InferenceTask, QueueError)
+        case job(PreparationQueue.Job)
+        case finish(InferenceTask)
+        /// A batch, and the tasks that were dropped when it was made.
+        case batch(FairScheduler<InferenceTask>.Batch?, dropped: [InferenceTask], helpers: Int)
         case help(ThreadTeam)
     }
 
-    private struct Batch {
-        var model: Int
-        var requests: [SequenceRequest] = []
-        /// The sequences of each task that are in the batch.
-        var parts: [(task: InferenceTask, range: Range<Int>)] = []
-        var tokens = 0
-        /// The number of workers that had no pass of their own when the batch was made.
-        var helpers = 0
-    }
-
     private func runWorker() {
-        let scratch = Scratch(team: ThreadTeam(size: teamSize) { [weak self] team in self?.callHelpers(team) })
+        let worker = Worker(self) { [teamSize] in
+            Scratch(team: ThreadTeam(size: teamSize) { [weak self] team in self?.callHelpers(team) })
+        }
         var spinNanoseconds = 0
         while let work = nextWork(spinNanoseconds: spinNanoseconds) {
+            run(work, on: worker)
             spinNanoseconds = spinTimes.afterAnswering
-            switch work {
-            case .job(let body): body()
-            case .batch(let batch): run(batch, scratch)
-            case .drop(let task, let reason): task.completion(.failure(reason))
-            case .help(let team):
-                help(team)
-                spinNanoseconds = spinTimes.afterHelping
-            }
+            if case .help = work { spinNanoseconds = spinTimes.afterHelping }
+        }
+    }
+
+    private func run(_ work: Work, on worker: Worker) {
+        switch work {
+        case .job(let job):
+            worker.begin(isInteractive: job.isLight)
+            job.run(worker)
+            _ = worker.end()
+        case .finish(let task): finish(task)
+        case .batch(let batch, let dropped, let helpers):
+            for task in dropped { task.complete(.failure(.cancelled)) }
+            if let batch { run(batch, helpers: helpers, on: worker) }
+        case .help(let team): help(team)
         }
     }
 
@@ -319,101 +391,105 @@ public final class InferenceEngine: @unchecked Sendable {
     }
 
     private func takeWork() -> Work? {
-        if let body = takeJob() {
-            if idle > 0, isAnythingLeft { wake() }
-            return .job(body)
+        guard let work = takeJob() ?? takeBatch(.all) else { return nil }
+        if idle > 0, !scheduler.isEmpty || !preparing.isEmpty || !finishing.isEmpty { wake() }
+        return work
+    }
+
+    private func takeJob() -> Work? {
+        if let task = finishing.popFirst() { return .finish(task) }
+        if scheduler.isEmpty || preparedSinceBatch.light < Self.maxPreparedInARow, let job = preparing.popLight() {
+            preparedSinceBatch.light += 1
+            return .job(job)
         }
-        preparedSinceBatch = 0
-        for turn in 1...max(1, ready.count) {
-            let model = (lastModel + turn) % max(1, ready.count)
-            guard model < ready.count, !ready[model].isEmpty else { continue }
-            let work = takeBatch(model)
-            if case .batch = work { lastModel = model }
-            if idle > 0, isAnythingLeft { wake() }
-            return work
+        if scheduler.isEmpty || preparedSinceBatch.heavy == 0, let job = preparing.popHeavy() {
+            preparedSinceBatch.heavy += 1
+            return .job(job)
         }
         return nil
     }
 
-    private var isAnythingLeft: Bool { queuedSequences > 0 || !preparing.isEmpty || !finishing.isEmpty }
-
-    private func takeJob() -> (@Sendable () -> Void)? {
-        if let body = finishing.popFirst() { return body }
-        let mayPrepare =
-            queuedSequences == 0
-            || (queuedTokens < limits.maxBatchTokens && queuedSequences < limits.maxBatchSequences
-                && preparedSinceBatch < InferenceEngine.maxPreparedInARow)
-        guard mayPrepare, let body = preparing.popFirst() else { return nil }
-        preparedSinceBatch += 1
-        return body
-    }
-
-    private func takeBatch(_ model: Int) -> Work {
+    private func takeBatch(_ selection: FairScheduler<InferenceTask>.Selection) -> Work? {
+        preparedSinceBatch = (0, 0)
+        let (batch, dropped) = scheduler.takeBatch(
+            selection,
+            limits: { _, load in
+                var tokens = limits.maxBatchTokens
+                if idle > 0, preparing.isEmpty {
+                    tokens = min(tokens, max(limits.minSplitTokens, (load.tokens + idle) / (idle + 1)))
+                }
+                return .init(sequences: limits.maxBatchSequences, tokens: tokens, cost: limits.maxBatchSeconds)
+            }, isUnwanted: { $0.isUnwanted() })
+        if batch == nil, dropped.isEmpty { return nil }
         // A worker that prepares or finishes a request will soon be free.
-        var batch = Batch(model: model, helpers: threads - 1 - passes)
-        var budget = limits.maxBatchTokens
-        if idle > 0, preparing.isEmpty {
-            let share = (readyTokens[model] + idle) / (idle + 1)
-            budget = min(budget, max(limits.minSplitTokens, share))
+        let helpers = threads - 1 - passes
+        if let batch {
+            passes += 1
+            let now = ContinuousClock.now
+            for (task, _) in batch.parts where task.startedAt == nil { task.startedAt = now }
         }
-        let now = ContinuousClock.now
-        while let task = ready[model].first, batch.requests.count < limits.maxBatchSequences {
-            if let reason = task.reasonToDrop(now: now) {
-                // The collected sequences go first; the task is found again.
-                if !batch.requests.isEmpty { break }
-                _ = ready[model].popFirst()
-                forget(task)
-                return .drop(task, reason)
-            }
-            let start = task.next
-            while task.next < task.sequences.count, batch.requests.count < limits.maxBatchSequences {
-                let sequence = task.sequences[task.next]
-                if !batch.requests.isEmpty, batch.tokens + sequence.length > budget { break }
-                batch.requests.append(sequence)
-                batch.tokens += sequence.length
-                task.next += 1
-            }
-            if task.next > start {
-                batch.parts.append((task, start..<task.next))
-                if task.startedAt == nil { task.startedAt = now }
-            }
-            if task.next < task.sequences.count { break }
-            _ = ready[model].popFirst()
-        }
-        readyTokens[model] -= batch.tokens
-        queuedTokens -= batch.tokens
-        queuedSequences -= batch.requests.count
-        passes += 1
-        return .batch(batch)
+        return .batch(batch, dropped: dropped, helpers: max(0, helpers))
     }
 
-    /// Subtracts the waiting sequences of a task from the counts.
-    private func forget(_ task: InferenceTask) {
-        let rest = task.sequences[task.next...]
-        let tokens = rest.reduce(0) { $0 + $1.length }
-        task.dropped = true
-        readyTokens[task.model] -= tokens
-        queuedTokens -= tokens
-        queuedSequences -= rest.count
+    // MARK: Interruptions
+
+    /// Whether something urgent waits that no idle worker takes.
+    var isUrgent: Bool { hasUrgentWork.load(ordering: .relaxed) }
+
+    /// Does urgent work on a worker whose own work is interrupted, until there is none or the time is over.
+    func serveUrgent(on worker: Worker, nanoseconds: Int) {
+        let end = encoderd_nanoseconds() + nanoseconds
+        while let work = locked({ takeUrgentWork() }) {
+            run(work, on: worker)
+            if encoderd_nanoseconds() > end { return }
+        }
     }
 
-    private func run(_ batch: Batch, _ scratch: Scratch) {
+    /// Runs one batch of others on a worker whose own pass has had its share of time, if the batch is no longer than that.
+    func serveSlice(on worker: Worker) {
+        guard let work = locked({ takeBatch(.upTo(cost: limits.maxBatchSeconds)) }) else { return }
+        run(work, on: worker)
+    }
+
+    private func takeUrgentWork() -> Work? {
+        if let task = finishing.popFirst() { return .finish(task) }
+        if let job = preparing.popLight() { return .job(job) }
+        return takeBatch(.interactive)
+    }
+
+    // MARK: Passes
+
+    private func run(_ batch: FairScheduler<InferenceTask>.Batch, helpers: Int, on worker: Worker) {
         let clock = ContinuousClock()
+        let scratch = worker.scratch
+        let requests = batch.parts.flatMap { $0.task.sequences[$0.range] }
+        worker.begin(batch.parts.map(\.task), isInteractive: batch.isInteractive)
+        scratch.control.begin(for: worker)
         let start = clock.now
-        scratch.team.open(expecting: batch.helpers)
-        let results = networks[batch.model].forward(batch.requests, scratch: scratch)
+        scratch.team.open(expecting: helpers)
+        let results = networks[batch.model].forward(requests, scratch: scratch)
         scratch.team.close()
         let end = clock.now
-        observe(batch.model, batch.requests.count, batch.tokens, start.duration(to: end))
+        let isComplete = scratch.control.end()
+        let paused = worker.end()
+        let seconds = max(0, start.duration(to: end) / .seconds(1) - paused)
+        if isComplete { observe(batch.model, batch.load.sequences, batch.load.tokens, .seconds(seconds)) }
         // This worker finishes one task; idle workers may finish the others.
         var finished: InferenceTask?
+        var abandoned: [InferenceTask] = []
         locked {
             passes -= 1
             calling.removeAll { $0 === scratch.team }
+            if isComplete { learn(batch, seconds: seconds + scratch.team.helperSeconds) }
             var offset = 0
             for (task, range) in batch.parts {
                 defer { offset += range.count }
-                if task.dropped { continue }
+                if task.isRemoved { continue }
+                guard isComplete else {
+                    scheduler.remove(task)
+                    abandoned.append(task)
+                    continue
+                }
                 for (i, position) in range.enumerated() where offset + i < results.count {
                     task.results[position] = results[offset + i]
                 }
@@ -423,22 +499,23 @@ public final class InferenceEngine: @unchecked Sendable {
                 if finished == nil {
                     finished = task
                 } else {
-                    finishing.append { task.complete() }
+                    finishing.append(task)
                     announceWork()
                 }
             }
         }
-        finished?.complete()
+        for task in abandoned { task.complete(.failure(.cancelled)) }
+        if let finished { finish(finished) }
     }
-}
 
-extension InferenceTask {
-    /// Reports the results after the last batch of the task.
-    fileprivate func complete() {
-        let started = startedAt ?? queuedAt
-        let outcome = InferenceOutcome(
-            results: results, queued: queuedAt.duration(to: started), inferred: started.duration(to: endedAt ?? started)
-        )
-        completion(.success(outcome))
+    /// Reports the results of a task after its last batch.
+    private func finish(_ task: InferenceTask) {
+        task.complete(task.isUnwanted() ? .failure(.cancelled) : .success(task.outcome))
+    }
+
+    private func learn(_ batch: FairScheduler<InferenceTask>.Batch, seconds: Double) {
+        guard let kind = batch.parts.first?.task.kind, batch.parts.allSatisfy({ $0.task.kind == kind }) else { return }
+        let multiplications = batch.parts.reduce(0) { $0 + $1.task.work[$1.range].reduce(0, +) }
+        speeds.learn(model: batch.model, kind: kind, seconds: seconds, multiplications: multiplications)
     }
 }

@@ -1,3 +1,4 @@
+import HTTP
 import Models
 
 /// The limits on waiting work and on batches.
@@ -6,6 +7,10 @@ public struct QueueLimits: Sendable {
     public var maxBatchTokens = 16_384
     /// The largest number of sequences in one forward pass.
     public var maxBatchSequences = 512
+    /// The longest estimated time of one forward pass, in seconds of one core. A longer sequence runs alone.
+    public var maxBatchSeconds = 0.25
+    /// The time that a client gets ahead of long work once it has been idle, in seconds of one core.
+    public var interactiveSeconds = 0.25
     /// The largest number of tokens that wait for a forward pass, of all models together.
     public var maxQueuedTokens = 1 << 18
     /// The largest number of requests that are admitted and not yet answered.
@@ -20,11 +25,11 @@ public struct QueueLimits: Sendable {
 
 /// The reason why work is not accepted or not done.
 public enum QueueError: Error, Sendable, Equatable {
-    /// Too much work is waiting; trying again may help after this many seconds.
-    case full(retryAfter: Int)
+    /// Too much work is waiting; trying again may help after these seconds.
+    case full(retryAfter: Double)
     /// The server is shutting down.
     case draining
-    /// The deadline passed before the work began.
+    /// The deadline passed.
     case expired
     /// The client has gone.
     case cancelled
@@ -43,45 +48,70 @@ struct InferenceOutcome: Sendable {
 
 /// The sequences of one request that wait for forward passes of one model. They may run in several batches, each shared with
 /// other requests.
-final class InferenceTask: @unchecked Sendable {
+final class InferenceTask: ScheduledTask, @unchecked Sendable {
+    let client: ClientIdentity
     let model: Int
     let sequences: [SequenceRequest]
     let tokens: Int
-    let deadline: ContinuousClock.Instant?
-    let isCancelled: @Sendable () -> Bool
-    /// The receiver of the results, called once on a worker.
-    let completion: @Sendable (Result<InferenceOutcome, QueueError>) -> Void
+    /// The multiplications of each sequence.
+    let work: [Double]
+    /// The kind of pass, as `MeasuredSpeeds` counts them.
+    let kind: Int
+    /// The time that reading the request and tokenizing took, in seconds, which counts as the client's.
+    let preparationSeconds: Double
+    /// Whether nobody waits for the results any more: the client has gone, or has been answered.
+    let isUnwanted: @Sendable () -> Bool
+    /// The receiver of the results, until it has been called. It is called once, on a worker.
+    private var completion: (@Sendable (Result<InferenceOutcome, QueueError>) -> Void)?
 
     // Guarded by the engine's monitor.
     var next = 0
+    var isRemoved = false
+    /// The seconds of one core that a multiplication takes, as was known when the task was queued.
+    var secondsPerMultiplication = 0.0
     var remaining: Int
-    var dropped = false
     var results: [SequenceResult]
     var queuedAt = ContinuousClock.now
     var startedAt: ContinuousClock.Instant?
     var endedAt: ContinuousClock.Instant?
 
     init(
-        model: Int, sequences: [SequenceRequest], deadline: ContinuousClock.Instant?,
-        isCancelled: @escaping @Sendable () -> Bool,
+        client: ClientIdentity, model: Int, network: any Network, sequences: [SequenceRequest],
+        preparationSeconds: Double = 0,
+        isUnwanted: @escaping @Sendable () -> Bool,
         completion: @escaping @Sendable (Result<InferenceOutcome, QueueError>) -> Void
     ) {
+        self.client = client
         self.model = model
         self.sequences = sequences
-        self.deadline = deadline
-        self.isCancelled = isCancelled
+        self.preparationSeconds = preparationSeconds
+        self.isUnwanted = isUnwanted
         self.completion = completion
+        work = sequences.map { max(1, network.multiplications(length: $0.length, outputs: $0.outputs)) }
+        kind = sequences.first.map { MeasuredSpeeds.kind(of: $0.outputs) } ?? 0
         tokens = sequences.reduce(0) { $0 + $1.length }
         remaining = sequences.count
         results = Array(repeating: SequenceResult(), count: sequences.count)
     }
 
-    /// Returns the reason why the remaining sequences should not run; `nil` if they should. A deadline does not stop work
-    /// that has begun.
-    func reasonToDrop(now: ContinuousClock.Instant) -> QueueError? {
-        if isCancelled() { return .cancelled }
-        if next == 0, let deadline, deadline <= now { return .expired }
-        return nil
+    /// Reports the results or the reason why there are none. Must be called once, and not under the engine's monitor: what
+    /// the receiver holds is released here, not with the task.
+    func complete(_ result: Result<InferenceOutcome, QueueError>) {
+        let completion = self.completion
+        self.completion = nil
+        completion?(result)
+    }
+
+    var count: Int { sequences.count }
+    func cost(of sequence: Int) -> Double { work[sequence] * secondsPerMultiplication }
+    func length(of sequence: Int) -> Int { sequences[sequence].length }
+
+    /// The results with their times, once all are there.
+    var outcome: InferenceOutcome {
+        let started = startedAt ?? queuedAt
+        return InferenceOutcome(
+            results: results, queued: queuedAt.duration(to: started), inferred: started.duration(to: endedAt ?? started)
+        )
     }
 }
 

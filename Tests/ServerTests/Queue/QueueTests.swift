@@ -1,8 +1,10 @@
 import Concurrency
+import Foundation
 import Glibc
 import JSON
 import Models
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Server
@@ -65,6 +67,8 @@ private final class GatedModel: Sendable {
         let gated = GatedModel()
         var limits = QueueLimits()
         limits.maxBatchTokens = 8
+        limits.maxBatchSeconds = .infinity
+        limits.interactiveSeconds = .infinity
         let api = try TestAPI([gated.model], threads: 1, queue: limits)
         let first = api.start("{\"input\": [1]}")
         gated.entered.wait()
@@ -73,7 +77,7 @@ private final class GatedModel: Sendable {
         }
         gated.gate.open()
         for writer in [first] + rest { #expect(writer.response.status == 200) }
-        // Preparing stops once 8 tokens wait: 3 + 4 + 2 are there when 3 + 4 go; the 9 goes alone.
+        // A batch has at most 8 tokens: 3 + 4 go together; the 9 goes alone.
         #expect(gated.batches.withLock { $0 } == [[1], [3, 4], [2], [9], [1]])
     }
 
@@ -155,4 +159,32 @@ private final class GatedModel: Sendable {
 
     @Test(arguments: [("max 100000\n", nil), ("150000 100000\n", 2), ("50000 100000", 1), ("x", nil), ("0 0", nil)])
     func readsQuotas(_ text: String, _ expected: Int?) { #expect(AvailableProcessors.parse(text) == expected) }
+
+    /// A quota may be that of a group or of one around it, of cgroup v2 or v1.
+    @Test(
+        arguments: [
+            ("0::/a/b\n", ["a/b/cpu.max": "max 100000\n", "a/cpu.max": "250000 100000\n"], 3),
+            ("0::/\n", ["cpu.max": "50000 100000\n"], 1),
+            ("0::/a\n", ["a/cpu.max": "max 100000\n"], nil),
+            (
+                "12:cpu,cpuacct:/docker/x\n3:memory:/docker/x\n",
+                ["cpu/docker/x/cpu.cfs_quota_us": "200000\n", "cpu/docker/x/cpu.cfs_period_us": "100000\n"], 2
+            ),
+            ("4:cpuacct,cpu:/x\n", ["cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"], nil),
+            ("4:cpu:/x\n0::/\n", ["cpu/cpu.cfs_quota_us": "350000\n", "cpu/cpu.cfs_period_us": "100000\n"], 4),
+            ("4:cpuset:/x\nnonsense\n", [:], nil),
+        ] as [(String, [String: String], Int?)])
+    func findsQuotas(membership: String, files: [String: String], expected: Int?) throws {
+        let folder = try ScratchDirectory()
+        try folder.write("membership", Array(membership.utf8))
+        for (path, text) in files {
+            let file = URL(fileURLWithPath: folder.path).appendingPathComponent("cgroup/" + path)
+            try FileManager.default.createDirectory(
+                at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+            try folder.write("cgroup/" + path, Array(text.utf8))
+        }
+        #expect(
+            AvailableProcessors.quota(root: folder.path + "/cgroup", membership: folder.path + "/membership")
+                == expected)
+    }
 }

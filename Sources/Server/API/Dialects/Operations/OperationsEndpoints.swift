@@ -1,3 +1,4 @@
+import CResources
 import HTTP
 
 /// The endpoints for orchestrators, monitoring and people. They share the native dialect's errors.
@@ -26,7 +27,7 @@ enum OperationsEndpoints {
         let page = MetricsPage(
             metrics: service.recorder.metrics, queue: loaded?.engine.status ?? QueueStatus(),
             threads: loaded?.engine.threads ?? 0, models: loaded?.models.models ?? [],
-            connections: service.connectionCount)
+            connections: service.connectionCount, version: ENCODERD_VERSION)
         return HTTPResponse(
             status: 200, headers: ["Content-Type": "text/plain; version=0.0.4; charset=utf-8"],
             body: [ArraySegment(Array(page.text().utf8))])
