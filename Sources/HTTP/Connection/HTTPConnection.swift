@@ -1,4 +1,5 @@
 import CSystem
+import Concurrency
 import Glibc
 
 /// A connection of a client: it reads requests, has them handled and writes the responses, in order. Every property
@@ -35,7 +36,7 @@ final class HTTPConnection: @unchecked Sendable {
         /// Whether the connection ends after the response.
         var isLast: Bool
         /// The flag that tells the handler of the client's end; `nil` if the request never reached one.
-        var cancellation: CancellationFlag?
+        var cancellation: Flag?
         /// The rest of the response's body, which is still to be made; `nil` if all of it is in `output`.
         var stream: (any BodyStream)?
         /// Whether the next piece of `stream` is being made.
@@ -344,7 +345,7 @@ final class HTTPConnection: @unchecked Sendable {
         var request = request
         request.client = .connection(UInt64(UInt32(bitPattern: descriptor)) << 32 | UInt64(generation))
         let exchange = beginExchange(for: request)
-        let flag = CancellationFlag()
+        let flag = Flag()
         exchange.cancellation = flag
         if peerEnded { setDeadline(limits.probeSeconds) }
         let writer = HTTPResponseWriter(connection: self, requestNumber: requestNumber, cancellation: flag)

@@ -1,11 +1,5 @@
+import Concurrency
 import Synchronization
-
-/// A flag that the loop sets when a client has gone, and workers read.
-final class CancellationFlag: Sendable {
-    private let flag = Atomic(false)
-    var isSet: Bool { flag.load(ordering: .acquiring) }
-    func set() { flag.store(true, ordering: .releasing) }
-}
 
 /// The writer of one response, from any thread. The loop takes a response that is there when the handler returns; a later
 /// one is handed to the loop.
@@ -21,13 +15,14 @@ final class HTTPResponseWriter: ResponseWriter, @unchecked Sendable {
 
     private let connection: HTTPConnection
     private let requestNumber: UInt64
-    private let cancellation: CancellationFlag
+    /// The flag that the loop sets when the client has gone.
+    private let cancellation: Flag
     private let answered = Atomic(false)
     private let stage = Atomic(Stage.handling)
     /// The early response, written before the stage becomes `answeredEarly` and read after.
     private var early: HTTPResponse?
 
-    init(connection: HTTPConnection, requestNumber: UInt64, cancellation: CancellationFlag) {
+    init(connection: HTTPConnection, requestNumber: UInt64, cancellation: Flag) {
         self.connection = connection
         self.requestNumber = requestNumber
         self.cancellation = cancellation

@@ -46,16 +46,16 @@ struct CallPipeline: Sendable {
         _ context: RequestContext, _ read: (RequestContext) throws(APIError) -> Call, on worker: Worker
     ) {
         let start = ContinuousClock.now
-        if context.isUnwanted { return context.respond(QueueError.cancelled) }
+        let isUnwanted = context.isUnwanted
+        if isUnwanted() { return context.respond(QueueError.cancelled) }
         if let deadline = context.deadline, deadline <= start { return context.respond(QueueError.expired) }
         context.timing.queue = context.arrival.duration(to: start)
-        let (writer, answer) = (context.writer, context.answer)
         do throws(APIError) {
             let call = try read(context)
             let (index, model) = try loaded.models.find(call.model)
             let plan = try call.plan(for: model, limits: service.limits) {
                 worker.pauseIfUrgent()
-                return answer.isSet || writer.isCancelled
+                return isUnwanted()
             }
             context.timing.tokenize = start.duration(to: .now)
             try checkCost(plan.requests, model: index)
@@ -84,11 +84,10 @@ struct CallPipeline: Sendable {
     }
 
     private func enqueue(_ plan: Call.Plan, model: Int, _ context: RequestContext) throws(APIError) {
-        let (writer, answer) = (context.writer, context.answer)
         let task = InferenceTask(
             client: context.request.client, model: model, network: loaded.models.models[model].network,
             sequences: plan.requests, preparationSeconds: context.timing.tokenize / .seconds(1),
-            isUnwanted: { answer.isSet || writer.isCancelled }
+            isUnwanted: context.isUnwanted
         ) { [write = plan.results] outcome in
             switch outcome {
             case .failure(let error): context.respond(error)

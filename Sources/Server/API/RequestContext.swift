@@ -1,3 +1,4 @@
+import Concurrency
 import HTTP
 import Synchronization
 
@@ -17,8 +18,8 @@ final class RequestContext: Expirable, @unchecked Sendable {
     var deadline: ContinuousClock.Instant?
     /// The request's place in the queue, kept until it is answered.
     var admission: Admission?
-    /// The flag that tells whether the request has been answered. It outlives the context in the tasks of the queue.
-    let answer = AnswerFlag()
+    /// The flag that tells whether the request has been answered, by a worker or by the timer of deadlines.
+    private let answer = Flag()
 
     init(_ request: HTTPRequest, _ writer: any ResponseWriter, _ match: Router.Match, service: Service) {
         self.request = request
@@ -31,8 +32,11 @@ final class RequestContext: Expirable, @unchecked Sendable {
     /// The values of the path's parameters, by name.
     var parameters: [String: String] { match.parameters }
 
-    /// Whether nobody waits for a response any more.
-    var isUnwanted: Bool { answer.isSet || writer.isCancelled }
+    /// A closure that tells whether nobody waits for a response any more. It does not keep the context, and so its admission.
+    var isUnwanted: @Sendable () -> Bool {
+        let (writer, answer) = (writer, answer)
+        return { answer.isSet || writer.isCancelled }
+    }
     var isAnswered: Bool { answer.isSet }
 
     /// Answers the request. Only the first response counts.
@@ -86,15 +90,4 @@ final class RequestContext: Expirable, @unchecked Sendable {
         z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
         return z ^ (z >> 31)
     }
-}
-
-/// A flag that tells whether a request has been answered, by a worker or by the timer of deadlines.
-final class AnswerFlag: Sendable {
-    private let flag = Atomic(false)
-
-    var isSet: Bool { flag.load(ordering: .acquiring) }
-
-    /// Sets the flag.
-    /// - Returns: `false` if it had been set before.
-    func set() -> Bool { !flag.exchange(true, ordering: .acquiringAndReleasing) }
 }
