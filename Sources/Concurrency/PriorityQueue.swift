@@ -60,7 +60,7 @@ public struct PriorityQueue<Key: Comparable, Element> {
         }
     }
 
-    /// Removes the elements for which `isUnwanted` holds, in a time linear in the number of elements.
+    /// Removes the elements for which `isUnwanted` holds, and sorts the rest.
     @inlinable
     public mutating func removeAll(where isUnwanted: (Element) -> Bool) {
         entries.removeAll { isUnwanted($0.element) }

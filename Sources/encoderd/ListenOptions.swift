@@ -64,7 +64,7 @@ struct AccessOptions: ParsableArguments {
             throw ValidationError(
                 "--cors-origin takes SCHEME://HOST[:PORT] or *, not '\(corsOrigin.joined(separator: " "))'.")
         }
-        if let name = trustForwardedFor, !HTTPHeaders.isName(name) {
+        if let name = trustForwardedFor, !HTTPGrammar.isToken(name.utf8) {
             throw ValidationError("--trust-forwarded-for takes the name of a header, not '\(name)'.")
         }
         guard (tlsCert == nil) == (tlsKey == nil) else {

@@ -45,9 +45,6 @@ package struct APIKeys: Sendable {
         return found
     }
 
-    /// Whether a key is one of these.
-    func contain(_ key: some Collection<UInt8>) -> Bool { firstIndex(of: key) != nil }
-
     private static func digest(_ salt: [UInt8], _ key: [UInt8]) -> [UInt8] {
         var digest = [UInt8](repeating: 0, count: 32)
         EVP_Digest(salt + key, salt.count + key.count, &digest, nil, EVP_sha256(), nil)

@@ -81,8 +81,3 @@ package struct HTTPHeaders: Sendable, Equatable, ExpressibleByDictionaryLiteral 
             && bytes[place.start..<place.middle].elementsEqual(utf8) { $0 | 0x20 == $1 | 0x20 }
     }
 }
-
-extension HTTPHeaders {
-    /// Whether a text is the name of a header field (RFC 9110, 5.1).
-    package static func isName(_ text: String) -> Bool { HTTPGrammar.isToken(text.utf8) }
-}

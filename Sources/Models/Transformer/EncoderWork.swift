@@ -6,10 +6,8 @@ extension EncoderNetwork {
     func multiplications(length: Int, outputs: OutputSelection) -> Double {
         stack.multiplications(length: length, outputs: outputs)
             + (outputs.logits ? head?.multiplications(length: length) ?? 0 : 0)
-            + (outputs.logits || outputs.sparse != nil ? maskedLMWork(length: length) : 0)
+            + (outputs.logits || outputs.sparse != nil ? maskedLMHead?.multiplications(length: length) ?? 0 : 0)
     }
-
-    private func maskedLMWork(length: Int) -> Double { maskedLMHead?.multiplications(length: length) ?? 0 }
 }
 
 extension EncoderStack {
@@ -33,8 +31,7 @@ extension EncoderStack {
 extension AttentionSpan {
     /// The number of pairs of a query and a key that it sees, in a sequence of so many positions.
     func pairs(length: Int) -> Double {
-        let seen = Double(min(before, length) + min(after, length)) + 1
-        return Double(length) * min(Double(length), before >= length && after >= length ? Double(length) : seen)
+        Double(length) * Double(min(length, min(before, length) + min(after, length) + 1))
     }
 }
 

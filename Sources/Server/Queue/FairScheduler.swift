@@ -88,7 +88,6 @@ struct FairScheduler<Task: ScheduledTask> {
     /// The number of clients that have waiting work.
     var clients: Int { clientLoads.count }
 
-    func load(of model: Int) -> Load { models[model].load }
     func load(of client: ClientIdentity) -> Load { clientLoads[client] ?? Load() }
 
     /// Adds a task, all of whose sequences wait.
@@ -128,7 +127,7 @@ struct FairScheduler<Task: ScheduledTask> {
     ///   - isUnwanted: whether nobody waits for a task any more. Such tasks are removed.
     /// - Returns: the batch, `nil` if there is no work, and the tasks that were removed.
     mutating func takeBatch(
-        _ selection: Selection = .all, limits: (_ model: Int, Load) -> BatchLimits, isUnwanted: (Task) -> Bool
+        _ selection: Selection = .all, limits: (Load) -> BatchLimits, isUnwanted: (Task) -> Bool
     ) -> (batch: Batch?, unwanted: [Task]) {
         var unwanted: [Task] = []
         var candidates = models.indices.filter {
@@ -136,7 +135,7 @@ struct FairScheduler<Task: ScheduledTask> {
         }
         while let model = candidates.min(by: { models[$0].tag < models[$1].tag }) {
             let batch = takeBatch(
-                of: model, selection, limits(model, models[model].load), isUnwanted: isUnwanted, unwanted: &unwanted)
+                of: model, selection, limits(models[model].load), isUnwanted: isUnwanted, unwanted: &unwanted)
             if batch.load.sequences > 0 { return (batch, unwanted) }
             candidates.removeAll { $0 == model }
         }

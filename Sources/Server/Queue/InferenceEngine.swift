@@ -413,7 +413,7 @@ public final class InferenceEngine: @unchecked Sendable {
         preparedSinceBatch = (0, 0)
         let (batch, dropped) = scheduler.takeBatch(
             selection,
-            limits: { _, load in
+            limits: { load in
                 var tokens = limits.maxBatchTokens
                 if idle > 0, preparing.isEmpty {
                     tokens = min(tokens, max(limits.minSplitTokens, (load.tokens + idle) / (idle + 1)))

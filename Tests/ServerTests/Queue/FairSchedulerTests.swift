@@ -34,7 +34,7 @@ extension FairScheduler<TestTask> {
         _ selection: Selection = .all, sequences: Int = 1, tokens: Int = .max, cost: Double = .infinity
     ) -> Batch? {
         let (batch, _) = takeBatch(
-            selection, limits: { _, _ in .init(sequences: sequences, tokens: tokens, cost: cost) },
+            selection, limits: { _ in .init(sequences: sequences, tokens: tokens, cost: cost) },
             isUnwanted: { $0.isUnwanted })
         for (task, range) in batch?.parts ?? [] { task.taken += Array(range) }
         return batch
